@@ -1,0 +1,99 @@
+# Copyright: upkeep.runbook contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One acting run at a time on a host: an advisory lock that the kernel releases with the process."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import make_private_directory
+from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
+
+_RETRY_SECONDS = 0.1
+_MAX_NOTE_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class LockOwner:
+    """Who asks for a lock.
+
+    :ivar run_id: id of the run (``YYYYMMDDTHHMMSSZ-xxxxxxxx``).
+    :ivar playbook: name of the playbook or module that acts.
+    :ivar started: ISO 8601 UTC time at which it started.
+    """
+
+    run_id: str
+    playbook: str
+    started: str
+
+
+class LockHeld(UpkeepError):
+    """Somebody else acts on this host now; the message says who."""
+
+
+@contextmanager
+def exclusive_lock(path: Path, owner: LockOwner, *, wait_seconds: float = 0.0) -> Iterator[None]:
+    """Hold the lock file ``path`` while the block runs.
+
+    The file itself stays: removing it would let two runs lock two different files of one name. Its text is a note for
+    people; only the kernel's lock counts, so a note of a killed run does no harm.
+
+    :param wait_seconds: how long to wait for the present holder.
+    :raises LockHeld: when it is held by another run.
+    :raises UpkeepError: when the lock file cannot be opened.
+    """
+    make_private_directory(path.parent)
+    try:
+        # No O_TRUNC: the note belongs to the holder until the lock is ours.
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as exc:
+        raise UpkeepError(f"cannot open the lock {path}: {exc.strerror}") from exc
+    try:
+        _lock(descriptor, path, wait_seconds)
+        note = json.dumps({**asdict(owner), "pid": os.getpid()}).encode()
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, note, 0)
+        yield
+        os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, path: Path, wait_seconds: float) -> None:
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                holder = _read_note(descriptor)
+                raise LockHeld(_held_message(path, holder), holder=holder) from None
+            time.sleep(_RETRY_SECONDS)
+
+
+def _read_note(descriptor: int) -> dict[str, Any]:
+    try:
+        note = json.loads(os.pread(descriptor, _MAX_NOTE_BYTES, 0))
+    except ValueError:
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
+def _held_message(path: Path, holder: dict[str, Any]) -> str:
+    if not holder:
+        return f"another run holds {path}; wait until it has ended and start again"
+    return (
+        f"run {plain(str(holder.get('run_id')), 60)} of {plain(str(holder.get('playbook')), 60)} "
+        f"(process {plain(str(holder.get('pid')), 20)}, started {plain(str(holder.get('started')), 40)}) "
+        f"holds {path}; wait until it has ended and start again"
+    )
