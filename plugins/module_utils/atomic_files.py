@@ -25,10 +25,10 @@ def make_private_directory(path: Path, mode: int = 0o700) -> bool:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.mkdir(mode=mode)
-    except FileExistsError:
+    except FileExistsError as exc:
         if path.is_dir():
             return False  # another run was faster
-        raise UpkeepError(f"{path} exists and is no directory; move it away or choose another directory") from None
+        raise UpkeepError(f"{exc.filename} exists and is no directory; move it away or choose another directory") from exc
     except OSError as exc:
         raise UpkeepError(f"cannot create the directory {path}: {exc.strerror}") from exc
     return True

@@ -33,6 +33,8 @@ def severity(status: str) -> int:
 
     :raises ValueError: when ``status`` is none of :data:`SEVERITY`.
     """
+    if status not in SEVERITY:
+        raise ValueError(f"{status!r} is no status; a status is one of {', '.join(SEVERITY)}")
     return SEVERITY.index(status)
 
 

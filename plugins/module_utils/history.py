@@ -145,7 +145,7 @@ class History:
             return self._connection
         sqlite3 = _import_sqlite3()
         if self._read_only:
-            self._connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", LOCK_WAIT_SECONDS, uri=True)
+            self._connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", timeout=LOCK_WAIT_SECONDS, uri=True)
             return self._connection
         try:
             make_private_directory(self.path.parent)
@@ -154,7 +154,7 @@ class History:
             raise HistoryProblem(exc.message) from exc
         except OSError as exc:
             raise HistoryProblem(f"cannot open the history {self.path}: {exc.strerror}") from exc
-        connection = sqlite3.connect(str(self.path), LOCK_WAIT_SECONDS)
+        connection = sqlite3.connect(str(self.path), timeout=LOCK_WAIT_SECONDS)
         try:
             with connection:
                 for statement in _SCHEMA:

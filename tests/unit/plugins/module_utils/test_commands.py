@@ -1,0 +1,90 @@
+"""External commands end in time, whatever they do, and their output is bounded."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from ansible_collections.upkeep.runbook.plugins.module_utils.commands import run_command
+
+PYTHON = sys.executable
+
+
+def test_output_status_locale_and_directory() -> None:
+    code = "import os, sys; print(os.environ['LC_ALL'], os.getcwd(), os.environ['X']); sys.stderr.write('e'); sys.exit(3)"
+    result = run_command([PYTHON, "-c", code], environment={"X": "x", "LC_ALL": "de_DE"})
+    assert (result.returncode, result.stdout, result.stderr, result.succeeded) == (3, "C / x\n", "e", False)
+
+
+def test_arguments_are_never_read_by_a_shell(tmp_path: Path) -> None:
+    witness = tmp_path / "witness"
+    result = run_command([PYTHON, "-c", "import sys; print(sys.argv[1])", f"$(touch {witness}); `touch {witness}`"])
+    assert result.stdout.startswith("$(touch")
+    assert not witness.exists()
+
+
+def test_a_missing_program_is_a_result() -> None:
+    result = run_command(["/nonexistent/program"])
+    assert (result.returncode, result.succeeded) == (None, False)
+    assert result.problem == "/nonexistent/program: No such file or directory"
+
+
+def test_bytes_that_are_no_text_survive() -> None:
+    assert run_command([PYTHON, "-c", r"import os; os.write(1, b'\xff\xfeok')"]).stdout == "\\xff\\xfeok"
+
+
+def test_endless_output_is_bounded_and_ended() -> None:
+    result = run_command([PYTHON, "-c", "while True: print('x' * 1000)"], timeout_seconds=1, max_output_bytes=10_000)
+    assert (len(result.stdout), result.truncated, result.timed_out) == (10_000, True, True)
+
+
+def test_large_output_within_time_is_read_to_its_end() -> None:
+    result = run_command([PYTHON, "-c", "print('x' * 5_000_000)"], max_output_bytes=100)
+    assert (result.returncode, result.truncated, result.timed_out) == (0, True, False)
+
+
+def test_silence_and_its_children_are_killed_at_the_deadline(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    code = (
+        "import subprocess, sys, time\n"
+        f"child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        f"open({str(pid_file)!r}, 'w').write(str(child.pid))\n"
+        "time.sleep(600)\n"
+    )
+    started = time.monotonic()
+    result = run_command([PYTHON, "-c", code], timeout_seconds=2)
+    assert result.timed_out and time.monotonic() - started < 60
+    assert _gone(int(pid_file.read_text()))
+
+
+def test_a_grandchild_that_escaped_does_not_keep_the_caller(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    code = (
+        "import subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(120)'], start_new_session=True)\n"
+        f"open({str(pid_file)!r}, 'w').write(str(child.pid))\n"
+    )
+    started = time.monotonic()
+    result = run_command([PYTHON, "-c", code], timeout_seconds=2)
+    os.kill(int(pid_file.read_text()), 9)
+    assert result.timed_out and time.monotonic() - started < 60
+
+
+def test_input_is_given() -> None:
+    code = "import sys; print(sys.stdin.read().upper())"
+    assert run_command([PYTHON, "-c", code], input_bytes=b"quiet").stdout == "QUIET\n"
+    assert run_command([PYTHON, "-c", "pass"], input_bytes=b"x" * 1000).succeeded
+
+
+def _gone(pid: int) -> bool:
+    for _attempt in range(100):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.05)
+    return False
