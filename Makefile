@@ -1,0 +1,115 @@
+# The commands of the project. `make help` lists them; each is small enough to be read here.
+# What needs more than a line or two of shell is a script in scripts/.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# In the order of `make test`: the quick ones first.
+GATES := units lint types contracts docs units-oldest sanity package matrix browser faults molecule
+
+PYTEST := .venv/bin/python -m pytest
+# Fault tests repeat what can go wrong by timing; `make test` repeats it less often than `make faults`.
+export FAULT_RUNS ?= 3
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
+# A playbook started here sees the settings of this checkout, whatever the shell that called make had set.
+unexport ANSIBLE_CONFIG
+unexport ANSIBLE_COLLECTIONS_PATH
+
+##@ Try it
+.PHONY: help
+help: ## List these commands
+	@awk -f scripts/makefile_help.awk Makefile
+
+.PHONY: daily
+daily: venv ## Run the daily cadence on this machine with the demo inventory; changes nothing on it
+	@ansible-playbook -i inventories/demo upkeep.runbook.daily
+
+##@ Work on it
+.PHONY: venv
+venv: .collections/ansible_collections/upkeep/runbook ## Make .venv with what the playbooks need, on the newest suitable Python found
+	@scripts/venv.sh .venv "3.13 3.12 3.11" requirements.txt
+
+.PHONY: venv-test
+venv-test: .collections/ansible_collections/upkeep/runbook ## Make .venv with what the tests need, on Python 3.13
+	@scripts/venv.sh .venv "3.13" requirements.txt requirements-test.txt
+
+# Ansible finds a collection by its path, so the checkout is given one.
+.collections/ansible_collections/upkeep/runbook:
+	@mkdir -p $(@D) && ln -sfn ../../.. $@
+
+.PHONY: build
+build: venv ## Build the collection's tarball into .cache/build
+	@ansible-galaxy collection build --force --output-path .cache/build
+
+.PHONY: clean
+clean: ## Remove the virtual environments, caches and whatever else was made here
+	rm -rf .venv .venv-* .collections .cache .ansible .mypy_cache .pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+##@ Test it
+.PHONY: test
+test: ## Run every gate below, go on after a failure, end with `N passed, N failed`
+	@scripts/gates.sh $(GATES)
+
+.PHONY: units
+units: venv-test ## Unit tests on this Python
+	@$(PYTEST) tests/unit
+
+.PHONY: units-oldest
+units-oldest: venv-test ## Unit tests of what runs on targets, on Python 3.9
+	@scripts/venv.sh .venv-3.9 "3.9" requirements-units.txt
+	@scripts/ansible_test.sh units --python 3.9 --python-interpreter $(CURDIR)/.venv-3.9/bin/python
+
+.PHONY: sanity
+sanity: venv-test ## ansible-test sanity, with no ignore file
+	@scripts/system_packages.sh sanity
+	@PATH="$$(dirname "$$(scripts/find_python.sh 3.9)"):$$PATH" scripts/ansible_test.sh sanity --requirements \
+		--controller origin:python=3.13 --target-python 3.9 --target-python 3.13
+
+.PHONY: lint
+lint: venv-test ## ansible-lint (production profile) and yamllint
+	@yamllint --strict .
+	@ansible-lint --offline --strict
+
+.PHONY: types
+types: venv-test ## mypy over the plugins
+	@mypy --package ansible_collections.upkeep.runbook.plugins
+
+.PHONY: contracts
+contracts: venv-test ## What must stay equal: defaults and specs, promised roles and play 1, docs and code
+	@$(PYTEST) tests/gates -m "not documentation and not package"
+
+.PHONY: docs
+docs: venv-test ## ansible-doc renders every module, role and filter
+	@$(PYTEST) tests/gates -m documentation
+
+.PHONY: package
+package: venv-test ## The built tarball is small and clean, installs, and runs from an empty directory
+	@$(PYTEST) tests/gates -m package
+
+.PHONY: matrix
+matrix: .collections/ansible_collections/upkeep/runbook ## Unit tests and the daily run on ansible-core 2.19, 2.20 and 2.21
+	@scripts/controller.sh .venv-2.19 3.11
+	@scripts/controller.sh .venv-2.20 3.12
+	@scripts/controller.sh .venv-2.21 3.13
+
+.PHONY: browser
+browser: venv-test ## The HTML report in headless Chromium
+	@scripts/system_packages.sh browser
+	@$(PYTEST) tests/browser
+
+.PHONY: faults
+faults: venv-test ## What must survive: dead hosts, full disks, two runs at once, SIGKILL
+	@scripts/system_packages.sh faults
+	@$(PYTEST) tests/faults
+
+.PHONY: molecule
+molecule: venv-test ## The daily run on a real platform in systemd containers
+	@scripts/system_packages.sh molecule
+	@molecule test --all
+
+.PHONY: bench
+bench: venv-test ## Speed and memory, as ratios; not part of `make test`
+	@$(PYTEST) tests/benchmarks --capture=no

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Makes sure that the programs a gate needs are installed, with apt when that is allowed here.
+#
+#   scripts/system_packages.sh molecule
+#
+# As root, or where sudo asks for no password, it installs what is missing; otherwise it says exactly what is missing and fails.
+set -euo pipefail
+
+# One line for each program: the gate, the command that must exist, the Debian package that brings it.
+needs() {
+    cat <<'TABLE'
+sanity    shellcheck    shellcheck
+browser   chromium      chromium
+molecule  podman        podman
+molecule  runc          runc
+molecule  iptables      iptables
+molecule  mmdebstrap    mmdebstrap
+TABLE
+}
+
+PATH=$PATH:/usr/sbin:/sbin
+gate=$1
+missing=()
+while read -r of_gate command package; do
+    if [[ $of_gate == "$gate" ]] && ! command -v "$command" >/dev/null; then missing+=("$package"); fi
+done < <(needs)
+if ((${#missing[@]} == 0)); then exit 0; fi
+
+if ((EUID == 0)); then
+    as_root=(env)
+elif sudo --non-interactive true 2>/dev/null; then
+    as_root=(sudo --non-interactive env)
+else
+    as_root=()
+fi
+if ((${#as_root[@]} == 0)) || ! command -v apt-get >/dev/null; then
+    echo "make $gate needs programs that are not installed here. Install these packages, then run it again:" >&2
+    echo "    apt-get install ${missing[*]}" >&2
+    exit 1
+fi
+
+echo "Installing for make $gate: ${missing[*]}"
+"${as_root[@]}" apt-get update --quiet=2
+"${as_root[@]}" DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends "${missing[@]}" >/dev/null
