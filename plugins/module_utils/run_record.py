@@ -1,0 +1,320 @@
+# Copyright: upkeep.runbook contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The run record: what one run found on every host, as one JSON document (``docs/run_record.md``).
+
+Pure: values in, one dict out. Its rule is that nothing goes missing silently. A role that was promised and left no
+usable result is ``unknown`` with the reason; a host that did not answer is ``critical``; a role that was left out on
+purpose is ``not_run``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ansible_collections.upkeep.runbook.plugins.module_utils.checks import (
+    CRITICAL,
+    OK,
+    SEVERITY,
+    UNKNOWN,
+    WARNING,
+    check_result,
+    platform_health,
+    worst,
+    worst_of,
+)
+from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain, plain_value
+from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import run_started, to_iso
+
+SCHEMA = 1
+NOT_RUN = "not_run"
+PLATFORM_ROLE = "platform"
+REPORT_ROLE = "report"
+
+MAX_CHECKS_PER_ROLE = 5000
+_MAX_NAME = 100
+_MAX_REASON = 400
+
+_UNREACHABLE = "the host is unreachable"
+_CONNECTION_HINT = "Check that the host is up and that ansible.builtin.ping reaches it with this inventory."
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run is, apart from what it found.
+
+    :ivar run_id: ``YYYYMMDDTHHMMSSZ-xxxxxxxx``; the time in it is the start of the run.
+    :ivar ended: the moment at which the results were put together.
+    """
+
+    run_id: str
+    platform: str
+    playbook: str
+    check_mode: bool
+    ended: datetime
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The ``--tags`` and ``--skip-tags`` of a run, as Ansible gives them (``['all']`` and ``[]`` by default)."""
+
+    run_tags: Collection[str] = ("all",)
+    skip_tags: Collection[str] = ()
+
+    def leaves_out(self, role: str) -> bool:
+        """Tell whether a role whose only tag is its own name was left out."""
+        if {"all", "tagged", role} & set(self.skip_tags):
+            return True
+        return not {"all", "tagged", role} & set(self.run_tags)
+
+
+def build_record(
+    run: Run,
+    results: Mapping[str, Mapping[str, Any]],
+    *,
+    promised_roles: Sequence[str],
+    selection: Selection,
+    report_host: str = "",
+    report_result: Any = None,
+) -> dict[str, Any]:
+    """Build the record of a run.
+
+    :param results: for each host of the play what each role registered; a role without a result is absent or None.
+    :param promised_roles: the roles whose results must be there, in the order of the play.
+    :param report_host: the host on which the checks of the run itself were made.
+    :param report_result: result of those checks (heartbeats), None when none were asked for.
+    :raises ValueError: when the run id has another form than ``YYYYMMDDTHHMMSSZ-xxxxxxxx``.
+    """
+    hosts = {plain(host, _MAX_NAME): _host(host, found, promised_roles, selection) for host, found in results.items()}
+    run_checks = _run_checks(hosts, promised_roles)
+    entry = _report_entry(report_result, run_checks)
+    if entry is not None:
+        name = plain(report_host, _MAX_NAME) or "localhost"
+        hosts.setdefault(name, {"reachable": not _says(report_result, "unreachable"), "roles": {}})
+        hosts[name]["roles"][REPORT_ROLE] = entry
+    status = worst(host_status(host) for host in hosts.values())
+    return {
+        "schema": SCHEMA,
+        "run_id": run.run_id,
+        "platform": plain(run.platform, _MAX_NAME),
+        "playbook": plain(run.playbook, _MAX_NAME),
+        "check_mode": run.check_mode,
+        "started": to_iso(run_started(run.run_id)),
+        "ended": to_iso(run.ended),
+        "status": status,
+        "health": platform_health(status),
+        "hosts": hosts,
+    }
+
+
+def host_status(host: Mapping[str, Any]) -> str:
+    """Return the worst status of the roles of a host that ran; unknown when none did."""
+    return worst(role["status"] for role in host["roles"].values() if role["status"] != NOT_RUN)
+
+
+def role_entry(role: str, result: Any, *, left_out: bool = False) -> dict[str, Any]:
+    """Return ``{status, reason, checks}`` of what one role left behind.
+
+    :param result: the registered result, as hostile as whatever the target answered; None when there is none.
+    :param left_out: the tags of the run left this role out.
+    """
+    if result is None:
+        if left_out:
+            return {"status": NOT_RUN, "reason": "left out by the tags of this run", "checks": []}
+        return _missing(role, "the role left no result; the run ended before it, or its task has another register name")
+    if not isinstance(result, Mapping):
+        return _missing(role, f"the result of the role is no dictionary but {type(result).__name__}")
+    if _says(result, "unreachable"):
+        return {"status": UNKNOWN, "reason": f"the host was lost: {_message(result)}", "checks": []}
+    if _says(result, "skipped"):
+        return _skipped(role, result)
+    checks, problem = _read_checks(result.get("checks"))
+    if _says(result, "failed"):
+        problem = f"the role failed: {_message(result)}"
+    if problem:
+        missing = _missing(role, problem)
+        return {**missing, "status": worst_of(checks + missing["checks"]), "checks": checks + missing["checks"]}
+    return {"status": worst_of(checks), "reason": "", "checks": checks}
+
+
+def _host(
+    host: str, results: Mapping[str, Any], promised_roles: Sequence[str], selection: Selection
+) -> dict[str, Any]:
+    ping = results.get(PLATFORM_ROLE)
+    lost_in = [role for role in promised_roles if _says(results.get(role), "unreachable")]
+    answered = [role for role in promised_roles if results.get(role) is not None]
+    came_back = bool(lost_in) and answered[-1] not in lost_in
+    check = _reachable(host, ping, lost_in, came_back, results)
+    reachable = check["status"] in (OK, WARNING)
+    roles = {PLATFORM_ROLE: {"status": check["status"], "reason": "", "checks": [check]}}
+    for role in promised_roles:
+        entry = role_entry(role, results.get(role), left_out=selection.leaves_out(role))
+        if results.get(role) is None and entry["status"] != NOT_RUN and check["status"] == CRITICAL:
+            # One row says why; a row for each role would bury it.
+            entry = {"status": UNKNOWN, "reason": _UNREACHABLE, "checks": []}
+        elif role in lost_in and came_back:
+            entry = _missing(role, entry["reason"])
+        roles[role] = entry
+    return {"reachable": reachable, "roles": roles}
+
+
+def _reachable(
+    host: str, ping: Any, lost_in: list[str], came_back: bool, results: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the check ``host.reachable``."""
+    if _says(ping, "unreachable"):
+        return check_result(
+            "host.reachable", host, CRITICAL, f"The host is unreachable: {_message(ping)}", hint=_CONNECTION_HINT
+        )
+    if came_back:
+        return check_result(
+            "host.reachable", host, WARNING, f"The host was lost during {', '.join(lost_in)} and came back.",
+            hint="Look at the network and at restarts of the host.",
+        )
+    if lost_in:
+        return check_result(
+            "host.reachable", host, CRITICAL,
+            f"The host answered at first and was lost during {lost_in[0]}: {_message(results[lost_in[0]])}",
+            hint=_CONNECTION_HINT,
+        )
+    if ping is None or _says(ping, "skipped"):
+        return check_result(
+            "host.reachable", host, UNKNOWN, "Nobody asked whether the host answers: the role platform left no result.",
+            hint="Run without --skip-tags, and look for an error of the role platform further up.",
+        )
+    if not isinstance(ping, Mapping) or _says(ping, "failed"):
+        return check_result(
+            "host.reachable", host, UNKNOWN, f"The host answered, but no module can run on it: {_message(ping)}",
+            hint="Install Python 3.9 or later on the host, or name it in ansible_python_interpreter.",
+        )
+    return check_result("host.reachable", host, OK, "The host answers.")
+
+
+def _skipped(role: str, result: Mapping[str, Any]) -> dict[str, Any]:
+    """A condition that was false means that nothing is configured; any other skip is a look that was not taken."""
+    if "false_condition" in result or "condition" in str(result.get("skip_reason", "")).lower():
+        return {"status": NOT_RUN, "reason": "nothing is configured for this host", "checks": []}
+    return _missing(role, f"the role was skipped: {_message(result)}")
+
+
+def _missing(role: str, reason: str) -> dict[str, Any]:
+    """Return the entry of a role whose result cannot be used; the problem gets a row of its own."""
+    reason = plain(reason, _MAX_REASON)
+    check = check_result(
+        "role.result", role, UNKNOWN, f"No result of {role}: {reason}",
+        hint="Look for the error of this role in the output of the run; -vvv shows all of it.",
+    )
+    return {"status": UNKNOWN, "reason": reason, "checks": [check]}
+
+
+def _run_checks(hosts: Mapping[str, Any], promised_roles: Sequence[str]) -> list[dict[str, Any]]:
+    """A run in which every role was left out has seen nothing: that is not health."""
+    if not hosts:
+        summary = "The run had no host."
+    elif any(host["roles"][role]["status"] != NOT_RUN for host in hosts.values() for role in promised_roles):
+        return []
+    else:
+        summary = "No role looked at anything: all were left out by tags or have nothing configured."
+    return [
+        check_result(
+            "role.result", ", ".join(promised_roles) or "all roles", UNKNOWN, summary,
+            hint="Check --tags, --limit and what upkeep_platform describes for these hosts.",
+        )
+    ]
+
+
+def _report_entry(result: Any, run_checks: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the entry of the checks of the run itself, None when there are none."""
+    checks = list(run_checks)
+    reason = ""
+    if result is not None and not (isinstance(result, Mapping) and result.get("checks") == []):
+        entry = role_entry(REPORT_ROLE, result)
+        if _says(result, "unreachable"):
+            entry = _missing(REPORT_ROLE, f"the report host is unreachable: {_message(result)}")
+        checks += entry["checks"]
+        reason = entry["reason"]
+    return {"status": worst_of(checks), "reason": reason, "checks": checks} if checks else None
+
+
+def _read_checks(listed: Any) -> tuple[list[dict[str, Any]], str]:
+    """Return the usable check results and what is wrong with the others ('' when nothing)."""
+    if listed is None:
+        return [], "the role returned no checks"
+    if isinstance(listed, (str, bytes, Mapping)) or not isinstance(listed, Iterable):
+        return [], f"its checks are no list but {type(listed).__name__}"
+    listed = list(listed)
+    checks: list[dict[str, Any]] = []
+    problems: list[str] = []
+    for index, raw in enumerate(listed[:MAX_CHECKS_PER_ROLE]):
+        try:
+            checks.append(_read_check(raw))
+        except ValueError as exc:
+            problems.append(f"checks[{index}] {exc}")
+    if len(listed) > MAX_CHECKS_PER_ROLE:
+        problems.append(f"{len(listed) - MAX_CHECKS_PER_ROLE} checks beyond {MAX_CHECKS_PER_ROLE} were left out")
+    if not listed:
+        problems.append("the role looked at nothing")
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return checks, f"{problems[0]}{more}" if problems else ""
+
+
+def _read_check(raw: Any) -> dict[str, Any]:
+    """Return a clean copy of one check result.
+
+    :raises ValueError: naming the key that is wrong.
+    """
+    if not isinstance(raw, Mapping):
+        raise ValueError(f"is no dictionary but {type(raw).__name__}")
+    for key in ("check", "subject", "status", "summary"):
+        if not isinstance(raw.get(key), str):
+            raise ValueError(f"has no text as {key}")
+    if not raw["check"].strip():
+        raise ValueError("has an empty check id")
+    if raw["status"] not in SEVERITY:
+        raise ValueError(f"has the status {plain(raw['status'], 40)!r}, which is none of {', '.join(SEVERITY)}")
+    evidence, hint, unit = raw.get("evidence"), raw.get("hint"), raw.get("unit")
+    row = check_result(
+        plain(raw["check"], _MAX_NAME), raw["subject"], plain(raw["status"]), raw["summary"],
+        value=_scalar(raw.get("value")),
+        unit=plain(unit, 40) if isinstance(unit, str) else None,
+        warning=_scalar(raw.get("warning")),
+        critical=_scalar(raw.get("critical")),
+        hint=hint if isinstance(hint, str) else None,
+        evidence=evidence if isinstance(evidence, dict) else None,
+    )
+    if isinstance(raw.get("folded"), int) and raw["folded"] > 0:
+        row["folded"] = int(raw["folded"])
+    if raw.get("suppressed"):
+        if not isinstance(raw["suppressed"], Mapping):
+            raise ValueError("has a suppression that is no dictionary")
+        row["suppressed"] = plain_value(dict(raw["suppressed"]))
+    return row
+
+
+def _scalar(value: Any) -> Any:
+    """Return a plain number, text, bool or None: subclasses that carry more lose it here."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return plain_value(float(value))
+    return plain(str(value), _MAX_REASON)
+
+
+def _says(result: Any, flag: str) -> bool:
+    return isinstance(result, Mapping) and bool(result.get(flag, False))
+
+
+def _message(result: Any) -> str:
+    """Return what a failed result says, bounded, without a full stop at its end."""
+    if not isinstance(result, Mapping):
+        return "it gave no message"
+    text = str(result.get("msg") or result.get("skip_reason") or "")
+    # A module that died before it could answer says why on its standard error only, and most of all in the last line.
+    died = str(result.get("module_stderr") or "").strip().splitlines()
+    if died:
+        text = f"{text}: {died[0] if len(died) == 1 else f'{died[0]} ... {died[-1]}'}"
+    return plain(text, _MAX_REASON).rstrip(".") or "it gave no message"
