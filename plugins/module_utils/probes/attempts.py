@@ -1,0 +1,65 @@
+# Copyright: upkeep.runbook contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One attempt of a probe of any type: the type is loaded when it is needed, and what it meets becomes an outcome."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Callable
+
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.deadline import Deadline
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.options import Probe
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import (
+    Broken,
+    Outcome,
+    Previous,
+    Unchecked,
+    broken,
+    graded_by_latency,
+    graded_by_restarts,
+    unchecked,
+)
+
+ProbeFunction = Callable[[dict[str, Any], Deadline], Outcome]
+TargetFunction = Callable[[dict[str, Any]], str]
+
+
+def make_attempt(
+    probe: Probe, restarts: Mapping[str, Previous] | None = None, clock: Callable[[], float] = time.monotonic
+) -> Outcome:
+    """Look once, for at most the ``timeout_seconds`` of the probe.
+
+    :param restarts: restart counters of the last run, by the series of the probe.
+    """
+    target_of, look = functions_of(probe.type)
+    options = probe.options
+    try:
+        outcome = look(options, Deadline(options["timeout_seconds"], clock))
+    except Broken as problem:
+        return broken(target_of(options), problem)
+    except Unchecked as problem:
+        return unchecked(target_of(options), problem)
+    outcome = graded_by_restarts(
+        outcome,
+        (restarts or {}).get(probe.series),
+        options.get("warning_restarts"),
+        options.get("critical_restarts"),
+    )
+    return graded_by_latency(outcome, options.get("warning_seconds"), options.get("critical_seconds"))
+
+
+def functions_of(kind: str) -> tuple[TargetFunction, ProbeFunction]:
+    """Return what names the target of a probe and what looks at it.
+
+    Each import is written out, since Ansible packs for the target what it finds written.
+    """
+    if kind == "http":
+        from ansible_collections.upkeep.runbook.plugins.module_utils.probes import http
+
+        return http.target_of, http.probe_http
+    if kind == "tcp":
+        from ansible_collections.upkeep.runbook.plugins.module_utils.probes import tcp
+
+        return tcp.target_of, tcp.probe_tcp
+    raise ValueError(f"no probe type {kind}")

@@ -1,0 +1,64 @@
+# Copyright: upkeep.runbook contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The whole call: options in, probes run, history kept, results out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.upkeep.runbook.plugins.module_utils.checks import fold_ok, worst_of
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.attempts import make_attempt
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.memory import (
+    Memory,
+    Uptime,
+    previous_restarts,
+    remember,
+)
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.options import read_probes
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.results import probe_check, probe_row
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.schedule import run_probes
+
+
+def examine(params: dict[str, Any], *, now: datetime, check_mode: bool) -> dict[str, Any]:
+    """Run the probes of the module's options and return the result of the module.
+
+    :param now: the moment at which the findings are stored.
+    :param check_mode: the history is read and not written.
+    :raises UpkeepError: when an option is wrong.
+    """
+    probes = read_probes(params["probes"], params["secret_headers"] or {})
+    path = Path(params["history"]) if params["history"] else None
+    restarts = previous_restarts(path, probes, now) if path else {}
+    outcomes = run_probes(
+        probes,
+        lambda probe: make_attempt(probe, restarts),
+        wait_seconds=params["wait_seconds"],
+        concurrency=params["concurrency"],
+    )
+    memory = remember(path, probes, outcomes, now, read_only=check_mode) if path else Memory()
+    checks = [probe_check(probe, outcome) for probe, outcome in zip(probes, outcomes)] + memory.checks
+    rows = [
+        {**probe_row(probe, outcome), "uptime": memory.uptime.get((probe.type, probe.name), {})}
+        for probe, outcome in zip(probes, outcomes)
+    ]
+    return {
+        "changed": False,
+        "status": worst_of(checks),
+        "checks": fold_ok(checks, return_all=params["return_all"]),
+        "probes": rows,
+        "series": memory.series,
+        "uptime": uptime_by_name(memory.uptime),
+    }
+
+
+def uptime_by_name(uptime: dict[tuple[str, str], Uptime]) -> dict[str, Uptime]:
+    """Return the uptime of each name; where probes of several types share one, that of the worst of them."""
+    merged: dict[str, Uptime] = {}
+    for (_kind, name), shares in uptime.items():
+        known = merged.setdefault(name, dict.fromkeys(shares))
+        for label, share in shares.items():
+            shown = known[label]
+            known[label] = share if shown is None else shown if share is None else min(shown, share)
+    return merged

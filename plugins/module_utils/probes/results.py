@@ -1,0 +1,54 @@
+# Copyright: upkeep.runbook contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the module returns about its probes: check results, detail rows, and what goes into the history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ansible_collections.upkeep.runbook.plugins.module_utils.checks import check_result
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.options import Probe
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import Outcome
+from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain, plain_value
+
+
+def probe_check(probe: Probe, outcome: Outcome) -> dict[str, Any]:
+    """Return the check result of a probe; its value is the latency unless the type measures something else."""
+    by_latency = "warning_seconds" in probe.options
+    thresholds = ("warning_seconds", "critical_seconds") if by_latency else ("warning_restarts", "critical_restarts")
+    return check_result(
+        f"service.{probe.type}",
+        probe.name,
+        outcome.status,
+        outcome.summary,
+        value=_rounded(outcome.latency_seconds) if by_latency else outcome.value,
+        unit="s" if by_latency else outcome.unit,
+        warning=probe.options.get(thresholds[0]),
+        critical=probe.options.get(thresholds[1]),
+        hint=outcome.hint or None,
+    )
+
+
+def probe_row(probe: Probe, outcome: Outcome) -> dict[str, Any]:
+    """Return the detail row of a probe, with everything that came from the target made plain."""
+    row: dict[str, Any] = {
+        "name": plain(probe.name, 300),
+        "type": probe.type,
+        "status": outcome.status,
+        "latency_seconds": _rounded(outcome.latency_seconds),
+        "summary": plain(outcome.summary, 500),
+        **plain_value(outcome.details),
+    }
+    if outcome.hint:
+        row["hint"] = plain(outcome.hint, 500)
+    return row
+
+
+def probe_rows(probes: Sequence[Probe], outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """Return one detail row per probe, always all of them."""
+    return [probe_row(probe, outcome) for probe, outcome in zip(probes, outcomes)]
+
+
+def _rounded(latency: float | None) -> float | None:
+    return None if latency is None else round(latency, 6)
