@@ -1,0 +1,94 @@
+# Copyright: upkeep.runbook contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Check and normalize the description of a platform."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: platform
+version_added: 0.1.0
+short_description: Check and normalize the description of a platform
+description:
+  - Reads what the inventory says in C(upkeep_platform) and returns it with every key present, defaults filled in, and
+    types made right, so that V("8081") becomes V(8081).
+  - Every mistake is named in one message, by its path, index and key, with what is accepted instead. Unknown keys,
+    placeholders such as V([Name]), V(your-domain.com) and V(changeme), and whatever looks like a secret are mistakes.
+  - What is no mistake but deserves a look is printed as a warning, such as names under V(example.com) or a group
+    without hosts.
+  - C(docs/platform.md) of the collection explains every key.
+positional: _input, groups
+author:
+  - upkeep.runbook contributors
+options:
+  _input:
+    description: The description, usually C(upkeep_platform).
+    type: raw
+    required: true
+  groups:
+    description:
+      - The groups of the inventory with their hosts, usually C(groups).
+      - When given, each name under a C(hosts) key of the description must be a host or group among them.
+    type: dict
+notes:
+  - An empty or missing value is a mistake whose message says what to write. Use C(upkeep_platform | default(none)) for
+    a variable that may be undefined.
+seealso:
+  - plugin: upkeep.runbook.health_probes
+    plugin_type: filter
+  - plugin: upkeep.runbook.resource_paths
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Say on which port the first service listens
+  ansible.builtin.debug:
+    msg: "{{ (upkeep_platform | upkeep.runbook.platform).services[0].port }}"
+
+- name: Check the description against the inventory
+  ansible.builtin.assert:
+    that: (upkeep_platform | default(none) | upkeep.runbook.platform(groups)) is mapping
+    quiet: true
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - The description, normalized.
+    - An option that was left out has its default or, without one, the empty value of its type, which is an empty text,
+      list or dictionary, and V(null) for numbers.
+  type: dict
+  sample:
+    name: NeuroSense FX
+    root: /opt/neurosensefx
+    owner: neurosense
+    services: []
+"""
+
+from collections.abc import Callable  # noqa: E402
+from typing import Any  # noqa: E402
+
+from ansible.errors import AnsibleFilterError  # noqa: E402
+from ansible.utils.display import Display  # noqa: E402
+
+from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError  # noqa: E402
+from ansible_collections.upkeep.runbook.plugins.module_utils.native_values import native_value  # noqa: E402
+from ansible_collections.upkeep.runbook.plugins.module_utils.platform_description import validate_platform  # noqa: E402
+
+
+def platform(description: Any, groups: Any = None) -> dict[str, Any]:
+    """Return the description normalized; print what deserves a look as a warning."""
+    try:
+        validated = validate_platform(native_value(description), groups=native_value(groups))
+    except UpkeepError as error:
+        raise AnsibleFilterError(error.message) from None
+    for warning in validated.warnings:
+        Display().warning(f"upkeep_platform: {warning}.")
+    return validated.platform
+
+
+class FilterModule:
+    """What Ansible loads."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filter by its name."""
+        return {"platform": platform}

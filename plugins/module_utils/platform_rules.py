@@ -1,0 +1,83 @@
+# Copyright: upkeep.runbook contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What must hold between the keys of a platform description, beyond the kind of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.upkeep.runbook.plugins.module_utils.schema_problems import Problems, shown
+
+#: Any of these makes a service something that can be looked at.
+PROBED_BY = ("unit", "pm2", "process", "port", "http", "websocket", "tcp", "upstream")
+
+
+def check_rules(platform: dict[str, Any], problems: Problems) -> list[str]:
+    """Note what contradicts itself; return warnings. An item that is wrong in itself already is left alone.
+
+    :param platform: the description as its schema returned it, every key present.
+    """
+    _refuse_twins(platform["services"], "services", problems)
+    for index, service in enumerate(platform["services"]):
+        if not problems.within(f"services[{index}]"):
+            _check_service(service, f"services[{index}]", problems)
+    for index, database in enumerate(platform["databases"]):
+        if not problems.within(f"databases[{index}]"):
+            _check_database(database, f"databases[{index}]", problems)
+    certificates = platform["certificates"]
+    if certificates and not problems.within("certificates") and not certificates["paths"] + certificates["endpoints"]:
+        problems.add("certificates", "names no certificate: give paths or endpoints")
+    if not platform["backup"] or problems.within("backup"):
+        return []
+    return _check_backup(platform["backup"], problems)
+
+
+def _check_service(service: dict[str, Any], path: str, problems: Problems) -> None:
+    if not any(service[key] for key in PROBED_BY):
+        problems.add(path, f"{shown(service['name'])} has nothing to look at: give at least one of {', '.join(PROBED_BY)}")
+    for key, low, high in (
+        ("http", "warning_seconds", "critical_seconds"),
+        ("websocket", "warning_seconds", "critical_seconds"),
+        ("process", "min_count", "max_count"),
+    ):
+        lower, upper = service[key].get(low), service[key].get(high)
+        if lower is not None and upper is not None and lower > upper:
+            problems.add(f"{path}.{key}.{low}", f"must not be more than {high}")
+    reopen = service["reopen"]
+    if not reopen:
+        return
+    if bool(reopen["signal"]) == bool(reopen["command"]):
+        problems.add(f"{path}.reopen", "give either signal or command")
+    elif reopen["signal"] and not (reopen["pid_file"] or service["unit"] or service["process"]):
+        problems.add(f"{path}.reopen", "nobody to send the signal to: give pid_file, or unit or process of the service")
+
+
+def _check_database(database: dict[str, Any], path: str, problems: Problems) -> None:
+    needed = "path" if database["type"] == "sqlite" else "name"
+    if not database[needed]:
+        problems.add(f"{path}.{needed}", f"is required for the type {database['type']}")
+
+
+def _check_backup(backup: dict[str, Any], problems: Problems) -> list[str]:
+    _refuse_twins(backup["sources"], "backup.sources", problems)
+    if not any(backup["keep"].values()):
+        problems.add("backup.keep", "keeps nothing: give at least one of last, daily, weekly, monthly above 0")
+    return [
+        f"backup.directory lies inside backup.sources[{index}].paths: exclude it, or each backup holds those before it"
+        for index, source in enumerate(backup["sources"])
+        if any(_inside(backup["directory"], path) for path in source["paths"]) and not source["exclude"]
+    ]
+
+
+def _refuse_twins(items: list[dict[str, Any]], path: str, problems: Problems) -> None:
+    first: dict[str, int] = {}
+    for index, item in enumerate(items):
+        name = item.get("name", "")
+        if name in first:
+            problems.add(f"{path}[{index}].name", f"{shown(name)} is the name of {path}[{first[name]}] already")
+        if name:
+            first.setdefault(name, index)
+
+
+def _inside(path: str, folder: str) -> bool:
+    return folder == "/" or path == folder or path.startswith(folder + "/")
