@@ -59,11 +59,9 @@ def exclusive_lock(path: Path, owner: LockOwner, *, wait_seconds: float = 0.0) -
         raise UpkeepError(f"cannot open the lock {path}: {exc.strerror}") from exc
     try:
         _lock(descriptor, path, wait_seconds)
-        note = json.dumps({**asdict(owner), "pid": os.getpid()}).encode()
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, note, 0)
+        _write_note(descriptor, json.dumps({**asdict(owner), "pid": os.getpid()}).encode())
         yield
-        os.ftruncate(descriptor, 0)
+        _write_note(descriptor, b"")
     finally:
         os.close(descriptor)
 
@@ -79,6 +77,14 @@ def _lock(descriptor: int, path: Path, wait_seconds: float) -> None:
                 holder = _read_note(descriptor)
                 raise LockHeld(_held_message(path, holder), holder=holder) from None
             time.sleep(_RETRY_SECONDS)
+
+
+def _write_note(descriptor: int, note: bytes) -> None:
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, note, 0)
+    except OSError:
+        pass  # a full disk: the lock holds all the same, only the note about its holder is missing
 
 
 def _read_note(descriptor: int) -> dict[str, Any]:
