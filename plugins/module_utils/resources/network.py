@@ -1,0 +1,122 @@
+# Copyright: upkeep.runbook contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Network traffic, errors and drops between two samples; TCP connections by state; connection tracking."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from ansible_collections.upkeep.runbook.plugins.module_utils.resources.figures import share
+from ansible_collections.upkeep.runbook.plugins.module_utils.resources.host_files import HostFiles, Unmeasurable
+
+MAX_INTERFACES = 64
+
+_COLUMNS = {
+    "receive_bytes": 0, "receive_packets": 1, "receive_errors": 2, "receive_drops": 3,
+    "transmit_bytes": 8, "transmit_packets": 9, "transmit_errors": 10, "transmit_drops": 11,
+}
+
+_TCP_STATES = {
+    "01": "established", "02": "syn_sent", "03": "syn_recv", "04": "fin_wait1", "05": "fin_wait2", "06": "time_wait",
+    "07": "close", "08": "close_wait", "09": "last_ack", "0A": "listen", "0B": "closing", "0C": "new_syn_recv",
+}
+
+
+def parse_interfaces(text: str) -> dict[str, dict[str, int]]:
+    """Return the counters of each interface of ``/proc/net/dev``."""
+    interfaces = {}
+    for line in text.splitlines():
+        # The name may be glued to the first counter and may itself hold a colon (an alias).
+        name, separator, rest = line.rpartition(":")
+        columns = rest.split()
+        if separator and len(columns) >= 16 and all(column.isdigit() for column in columns):
+            interfaces[name.strip()] = {key: int(columns[index]) for key, index in _COLUMNS.items()}
+    return interfaces
+
+
+def interface_metrics(before: str, after: str, seconds: float, ignored: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the rates of each interface between two texts of ``/proc/net/dev``.
+
+    Interfaces that never carried a packet are left out, and so are those that came or were reset in between.
+
+    :param seconds: the time between the two texts.
+    :param ignored: shell patterns of names to leave out.
+    """
+    first, second = parse_interfaces(before), parse_interfaces(after)
+    rows = []
+    for name in sorted(second):
+        now, then = second[name], first.get(name)
+        if then is None or any(fnmatchcase(name, pattern) for pattern in ignored):
+            continue
+        grown = {key: now[key] - then[key] for key in now}
+        idle = now["receive_packets"] == now["transmit_packets"] == 0
+        if idle or seconds <= 0 or any(step < 0 for step in grown.values()):
+            continue
+        rates = {f"{key}_per_second": round(step / seconds, 2) for key, step in grown.items()}
+        rows.append(
+            {
+                "name": name,
+                **rates,
+                "errors_per_second": round((grown["receive_errors"] + grown["transmit_errors"]) / seconds, 2),
+                "drops_per_second": round((grown["receive_drops"] + grown["transmit_drops"]) / seconds, 2),
+                "errors_total": now["receive_errors"] + now["transmit_errors"],
+                "drops_total": now["receive_drops"] + now["transmit_drops"],
+            }
+        )
+    return rows[:MAX_INTERFACES]
+
+
+def tcp_states(texts: Sequence[str]) -> dict[str, int]:
+    """Return how many TCP connections are in each state.
+
+    :param texts: the texts of ``/proc/net/tcp`` and ``/proc/net/tcp6``.
+    """
+    counts: Counter[str] = Counter()
+    for text in texts:
+        for line in text.splitlines()[1:]:
+            columns = line.split(None, 4)
+            if len(columns) >= 4 and columns[3] in _TCP_STATES:
+                counts[_TCP_STATES[columns[3]]] += 1
+    return dict(sorted(counts.items()))
+
+
+def tcp_metrics(files: HostFiles) -> dict[str, int]:
+    """Return the TCP connections by state.
+
+    :raises Unmeasurable: when the kernel does not list them.
+    """
+    six = files.read_if_present("/proc/net/tcp6")
+    return tcp_states([files.read("/proc/net/tcp"), six or ""])
+
+
+def conntrack_metrics(files: HostFiles) -> dict[str, Any]:
+    """Return how full the table of tracked connections is.
+
+    :raises Unmeasurable: when connections are not tracked.
+    """
+    folder = "/proc/sys/net/netfilter"
+    if not files.exists(f"{folder}/nf_conntrack_max"):
+        raise Unmeasurable("the kernel does not track connections (nf_conntrack is not loaded)")
+    try:
+        count, most = (int(files.read(f"{folder}/nf_conntrack_{name}")) for name in ("count", "max"))
+    except ValueError as exc:
+        raise Unmeasurable(f"{folder}/nf_conntrack_count and nf_conntrack_max hold no numbers") from exc
+    # A limit of 0 means that there is none.
+    return {"count": count, "max": most, "used_percent": share(count, most)}
+
+
+def file_handle_metrics(text: str) -> dict[str, Any]:
+    """Return how many of the file handles the kernel allows are open.
+
+    :param text: the text of ``/proc/sys/fs/file-nr``.
+    :raises Unmeasurable: when the text is something else.
+    """
+    words = text.split()
+    if len(words) != 3 or not all(word.isdigit() for word in words):
+        raise Unmeasurable("/proc/sys/fs/file-nr does not hold three numbers")
+    # The second number is what is allocated and free; recent kernels always say 0.
+    used, most = int(words[0]) - int(words[1]), int(words[2])
+    return {"open": used, "max": most, "used_percent": share(used, most)}
