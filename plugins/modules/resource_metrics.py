@@ -12,16 +12,13 @@ author:
   - upkeep.runbook contributors (@upkeep)
 description:
   - Takes two samples with a pause between them, so that what it says of processors, processes and network is about
-    now and
-    not about all the time since the host started.
+    now and not about all the time since the host started.
   - Compares each figure with its thresholds and returns one check for each, with the figure, the threshold and the
     next step.
   - Needs nothing beyond Python's standard library, and no special rights. Without root's rights it cannot look into
-    the
-    processes of other users, which RV(checks) then says.
+    the processes of other users, which RV(checks) then says.
   - In a container with a limit of its own (control groups, version 2) processors, memory, swap and pressure are those
-    of the
-    container. The load average, waiting for storage and stolen time are always those of the whole host.
+    of the container. The load average, waiting for storage and stolen time are always those of the whole host.
 extends_documentation_fragment:
   - upkeep.runbook.attributes
   - upkeep.runbook.attributes.inspecting
@@ -36,8 +33,7 @@ options:
   paths:
     description:
       - Paths whose file systems are looked at. Each has its checks of bytes, inodes and whether it can be written;
-        paths on
-        the same file system share one reading.
+        paths on the same file system share one reading.
       - A path that does not exist, or whose file system does not answer, is RV(ignore:unknown).
     type: list
     elements: dict
@@ -189,15 +185,15 @@ options:
         default: 90.0
       disk_warning_percent:
         description:
-          - Share of a file system that is used, as C(df) counts it: blocks reserved for root are not available, in
-            percent.
+          - Share of a file system that is used, as C(df) counts it (blocks reserved for root are not
+            available), in percent.
           - This much is a warning.
         type: float
         default: 85.0
       disk_critical_percent:
         description:
-          - Share of a file system that is used, as C(df) counts it: blocks reserved for root are not available, in
-            percent.
+          - Share of a file system that is used, as C(df) counts it (blocks reserved for root are not
+            available), in percent.
           - This much is critical.
         type: float
         default: 95.0
@@ -279,8 +275,7 @@ options:
     description:
       - Checks that must be made, and wholly.
       - Many hosts cannot make them, since their kernel does not count pressure or does not track connections, or the
-        user of
-        the task may not look into all processes. By default what cannot be had is then left out, and
+        user of the task may not look into all processes. By default what cannot be had is then left out, and
         RV(metrics.unavailable) says why; a check listed here is C(unknown) with the reason instead.
     type: list
     elements: str
@@ -344,11 +339,9 @@ status:
 checks:
   description:
     - One check result for each figure. Their ids are C(cpu.usage), C(cpu.iowait), C(cpu.steal), C(cpu.pressure),
-      C(load.per_core),
-      C(memory.usage), C(memory.pressure), C(memory.oom_kills), C(swap.usage), C(disk.space), C(disk.inodes),
-      C(disk.readonly),
-      C(io.pressure), C(network.errors), C(network.conntrack), C(files.handles), C(restart.required) and
-      C(history.integrity).
+      C(load.per_core), C(memory.usage), C(memory.pressure), C(memory.oom_kills), C(swap.usage), C(disk.space),
+      C(disk.inodes), C(disk.readonly), C(io.pressure), C(network.errors), C(network.conntrack), C(files.handles),
+      C(restart.required) and C(history.integrity).
   type: list
   elements: dict
   returned: success
@@ -356,7 +349,8 @@ checks:
     - check: disk.space
       subject: /opt/neurosensefx
       status: warning
-      summary: "/opt/neurosensefx is 91.2 % full (warning at 85 %, critical at 95 %); 4.1 GiB are free on /dev/vda."
+      summary: >-
+        /opt/neurosensefx is 91.2 % full (warning at 85 %, critical at 95 %); 4.1 GiB are free on /dev/vda.
       value: 91.2
       unit: percent
       warning: 85.0
@@ -378,9 +372,8 @@ metrics:
     cpu:
       description:
         - Shares of the sampled time in percent (C(usage_percent), C(user_percent), C(nice_percent),
-          C(system_percent),
-          C(idle_percent), C(iowait_percent), C(irq_percent), C(softirq_percent), C(steal_percent)), C(cores),
-          C(core_usage_percent) and, in a container with a limit, C(limit_cores).
+          C(system_percent), C(idle_percent), C(iowait_percent), C(irq_percent), C(softirq_percent),
+          C(steal_percent)), C(cores), C(core_usage_percent) and, in a container with a limit, C(limit_cores).
         - Usage is all that is neither idle nor waiting for storage.
       type: dict
     load:
@@ -428,16 +421,14 @@ metrics:
     file_systems:
       description:
         - One row for each of O(paths), with C(path), C(mount_point), C(device), C(file_system), C(read_only),
-          C(total_bytes),
-          C(used_bytes), C(available_bytes), C(reserved_bytes), C(used_percent), C(inodes_total), C(inodes_used) and
-          C(inodes_used_percent), or with C(problem).
+          C(total_bytes), C(used_bytes), C(available_bytes), C(reserved_bytes), C(used_percent), C(inodes_total),
+          C(inodes_used) and C(inodes_used_percent), or with C(problem).
       type: list
       elements: dict
     restart:
       description:
         - Whether the host waits for a restart (C(reboot_required), C(reasons), C(packages), C(running_kernel),
-          C(newer_kernel)),
-          and the processes that run code which was replaced or removed.
+          C(newer_kernel)), and the processes that run code which was replaced or removed.
       type: dict
     unavailable:
       description: Why a figure is missing, by its key in RV(metrics).
