@@ -6,7 +6,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 # In the order of `make test`: the quick ones first.
-GATES := units lint types contracts docs units-oldest sanity package matrix browser faults molecule
+GATES := units lint types contracts docs units-oldest sanity check-mode package matrix browser faults molecule
 
 PYTEST := .venv/bin/python -m pytest
 # Fault tests repeat what can go wrong by timing; `make test` repeats it less often than `make faults`.
@@ -69,7 +69,9 @@ sanity: venv-test ## ansible-test sanity, with no ignore file
 		--controller origin:python=3.13 --target-python 3.9 --target-python 3.13
 
 .PHONY: lint
-lint: venv-test ## ansible-lint (production profile) and yamllint
+lint: venv-test ## ansible-lint (production profile), yamllint and shellcheck
+	@scripts/system_packages.sh lint
+	@shellcheck scripts/*.sh .ci/run molecule/run molecule/images/build
 	@yamllint --strict .
 	@ansible-lint --offline --strict
 
@@ -79,11 +81,15 @@ types: venv-test ## mypy over the plugins
 
 .PHONY: contracts
 contracts: venv-test ## What must stay equal: defaults and specs, promised roles and play 1, docs and code
-	@$(PYTEST) tests/gates -m "not documentation and not package"
+	@$(PYTEST) tests/gates -m "not documentation and not package and not check_mode"
 
 .PHONY: docs
 docs: venv-test ## ansible-doc renders every module, role and filter
 	@$(PYTEST) tests/gates -m documentation
+
+.PHONY: check-mode
+check-mode: venv-test ## `--check` of every playbook: the same statuses, and nothing written anywhere
+	@$(PYTEST) tests/gates -m check_mode
 
 .PHONY: package
 package: venv-test ## The built tarball is small and clean, installs, and runs from an empty directory
@@ -108,8 +114,9 @@ faults: venv-test ## What must survive: dead hosts, full disks, two runs at once
 .PHONY: molecule
 molecule: venv-test ## The daily run on a real platform in systemd containers
 	@scripts/system_packages.sh molecule
-	@molecule test --all
+	@molecule/run
 
 .PHONY: bench
 bench: venv-test ## Speed and memory, as ratios; not part of `make test`
-	@$(PYTEST) tests/benchmarks --capture=no
+	@.venv/bin/python tests/benchmarks/probes.py
+	@.venv/bin/python tests/benchmarks/daily.py

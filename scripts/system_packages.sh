@@ -6,23 +6,29 @@
 # As root, or where sudo asks for no password, it installs what is missing; otherwise it says exactly what is missing and fails.
 set -euo pipefail
 
-# One line for each program: the gate, the command that must exist, the Debian package that brings it.
+# One line for each need: the gate, the command or file that must exist, the Debian package that brings it.
 needs() {
     cat <<'TABLE'
-sanity    shellcheck    shellcheck
-browser   chromium      chromium
-molecule  podman        podman
-molecule  runc          runc
-molecule  iptables      iptables
-molecule  mmdebstrap    mmdebstrap
+sanity    shellcheck                                        shellcheck
+lint      shellcheck                                        shellcheck
+browser   chromium                                          chromium
+molecule  podman                                            podman
+molecule  runc                                              runc
+molecule  iptables                                          iptables
+molecule  /usr/lib/podman/netavark                          netavark
+molecule  /usr/lib/podman/aardvark-dns                      aardvark-dns
+molecule  newuidmap                                         uidmap
+molecule  mmdebstrap                                        mmdebstrap
+molecule  /usr/share/keyrings/debian-archive-keyring.gpg    debian-archive-keyring
+molecule  openssl                                           openssl
 TABLE
 }
 
 PATH=$PATH:/usr/sbin:/sbin
 gate=$1
 missing=()
-while read -r of_gate command package; do
-    if [[ $of_gate == "$gate" ]] && ! command -v "$command" >/dev/null; then missing+=("$package"); fi
+while read -r of_gate need package; do
+    if [[ $of_gate == "$gate" && ! -e $need ]] && ! command -v "$need" >/dev/null; then missing+=("$package"); fi
 done < <(needs)
 if ((${#missing[@]} == 0)); then exit 0; fi
 
@@ -40,5 +46,6 @@ if ((${#as_root[@]} == 0)) || ! command -v apt-get >/dev/null; then
 fi
 
 echo "Installing for make $gate: ${missing[*]}"
-"${as_root[@]}" apt-get update --quiet=2
-"${as_root[@]}" DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends "${missing[@]}" >/dev/null
+apt=("${as_root[@]}" DEBIAN_FRONTEND=noninteractive apt-get --quiet=2)
+"${apt[@]}" update
+"${apt[@]}" install --yes --no-install-recommends "${missing[@]}" >/dev/null

@@ -1,0 +1,119 @@
+"""Every cadence has the two plays that let it report whatever broke, and every playbook documents its variables."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from checkout import CHECKOUT, FQCN, PLAYBOOKS, read_yaml, role_text, roles_of
+
+HOSTS = "{{ upkeep_hosts | default('all') }}"
+IGNORING = {"ignore_errors", "ignore_unreachable"}
+#: Reads of a variable with a literal for a default: upkeep_x | default('…')
+DEFAULT = re.compile(r"\b(upkeep_\w+)\s*\|\s*default\((?P<literal>'[^']*'|\[.*?\]|true|false|\d+)\)")
+
+
+def reports(path: Path) -> bool:
+    return any("report" in roles_of(play) for play in read_yaml(path))
+
+
+CADENCES = [path for path in PLAYBOOKS if reports(path)]
+OTHERS = [path for path in PLAYBOOKS if path not in CADENCES]
+
+
+def by_name(path: Path) -> str:
+    return path.stem
+
+
+def tags_by_role(play: dict[str, Any]) -> dict[str, Any]:
+    return {entry["role"].removeprefix(f"{FQCN}."): entry.get("tags") for entry in play["roles"]}
+
+
+def meta(path: Path) -> dict[str, Any]:
+    return read_yaml(path.with_suffix(".meta.yml"))["argument_specs"][path.stem]
+
+
+def text_with_roles(path: Path) -> str:
+    """Return the playbook and everything in the roles that it runs."""
+    names = {name for play in read_yaml(path) for name in roles_of(play)}
+    return "\n".join([path.read_text(encoding="utf-8"), *(role_text(CHECKOUT / "roles" / name) for name in sorted(names))])
+
+
+def test_there_are_cadences_and_others() -> None:
+    assert {"daily", "health_check"} <= {path.stem for path in CADENCES}
+    assert "prepare" in {path.stem for path in OTHERS}
+
+
+@pytest.mark.parametrize("path", CADENCES, ids=by_name)
+def test_a_cadence_looks_in_one_play_and_reports_in_the_next(path: Path) -> None:
+    look, report = read_yaml(path)
+    assert look["hosts"] == report["hosts"] == HOSTS
+    assert look["become"] is True
+    assert look["gather_facts"] is report["gather_facts"] is False
+    assert look["ignore_errors"] is look["ignore_unreachable"] is True
+    assert not IGNORING & report.keys(), "a verdict that is ignored is none"
+    assert report["tags"] == ["always"]
+    assert not {"tasks", "pre_tasks", "post_tasks", "handlers"} & (look.keys() | report.keys()), "playbooks list roles"
+
+
+@pytest.mark.parametrize("path", CADENCES, ids=by_name)
+def test_every_role_of_a_cadence_has_its_tag_and_platform_comes_first(path: Path) -> None:
+    look, report = read_yaml(path)
+    tags = tags_by_role(look)
+    assert next(iter(tags)) == "platform"
+    assert tags == {name: ["always" if name == "platform" else name] for name in tags}
+    assert len(look["roles"]) == len(tags), "a role listed twice runs once"
+    assert roles_of(report)[0] == "report"
+
+
+@pytest.mark.parametrize("path", CADENCES, ids=by_name)
+def test_the_promised_roles_are_those_of_the_first_play(path: Path) -> None:
+    look, report = read_yaml(path)
+    variables = report["roles"][0]["vars"]
+    assert variables["report_playbook"] == path.stem
+    assert variables["report_promised_roles"] == [name for name in roles_of(look) if name != "platform"]
+
+
+@pytest.mark.parametrize("path", OTHERS, ids=by_name)
+def test_a_playbook_that_changes_something_ignores_nothing(path: Path) -> None:
+    for play in read_yaml(path):
+        assert not IGNORING & play.keys()
+        assert play["become"] is True
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=by_name)
+def test_the_name_works_behind_the_collection_and_only_full_names_are_used(path: Path) -> None:
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", path.stem)
+    for play in read_yaml(path):
+        for entry in play.get("roles", []):
+            assert entry["role"].startswith(f"{FQCN}.")
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=by_name)
+def test_every_variable_is_documented_and_exists(path: Path) -> None:
+    options = meta(path)["options"]
+    text = text_with_roles(path)
+    used = set(re.findall(r"\bupkeep_[a-z_]+\b", text))
+    assert used - options.keys() == set(), "used, but not documented"
+    assert {name for name in options if not re.search(rf"\b{name}\b", text)} == set(), "documented, but used nowhere"
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=by_name)
+def test_every_variable_says_what_it_is(path: Path) -> None:
+    spec = meta(path)
+    assert spec["short_description"] and spec["description"]
+    for name, option in spec["options"].items():
+        assert option["description"] and option["type"], name
+        assert option.get("required") is True or "default" in option, f"{name} is neither required nor has a default"
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=by_name)
+def test_a_documented_default_is_the_one_that_applies(path: Path) -> None:
+    options = meta(path)["options"]
+    for match in DEFAULT.finditer(text_with_roles(path)):
+        literal = match["literal"]
+        default = {"true": True, "false": False}[literal] if literal in ("true", "false") else ast.literal_eval(literal)
+        assert options[match[1]].get("default") == default, match[0]

@@ -1,0 +1,76 @@
+"""A role's defaults, its argument spec and its form say the same thing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from checkout import FQCN, PLAYBOOKS, ROLES, read_yaml, role_options, roles_of
+
+WRITTEN_IN_ROLE = {"report", "platform"}
+
+
+def looking_roles() -> set[str]:
+    """Return the roles that look: those of a first play that goes on after errors, without the platform role."""
+    plays = [read_yaml(path)[0] for path in PLAYBOOKS]
+    return {role for play in plays if play.get("ignore_errors") for role in roles_of(play)} - {"platform"}
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_each_option_is_required_or_has_the_default_of_the_role(role: Path) -> None:
+    defaults = read_yaml(role / "defaults" / "main.yml") or {}
+    options = role_options(role)
+    promised = {name: option["default"] for name, option in options.items() if not option.get("required")}
+    assert promised == defaults
+    assert not [name for name, option in options.items() if option.get("required") and "default" in option]
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_public_variables_carry_the_name_of_the_role(role: Path) -> None:
+    strangers = [name for name in role_options(role) if not name.startswith(f"{role.name}_")]
+    # The platform description is the user's own variable, which the role that validates it takes as it is.
+    assert [name for name in strangers if not (role.name == "platform" and name == "upkeep_platform")] == []
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_the_other_files_of_a_role_are_there(role: Path) -> None:
+    assert read_yaml(role / "meta" / "main.yml")["galaxy_info"]["description"]
+    assert read_yaml(role / "tasks" / "main.yml")
+    assert f"`{role.name}`" in (role / "README.md").read_text(encoding="utf-8").splitlines()[0]
+    for tasks in (role / "tasks").glob("*.yml"):
+        assert len(tasks.read_text(encoding="utf-8").splitlines()) <= 80, f"{tasks} is no table of contents any more"
+
+
+@pytest.mark.parametrize("name", sorted(looking_roles()))
+def test_a_role_that_looks_is_one_task_that_leaves_one_result(name: str) -> None:
+    role = next(path for path in ROLES if path.name == name)
+    tasks = read_yaml(role / "tasks" / "main.yml")
+    assert len(tasks) == 1
+    assert [path.name for path in (role / "tasks").iterdir()] == ["main.yml"]
+    assert tasks[0]["register"] == f"{name}_result"
+    assert [key for key in tasks[0] if key.startswith(f"{FQCN}.")], "it calls a module of the collection"
+    assert "when" in tasks[0], "with nothing configured for a host the role is left out"
+    assert not {"block", "loop", "ignore_errors", "failed_when"} & tasks[0].keys()
+
+
+def acting_roles() -> list[Path]:
+    return [role for role in ROLES if role.name not in looking_roles() | WRITTEN_IN_ROLE]
+
+
+@pytest.mark.parametrize("role", acting_roles(), ids=lambda role: role.name)
+def test_a_role_that_acts_is_one_block_that_puts_back_and_raises_again(role: Path) -> None:
+    blocks = [task for task in read_yaml(role / "tasks" / "main.yml") if "block" in task]
+    assert len(blocks) == 1
+    block = blocks[0]
+    # An inherited ignore_errors would disable the rescue.
+    assert block["ignore_errors"] is False
+    leases = {"held": [], "released": []}  # type: dict[str, list[Any]]
+    for part in ("block", "rescue"):
+        for task in block[part]:
+            if f"{FQCN}.lease" in task:
+                leases[task[f"{FQCN}.lease"].get("state", "held")].append(part)
+    assert leases == {"held": ["block"], "released": ["block", "rescue"]}
+    results = [task for task in block["rescue"] if f"{role.name}_result" in task.get("ansible.builtin.set_fact", {})]
+    assert results, "the rescue leaves a result for the report"
+    assert "ansible.builtin.fail" in block["rescue"][-1]
