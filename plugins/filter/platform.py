@@ -13,8 +13,6 @@ description:
     types made right, so that V("8081") becomes V(8081).
   - Every mistake is named in one message, by its path, index and key, with what is accepted instead. Unknown keys,
     placeholders such as V([Name]), V(your-domain.com) and V(changeme), and whatever looks like a secret are mistakes.
-  - What is no mistake but deserves a look is printed as a warning, such as names under V(example.com) or a group
-    without hosts.
   - C(docs/platform.md) of the collection explains every key.
 positional: _input, groups
 author:
@@ -30,9 +28,10 @@ options:
       - When given, each name under a C(hosts) key of the description must be a host or group among them.
     type: dict
 notes:
-  - An empty or missing value is a mistake whose message says what to write. Use C(upkeep_platform | default(none)) for
-    a variable that may be undefined.
+  - Use P(upkeep.runbook.platform_mistakes#filter) to tell a person what is wrong, without the frames of a failed template.
 seealso:
+  - plugin: upkeep.runbook.platform_mistakes
+    plugin_type: filter
   - plugin: upkeep.runbook.health_probes
     plugin_type: filter
   - plugin: upkeep.runbook.resource_paths
@@ -44,10 +43,9 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ (upkeep_platform | upkeep.runbook.platform).services[0].port }}"
 
-- name: Check the description against the inventory
-  ansible.builtin.assert:
-    that: (upkeep_platform | default(none) | upkeep.runbook.platform(groups)) is mapping
-    quiet: true
+- name: Name all services
+  ansible.builtin.debug:
+    msg: "{{ (upkeep_platform | upkeep.runbook.platform(groups)).services | map(attribute='name') }}"
 """
 
 RETURN = r"""
@@ -68,7 +66,6 @@ from collections.abc import Callable  # noqa: E402
 from typing import Any  # noqa: E402
 
 from ansible.errors import AnsibleFilterError  # noqa: E402
-from ansible.utils.display import Display  # noqa: E402
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError  # noqa: E402
 from ansible_collections.upkeep.runbook.plugins.module_utils.native_values import native_value  # noqa: E402
@@ -76,14 +73,11 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.platform_descriptio
 
 
 def platform(description: Any, groups: Any = None) -> dict[str, Any]:
-    """Return the description normalized; print what deserves a look as a warning."""
+    """Return the description normalized."""
     try:
-        validated = validate_platform(native_value(description), groups=native_value(groups))
+        return validate_platform(native_value(description), groups=native_value(groups)).platform
     except UpkeepError as error:
         raise AnsibleFilterError(error.message) from None
-    for warning in validated.warnings:
-        Display().warning(f"upkeep_platform: {warning}.")
-    return validated.platform
 
 
 class FilterModule:

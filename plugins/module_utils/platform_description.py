@@ -15,7 +15,12 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.errors import Upkee
 from ansible_collections.upkeep.runbook.plugins.module_utils.platform_refusals import refuse_texts
 from ansible_collections.upkeep.runbook.plugins.module_utils.platform_rules import check_rules
 from ansible_collections.upkeep.runbook.plugins.module_utils.platform_schema import PLATFORM
-from ansible_collections.upkeep.runbook.plugins.module_utils.schema_problems import Problems, key_path, shown, suggestion
+from ansible_collections.upkeep.runbook.plugins.module_utils.schema_problems import (
+    Problems,
+    key_path,
+    shown,
+    suggestion,
+)
 
 MAX_PROBLEMS = 20
 MAX_NAMED_EXAMPLES = 5
@@ -55,7 +60,8 @@ def validate_platform(description: Any, *, groups: Groups | None = None) -> Vali
     examples = refuse_texts(description, problems)
     platform = PLATFORM.read(description, "", problems)
     warnings = check_rules(platform, problems)
-    if groups is not None:
+    # Without any host the inventory is the implicit localhost, which no group names.
+    if groups and any(groups.values()):
         warnings += _check_hosts(platform, groups, problems)
     if len(problems):
         raise PlatformError(_everything_wrong(problems.sentences()))

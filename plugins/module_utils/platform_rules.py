@@ -34,7 +34,8 @@ def check_rules(platform: dict[str, Any], problems: Problems) -> list[str]:
 
 def _check_service(service: dict[str, Any], path: str, problems: Problems) -> None:
     if not any(service[key] for key in PROBED_BY):
-        problems.add(path, f"{shown(service['name'])} has nothing to look at: give at least one of {', '.join(PROBED_BY)}")
+        accepted = ", ".join(PROBED_BY)
+        problems.add(path, f"{shown(service['name'])} has nothing to look at: give at least one of {accepted}")
     for key, low, high in (
         ("http", "warning_seconds", "critical_seconds"),
         ("websocket", "warning_seconds", "critical_seconds"),
