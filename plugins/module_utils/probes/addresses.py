@@ -18,6 +18,9 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome impo
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _UNSAFE = re.compile(r"[\x00-\x20\x7f]")
 
+#: Not every system has each of them.
+_NO_SUCH_NAME = ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY")
+
 NETWORK_HINT = "Check the network and the name servers of this host (/etc/resolv.conf)."
 
 
@@ -140,7 +143,7 @@ def resolve(host: str, port: int, deadline: Deadline, family: int = socket.AF_UN
 
 
 def _resolver_problem(host: str, problem: Exception) -> Exception:
-    no_such_name = {getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA") if hasattr(socket, name)}
+    no_such_name = {getattr(socket, name) for name in _NO_SUCH_NAME if hasattr(socket, name)}
     if isinstance(problem, UnicodeError):
         return Broken(f"has a host that is no valid name ({host})")
     if isinstance(problem, socket.gaierror) and problem.errno in no_such_name:

@@ -62,4 +62,32 @@ def functions_of(kind: str) -> tuple[TargetFunction, ProbeFunction]:
         from ansible_collections.upkeep.runbook.plugins.module_utils.probes import tcp
 
         return tcp.target_of, tcp.probe_tcp
+    if kind == "websocket":
+        from ansible_collections.upkeep.runbook.plugins.module_utils.probes import websocket
+
+        return websocket.target_of, websocket.probe_websocket
+    if kind == "dns":
+        from ansible_collections.upkeep.runbook.plugins.module_utils.probes import dns
+
+        return dns.target_of, dns.probe_dns
+    if kind == "command":
+        from ansible_collections.upkeep.runbook.plugins.module_utils.probes import command
+
+        return command.target_of, command.probe_command
+    if kind == "port":
+        from ansible_collections.upkeep.runbook.plugins.module_utils.probes import port
+
+        return port.target_of, port.probe_port
+    if kind == "process":
+        from ansible_collections.upkeep.runbook.plugins.module_utils.probes import process
+
+        return process.target_of, process.probe_process
+    if kind == "unit":
+        from ansible_collections.upkeep.runbook.plugins.module_utils.probes import unit
+
+        return unit.target_of, unit.probe_unit
+    if kind == "pm2":
+        from ansible_collections.upkeep.runbook.plugins.module_utils.probes import pm2
+
+        return pm2.target_of, pm2.probe_pm2
     raise ValueError(f"no probe type {kind}")

@@ -35,3 +35,7 @@ class Deadline:
         if left <= 0:
             raise Broken(f"{doing} within {self.limit_seconds:g} s")
         return left
+
+    def sooner(self, limit_seconds: float) -> Deadline:
+        """Return a deadline this many seconds from now, or at the end of this one when that comes first."""
+        return Deadline(min(limit_seconds, max(0.0, self.limit_seconds - self.elapsed())), self._clock)

@@ -8,6 +8,7 @@ Inventories give numbers as text and text as numbers, as templates happen to pro
 from __future__ import annotations
 
 import re
+import socket
 from typing import Any, Callable
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.addresses import parse_url
@@ -35,6 +36,25 @@ def token(value: Any) -> str:
     if re.search(r"[\x00-\x20\x7f]", result) or result.startswith("-"):
         raise ValueError(f"must be a name without spaces that does not begin with -, not {value!r}")
     return result
+
+
+def unit(value: Any) -> str:
+    """Accept the name of one systemd unit; a wildcard would mean several."""
+    result = token(value)
+    if not re.fullmatch(r"[A-Za-z0-9:_.\\@-]+", result):
+        raise ValueError(f"must be the name of one systemd unit, not {value!r}")
+    return result
+
+
+def ip_address(value: Any) -> str:
+    """Accept an IPv4 or IPv6 address and return its usual form."""
+    result = token(value)
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            return socket.inet_ntop(family, socket.inet_pton(family, result))
+        except OSError:
+            continue
+    raise ValueError(f"must be an IPv4 or IPv6 address, not {value!r}")
 
 
 def boolean(value: Any) -> bool:

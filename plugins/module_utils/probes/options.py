@@ -104,7 +104,7 @@ OPTIONS: dict[str, dict[str, Option]] = {
         "record": Option(values.choice("A", "AAAA", "any"), "any"),
         "server": Option(values.token),
         "server_port": Option(_port, 53),
-        "expect_addresses": Option(values.list_of(values.token), []),
+        "expect_addresses": Option(values.list_of(values.ip_address), []),
     },
     "command": {
         **_LATENCY,
@@ -115,8 +115,8 @@ OPTIONS: dict[str, dict[str, Option]] = {
     },
     "port": {
         "port": Option(_port, required=True),
-        "address": Option(values.token),
-        "unit": Option(values.token),
+        "address": Option(values.ip_address),
+        "unit": Option(values.unit),
         "pid_file": Option(values.text),
         "pattern": Option(values.pattern),
         "user": Option(values.token),
@@ -130,7 +130,7 @@ OPTIONS: dict[str, dict[str, Option]] = {
     },
     "unit": {
         **_RESTARTS,
-        "unit": Option(values.token, required=True),
+        "unit": Option(values.unit, required=True),
         "expect_state": Option(values.list_of(values.choice("active", "inactive", "activating")), ["active"]),
     },
     "pm2": {
@@ -172,8 +172,8 @@ def _read_probe(index: int, entry: dict[str, Any]) -> Probe:
     where = f"probes[{index}]"
     kind = entry.get("type")
     if kind not in OPTIONS:
-        given = "is missing" if kind is None else f"is {kind!r}"
-        raise UpkeepError(f"{where}.type {given}; accepted values: {', '.join(sorted(OPTIONS))}")
+        problem = "is missing" if kind is None else f"is {kind!r}"
+        raise UpkeepError(f"{where}.type {problem}; accepted values: {', '.join(sorted(OPTIONS))}")
     table = {**_COMMON, **OPTIONS[kind]}
     unknown = sorted(str(key) for key in entry if key not in table and key not in ("name", "type"))
     if unknown:

@@ -34,7 +34,7 @@ class Previous(NamedTuple):
     """A counter as the last run saw it."""
 
     when: str
-    count: int
+    restarts: int
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def restarts_since(count: int, previous: Previous | None) -> int | None:
     """
     if previous is None:
         return None
-    return count - previous.count if count >= previous.count else count
+    return count - previous.restarts if count >= previous.restarts else count
 
 
 def graded_by_restarts(

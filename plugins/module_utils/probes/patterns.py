@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.commands import run_command
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.deadline import Deadline
@@ -18,31 +19,40 @@ _SHORT_CHARACTERS = 2000
 
 _SEARCHER = """
 import re, sys
-pattern, text = sys.stdin.buffer.read().decode("utf-8", "surrogatepass").split("\\0", 1)
-sys.exit(0 if re.search(pattern, text) else 9)
+pattern, *texts = sys.stdin.buffer.read().decode("utf-8", "surrogatepass").split("\\0")
+sys.stdout.write("".join("1" if re.search(pattern, text) else "0" for text in texts))
 """
 
 
 def found(pattern: str, text: str, deadline: Deadline) -> bool:
     """Tell whether the pattern is found in the text.
 
+    :raises Unchecked: when the search did not end in time.
+    """
+    return found_in(pattern, [text], deadline)[0]
+
+
+def found_in(pattern: str, texts: Sequence[str], deadline: Deadline) -> list[bool]:
+    """Tell for each text whether the pattern is found in it.
+
     A careless pattern (``(a+)+$``) may search a hostile text for years, and Python holds every other thread
     meanwhile. A pattern that may become slow is therefore searched in a process of its own, which ends at the deadline.
 
     :raises Unchecked: when the search did not end in time.
     """
-    if _harmless(pattern, text) or not sys.executable:
-        return re.search(pattern, text) is not None
+    if all(_harmless(pattern, text) for text in texts) or not sys.executable:
+        expression = re.compile(pattern)
+        return [expression.search(text) is not None for text in texts]
     result = run_command(
         [sys.executable, "-I", "-S", "-c", _SEARCHER],
         timeout_seconds=deadline.remaining("left no time to search its answer"),
-        input_bytes=f"{pattern}\0{text}".encode("utf-8", "surrogatepass"),
+        input_bytes="\0".join([pattern, *(text.replace("\0", " ") for text in texts)]).encode("utf-8", "surrogatepass"),
     )
-    if result.returncode in (0, 9):
-        return result.returncode == 0
+    if result.succeeded and len(result.stdout) == len(texts):
+        return [mark == "1" for mark in result.stdout]
     reason = "took too long" if result.timed_out else (result.problem or "failed")
     raise Unchecked(
-        f"the search for {pattern!r} in its answer {reason}", hint="Write a simpler pattern, without nested repeats."
+        f"the search for {pattern!r} {reason}", hint="Write a simpler pattern, without nested repeats."
     )
 
 

@@ -89,6 +89,10 @@ class Stream:
                 self._buffer = rest + self._buffer
                 return bytes(line).rstrip(b"\r")
 
+    def hurry(self, limit_seconds: float) -> None:
+        """Give what is still to be read and written at most this much time."""
+        self._deadline = self._deadline.sooner(limit_seconds)
+
     def close(self) -> None:
         """Close the connection; closing never fails."""
         try:

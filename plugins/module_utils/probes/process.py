@@ -1,0 +1,75 @@
+# Copyright: upkeep.runbook contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The process probe: enough processes, and not too many, run a program."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.deadline import Deadline
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import BECOME_HINT, Outcome, Unchecked
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.patterns import found_in
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.process_table import (
+    PROC,
+    Process,
+    executable_of,
+    own_processes,
+    read_processes,
+    user_id,
+)
+
+_SHOWN_PIDS = 20
+
+
+def target_of(options: dict[str, Any]) -> str:
+    """Return what the probe looks at, for people."""
+    parts = []
+    if options["pattern"] is not None:
+        parts.append(f"matching {options['pattern']!r}")
+    if options["exe"] is not None:
+        parts.append(f"running {options['exe']}")
+    if options["user"] is not None:
+        parts.append(f"of user {options['user']}")
+    return f"Processes {' '.join(parts)}"
+
+
+def probe_process(options: dict[str, Any], deadline: Deadline, proc: Path = PROC) -> Outcome:
+    """Count the processes that match every criterion, without the probe itself and whatever started it."""
+    processes = read_processes(proc)
+    excluded = own_processes(processes, os.getpid())
+    matching = [process for process in processes if process.pid not in excluded]
+    if options["user"] is not None:
+        uid = user_id(options["user"])
+        matching = [process for process in matching if process.uid == uid]
+    if options["pattern"] is not None:
+        marks = found_in(options["pattern"], [process.command_line for process in matching], deadline)
+        matching = [process for process, mark in zip(matching, marks) if mark]
+    if options["exe"] is not None:
+        matching = _running(matching, options["exe"], proc)
+    return judge(options, [process.pid for process in matching])
+
+
+def _running(processes: list[Process], program: str, proc: Path) -> list[Process]:
+    wanted = os.path.realpath(program)
+    programs = {process: executable_of(process.pid, proc) for process in processes}
+    matching = [process for process, path in programs.items() if path in (wanted, program)]
+    if not matching and None in programs.values():
+        raise Unchecked("this user may not see which program other users run", hint=BECOME_HINT, permanent=True)
+    return matching
+
+
+def judge(options: dict[str, Any], pids: list[int]) -> Outcome:
+    """Return the outcome for the processes that were found."""
+    count, minimum, maximum = len(pids), options["minimum"], options["maximum"]
+    some = ", ".join(str(pid) for pid in pids[:5]) + (", …" if count > 5 else "")
+    summary = f"{target_of(options)}: {count}" + (f" (pid {some})" if pids else "")
+    details = {"count": count, "pids": pids[:_SHOWN_PIDS]}
+    status = OK
+    if count < minimum:
+        status, summary = CRITICAL, f"{summary}; at least {minimum} expected"
+    elif maximum is not None and count > maximum:
+        status, summary = CRITICAL, f"{summary}; at most {maximum} expected"
+    return Outcome(status, f"{summary}.", value=count, unit="processes", details=details)
