@@ -26,4 +26,7 @@ trap 'rm -rf "$state"' EXIT
 # The demo inventory keeps everything under the state directory of the user, which is a fresh one here.
 XDG_STATE_HOME=$state PATH=$PWD/$directory/bin:$PATH \
     ansible-playbook -i inventories/demo upkeep.runbook.daily -e upkeep_fail_on=never
-find "$state" -name '*.json' -path '*daily*' | grep --quiet . || { echo "the daily run wrote no run record" >&2; exit 1; }
+if [[ ! -s $state/upkeep/reports/latest.json ]]; then
+    echo "The daily run wrote no run record under $state" >&2
+    exit 1
+fi
