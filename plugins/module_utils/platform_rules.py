@@ -39,7 +39,7 @@ def _check_service(service: dict[str, Any], path: str, problems: Problems) -> No
     for key, low, high in (
         ("http", "warning_seconds", "critical_seconds"),
         ("websocket", "warning_seconds", "critical_seconds"),
-        ("process", "min_count", "max_count"),
+        ("process", "minimum", "maximum"),
     ):
         lower, upper = service[key].get(low), service[key].get(high)
         if lower is not None and upper is not None and lower > upper:

@@ -92,6 +92,8 @@ WEBSOCKET = Record(
     from_text=_as("url"),
 )
 
+CONNECTION = Record({**HOST_PORT, "tls": Field(Flag(), default=False)}, from_text=_host_and_port)
+
 SERVICE = Record(
     {
         "name": Field(LINE, required=True),
@@ -104,8 +106,8 @@ SERVICE = Record(
                 {
                     "pattern": Field(PATTERN, required=True),
                     "user": _optional(USER),
-                    "min_count": Field(COUNT, default=1),
-                    "max_count": _optional(COUNT),
+                    "minimum": Field(COUNT, default=1),
+                    "maximum": _optional(COUNT),
                 },
                 from_text=_as("pattern"),
             )
@@ -113,8 +115,8 @@ SERVICE = Record(
         "port": _optional(PORT),
         "http": _optional(HTTP),
         "websocket": _optional(WEBSOCKET),
-        "tcp": _optional(Record(HOST_PORT, from_text=_host_and_port)),
-        "upstream": _optional(Record(HOST_PORT, from_text=_host_and_port)),
+        "tcp": _optional(CONNECTION),
+        "upstream": _optional(CONNECTION),
         "logs": _optional(ListOf(GLOB)),
         "reopen": _optional(
             Record(
