@@ -154,7 +154,7 @@ class History:
             raise HistoryProblem(exc.message) from exc
         except OSError as exc:
             raise HistoryProblem(f"cannot open the history {self.path}: {exc.strerror}") from exc
-        connection = sqlite3.connect(str(self.path), timeout=LOCK_WAIT_SECONDS)
+        connection: sqlite3.Connection = sqlite3.connect(str(self.path), timeout=LOCK_WAIT_SECONDS)
         try:
             with connection:
                 for statement in _SCHEMA:

@@ -8,6 +8,7 @@ drive a terminal, or no end. HTML escaping is the business of whoever renders HT
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from typing import Any
@@ -42,7 +43,7 @@ def plain_value(value: Any, depth: int = 0) -> Any:
         return value
     if isinstance(value, float):
         # JSON has neither NaN nor infinity.
-        return value if value == value and abs(value) != float("inf") else None
+        return value if math.isfinite(value) else None
     if isinstance(value, bytes):
         return plain(decode(value))
     if isinstance(value, str):

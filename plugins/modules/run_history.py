@@ -15,7 +15,7 @@ description:
   - A cadence without a heartbeat is C(unknown), not ok.
   - A damaged index is a C(warning), and the runs are then read from their records.
 author:
-  - upkeep.runbook contributors
+  - upkeep.runbook contributors (!UNKNOWN)
 extends_documentation_fragment:
   - upkeep.runbook.attributes
   - upkeep.runbook.attributes.inspecting

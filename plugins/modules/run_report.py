@@ -16,7 +16,7 @@ description:
   - Keeps the newest runs of each playbook of each platform and removes older ones; only files with its own names are ever removed.
   - This is bookkeeping, so RV(ignore:changed) is always false.
 author:
-  - upkeep.runbook contributors
+  - upkeep.runbook contributors (!UNKNOWN)
 extends_documentation_fragment:
   - upkeep.runbook.attributes
 attributes:

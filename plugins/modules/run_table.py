@@ -15,7 +15,7 @@ description:
     output. Under the callbacks C(json) and C(jsonl) it goes to standard error, which leaves their output valid.
   - When more than 80 checks are ok, those of each host and role share one line.
 author:
-  - upkeep.runbook contributors
+  - upkeep.runbook contributors (!UNKNOWN)
 attributes:
   action:
     description: Runs on the controller; needs no connection and no Python on the host.
