@@ -20,6 +20,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.errors import Upkee
 
 if TYPE_CHECKING:
     import sqlite3
+    from sqlite3 import Connection
 
     T = TypeVar("T")
     Row = tuple[datetime, "float | None", str]
@@ -154,7 +155,7 @@ class History:
             raise HistoryProblem(exc.message) from exc
         except OSError as exc:
             raise HistoryProblem(f"cannot open the history {self.path}: {exc.strerror}") from exc
-        connection: sqlite3.Connection = sqlite3.connect(str(self.path), timeout=LOCK_WAIT_SECONDS)
+        connection: Connection = sqlite3.connect(str(self.path), timeout=LOCK_WAIT_SECONDS)
         try:
             with connection:
                 for statement in _SCHEMA:
