@@ -7,13 +7,12 @@ It is built here and not by a template of the role, since only the one who holds
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import SEVERITY
+from ansible_collections.upkeep.runbook.plugins.module_utils.content_security import csp_hash
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso
 
 _SYMBOLS = {"ok": "✓", "warning": "!", "unknown": "?", "critical": "✕"}
@@ -88,11 +87,6 @@ def index_page(runs: Sequence[Mapping[str, Any]]) -> str:
 </body>
 </html>
 """
-
-
-def csp_hash(text: str) -> str:
-    """Return the source expression that lets a Content-Security-Policy accept exactly this inline text."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def _table(runs: Sequence[Mapping[str, Any]], caption: str, several: bool) -> str:

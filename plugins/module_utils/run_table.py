@@ -30,16 +30,11 @@ def table(record: Mapping[str, Any], *, report: str = "") -> str:
     listed = rows(record)
     problems = [row for row in listed if row.status != OK and not row.suppressed]
     lines += [(_cells(row), row.check.get("hint", "")) for row in problems]
-    lines += [
-        ((_WORDS[gone.status], gone.host, "role.result", gone.role, gone.reason), "")
-        for gone in absences(record) if gone.status != NOT_RUN
-    ]
     lines += [(cells, "") for cells in _ok_lines([row for row in listed if row.status == OK and not row.suppressed])]
     lines += [(_cells(row, "suppressed"), "") for row in listed if row.suppressed]
-    lines += [
-        ((_WORDS[NOT_RUN], gone.host, "role.result", gone.role, gone.reason), "")
-        for gone in absences(record) if gone.status == NOT_RUN
-    ]
+    # An unknown role here belongs to a host that is unreachable, which has its row among the problems.
+    gone_roles = sorted(absences(record), key=lambda gone: gone.status == NOT_RUN)
+    lines += [((_WORDS[gone.status], gone.host, "role.result", gone.role, gone.reason), "") for gone in gone_roles]
     parts = [_title(record), "", f"{record['health']}: {counts_sentence(record)}", "", *_align(lines)]
     if report:
         parts += ["", plain(report, 1000)]

@@ -1,0 +1,285 @@
+# Copyright: upkeep.runbook contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the page of a run shows, decided here and only laid out by the template. Pure: values in, one dict out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, SEVERITY, severity
+from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import figure_text, limits_text
+from ansible_collections.upkeep.runbook.plugins.module_utils.run_record import NOT_RUN, PLATFORM_ROLE, host_status
+from ansible_collections.upkeep.runbook.plugins.module_utils.run_summary import (
+    Row,
+    absences,
+    counts,
+    counts_sentence,
+    problems,
+    rows,
+)
+from ansible_collections.upkeep.runbook.plugins.module_utils.sparklines import read_series, sparkline
+from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
+from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso
+
+#: Status as a word and a sign: color never carries it alone.
+WORDS = {"ok": "ok", "warning": "warning", "unknown": "unknown", "critical": "critical", NOT_RUN: "not run"}
+SYMBOLS = {"ok": "✓", "warning": "!", "unknown": "?", "critical": "✕", NOT_RUN: "–"}
+_SENTENCES = {
+    "HEALTHY": "Everything that was looked at is fine.",
+    "DEGRADED": "Working, and something wants attention.",
+    "UNKNOWN": "Something could not be checked, so nobody knows.",
+    "UNHEALTHY": "Something is broken now.",
+}
+
+#: More hosts than this are folded away unless they have a problem.
+MAX_OPEN_HOSTS = 6
+_MAX_SERIES = 200
+_MAX_PROCESSES = 20
+_MAX_RUNS = 40
+
+Uptime = dict[str, "float | None"]
+
+
+def report_page(
+    record: Mapping[str, Any],
+    details: Mapping[str, Mapping[str, Any]],
+    *,
+    runs: Sequence[Mapping[str, Any]] = (),
+    stale_after_minutes: float = 0,
+) -> dict[str, Any]:
+    """Return the content of the page.
+
+    :param details: for each host the registered results by role, read for ``series``, ``uptime`` and
+        ``top_processes``; whatever is absent or malformed is left out, since the checks do not depend on it.
+    :param runs: past runs, newest first, as the index keeps them.
+    :param stale_after_minutes: age at which the page calls its data stale; 0 never.
+    """
+    total = counts(record)
+    hosts = [
+        _host(number, name, entry, details.get(name, {}))
+        for number, (name, entry) in enumerate(record["hosts"].items(), 1)
+    ]
+    hosts.sort(key=lambda host: -severity(host["status"]))
+    for host in hosts:
+        host["open"] = len(hosts) <= MAX_OPEN_HOSTS or host["status"] != OK
+    anchors = {host["name"]: host["anchor"] for host in hosts}
+    seconds = (from_iso(record["ended"]) - from_iso(record["started"])).total_seconds()
+    return {
+        **{key: record[key] for key in ("platform", "playbook", "run_id", "check_mode", "started", "ended", "status", "health")},
+        "symbol": SYMBOLS[record["status"]],
+        "sentence": _SENTENCES[record["health"]],
+        "counts_sentence": counts_sentence(record),
+        "tiles": [
+            {"status": status, "word": WORDS[status], "symbol": SYMBOLS[status], "number": total[status]}
+            for status in reversed(SEVERITY)
+        ],
+        "ended_text": time_text(record["ended"]),
+        "duration_text": figure_text(max(seconds, 0.0), "s"),
+        "stale_after_seconds": max(int(stale_after_minutes * 60), 0),
+        "problems": [{**_row(row), "anchor": anchors[row.host]} for row in problems(record)],
+        "not_run": [
+            {"host": gone.host, "role": gone.role, "reason": gone.reason}
+            for gone in absences(record) if gone.status == NOT_RUN
+        ],
+        "suppressed": [
+            {
+                **_row(row),
+                "reason": str(row.check["suppressed"].get("reason") or ""),
+                "until": str(row.check["suppressed"].get("until") or ""),
+            }
+            for row in rows(record) if row.suppressed
+        ],
+        "hosts": hosts,
+        "runs": _past(record, runs),
+    }  # fmt: skip
+
+
+def time_text(iso: str) -> str:
+    """Return ``2026-11-22 05:00 UTC``."""
+    return f"{from_iso(iso):%Y-%m-%d %H:%M} UTC"
+
+
+def _host(number: int, name: str, entry: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the section of one host."""
+    status = host_status(entry)
+    roles = [
+        _role(name, role, outcome, results.get(role))
+        for role, outcome in entry["roles"].items()
+        # That a host answers needs no table; that it does not is a problem at the top and a word in its title.
+        if not (role == PLATFORM_ROLE and outcome["status"] == OK)
+    ]
+    return {
+        "name": name,
+        "anchor": f"host-{number}",
+        "status": status,
+        "word": WORDS[status],
+        "symbol": SYMBOLS[status],
+        "reachable": entry["reachable"],
+        "roles": [role for role in roles if role["rows"] or role["status"] != NOT_RUN],
+        "processes": [process for result in results.values() for process in _processes(result)][:_MAX_PROCESSES],
+    }
+
+
+def _role(host: str, role: str, outcome: Mapping[str, Any], result: Any) -> dict[str, Any]:
+    """Return the table of one role on one host, services grouped by name, everything else worst first."""
+    trends = _trends(result)
+    uptime = _uptime(result)
+    listed = [
+        {**_row(Row(host, role, check)), "trend": _trend(check, trends), "uptime": _uptime_of(check, uptime)}
+        for check in outcome["checks"] if not check.get("suppressed")
+    ]  # fmt: skip
+    services = bool(listed) and all(row["check"].startswith("service.") for row in listed)
+    if services:
+        listed.sort(key=lambda row: (row["subject"], row["check"]))
+    else:
+        listed.sort(key=lambda row: -severity(row["status"]))
+    return {
+        "name": role,
+        "title": role.replace("_", " ").capitalize(),
+        "status": outcome["status"],
+        "word": WORDS[outcome["status"]],
+        "symbol": SYMBOLS[outcome["status"]],
+        "reason": outcome["reason"],
+        "rows": listed,
+        "has_trend": any(row["trend"] for row in listed),
+        "has_uptime": any(row["uptime"] for row in listed),
+    }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    check = row.check
+    return {
+        "host": row.host,
+        "role": row.role,
+        "check": check["check"],
+        "subject": check["subject"],
+        "status": row.status,
+        "word": WORDS[row.status],
+        "symbol": SYMBOLS[row.status],
+        "summary": check["summary"],
+        "hint": check.get("hint", ""),
+        "figure": figure_text(check["value"], check["unit"]),
+        "limits": limits_text(check["warning"], check["critical"], check["unit"]),
+        "first_limit": _first_limit(check),
+        "bar": _bar(check["value"], check["unit"]),
+    }
+
+
+def _first_limit(check: Mapping[str, Any]) -> str:
+    """Return ``warns at 85 %``: beside every figure there is room for one threshold."""
+    for verb, key in (("warns at", "warning"), ("critical at", "critical")):
+        if check[key] is not None:
+            return f"{verb} {figure_text(check[key], check['unit'])}"
+    return ""
+
+
+def _bar(value: Any, unit: Any) -> float | None:
+    """Return the length of the bar of a share, of the 64 of its rail; None for what is no share."""
+    share = _percent(value) if unit == "percent" else None
+    return None if share is None else round(share * 0.64, 1)
+
+
+def _trends(result: Any) -> dict[str, dict[str, Any]]:
+    """Return the sparklines of a result by the name of their series."""
+    listed = result.get("series") if isinstance(result, Mapping) else None
+    if not isinstance(listed, Sequence) or isinstance(listed, (str, bytes)):
+        return {}
+    found = [read for read in map(read_series, listed[:_MAX_SERIES]) if read is not None]
+    return {name: sparkline(points, unit) for name, unit, points in found}
+
+
+def _trend(check: Mapping[str, Any], trends: Mapping[str, dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the sparkline that belongs to a check.
+
+    Series are named ``disk.space:/var`` (check and subject), ``http frontend`` (kind of service and name) or, when a
+    host has only one subject, ``memory.usage``.
+    """
+    kind = check["check"].rpartition(".")[2]
+    for name in (f"{check['check']}:{check['subject']}", f"{kind} {check['subject']}", check["check"]):
+        if name in trends:
+            return trends[name]
+    return None
+
+
+def _uptime(result: Any) -> dict[str, Uptime]:
+    """Return the share of time that a service was up, in percent, by its name."""
+    found = result.get("uptime") if isinstance(result, Mapping) else None
+    if not isinstance(found, Mapping):
+        return {}
+    uptime: dict[str, Uptime] = {}
+    for name, shares in found.items():
+        if isinstance(shares, Mapping):
+            uptime[plain(str(name), 400)] = {
+                period: _percent(shares.get(period)) for period in ("1d", "7d", "30d")
+            }
+    return uptime
+
+
+def _uptime_of(check: Mapping[str, Any], uptime: Mapping[str, Uptime]) -> list[dict[str, str]]:
+    if not check["check"].startswith("service."):
+        return []
+    kind = check["check"].rpartition(".")[2]
+    shares = uptime.get(f"{kind} {check['subject']}") or uptime.get(check["subject"])
+    if not shares or all(share is None for share in shares.values()):
+        return []
+    names = {"1d": "1 day", "7d": "7 days", "30d": "30 days"}
+    return [
+        {"period": names[period], "short": period, "text": "no data" if share is None else share_text(share)}
+        for period, share in shares.items()
+    ]
+
+
+def share_text(share: float) -> str:
+    """Return ``99.95 %``, rounded down: only what was never down says 100 %."""
+    if share >= 100:
+        return "100 %"
+    return f"{int(share * 100) / 100:.2f}".rstrip("0").rstrip(".") + " %"
+
+
+def _percent(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 100:
+        return None
+    return float(value)
+
+
+def _processes(result: Any) -> list[dict[str, str]]:
+    listed = result.get("top_processes") if isinstance(result, Mapping) else None
+    if not isinstance(listed, Sequence) or isinstance(listed, (str, bytes)):
+        return []
+    return [
+        {
+            "name": plain(str(process.get("name") or "?"), 120),
+            "pid": plain(str(process.get("pid") or ""), 20),
+            "user": plain(str(process.get("user") or ""), 60),
+            "unit": plain(str(process.get("unit") or ""), 100),
+            "cpu": figure_text(_number(process.get("cpu_percent")), "percent"),
+            "memory": figure_text(_number(process.get("pss_bytes")) or _number(process.get("rss_bytes")), "bytes"),
+        }
+        for process in listed[:_MAX_PROCESSES] if isinstance(process, Mapping)
+    ]  # fmt: skip
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _past(record: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Return the past runs of the same playbook and this one, oldest first."""
+    entries = [
+        run for run in runs
+        if isinstance(run, Mapping) and run.get("playbook") == record["playbook"]
+        and run.get("status") in SEVERITY and run.get("run_id") != record["run_id"]
+    ]  # fmt: skip
+    listed = [{**_past_run(run), "now": ""} for run in entries[: _MAX_RUNS - 1]]
+    return [*reversed(listed), {**_past_run(record), "now": "yes"}]
+
+
+def _past_run(run: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "run_id": plain(str(run["run_id"]), 60),
+        "status": plain(str(run["status"]), 20),
+        "health": plain(str(run["health"]), 20),
+        "ended": plain(str(run["ended"]), 30),
+        "ended_text": time_text(str(run["ended"])),
+    }
