@@ -36,7 +36,7 @@ def duration_text(seconds: float) -> str:
 
 def number_text(value: float) -> str:
     """Return a figure without a trailing ``.0``."""
-    return str(int(value)) if value == int(value) else str(value)
+    return str(int(value)) if float(value).is_integer() else str(value)
 
 
 def thresholds_text(warning: float | None, critical: float | None, unit: str) -> str:

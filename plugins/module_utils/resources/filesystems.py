@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.checks import MAX_SUBJECT_CHARACTERS
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.figures import share
+from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode, plain
 
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
@@ -56,16 +59,17 @@ def file_system_row(path: str, answer: Mapping[str, Any], mounts: Sequence[Mount
     :param answer: what the probe of the path said: ``problem``, or the figures of ``statvfs``.
     """
     if "problem" in answer:
-        return {"path": path, "problem": answer["problem"]}
+        return {"path": plain(path, MAX_SUBJECT_CHARACTERS), "problem": answer["problem"]}
     size = answer["f_frsize"] or answer["f_bsize"]
     used, available = answer["f_blocks"] - answer["f_bfree"], answer["f_bavail"]
     inodes_used = answer["f_files"] - answer["f_ffree"]
     has_inodes = answer["f_files"] > 0
-    mount = mount_of(answer["real_path"], mounts)
+    # Names arrive as the file system has them; the list of mounts was decoded, so the path must be too.
+    mount = mount_of(decode(os.fsencode(answer["real_path"])), mounts)
     return {
-        "path": path,
-        "mount_point": mount.mount_point if mount else None,
-        "device": mount.device if mount else None,
+        "path": plain(path, MAX_SUBJECT_CHARACTERS),
+        "mount_point": plain(mount.mount_point) if mount else None,
+        "device": plain(mount.device) if mount else None,
         "file_system": mount.file_system if mount else None,
         "read_only": answer["read_only"],
         "total_bytes": answer["f_blocks"] * size,

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.figures import share
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.host_files import HostFiles, Unmeasurable
+from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 MAX_INTERFACES = 64
 
@@ -58,7 +59,7 @@ def interface_metrics(before: str, after: str, seconds: float, ignored: Sequence
         rates = {f"{key}_per_second": round(step / seconds, 2) for key, step in grown.items()}
         rows.append(
             {
-                "name": name,
+                "name": plain(name, 100),
                 **rates,
                 "errors_per_second": round((grown["receive_errors"] + grown["transmit_errors"]) / seconds, 2),
                 "drops_per_second": round((grown["receive_drops"] + grown["transmit_drops"]) / seconds, 2),
