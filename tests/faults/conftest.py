@@ -1,0 +1,39 @@
+"""What the fault tests share. Each of them runs the real playbooks in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.upkeep.runbook.tests.faults.house import House, listening
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """A platform with one host and one service that is up."""
+    with listening() as port:
+        yield House(tmp_path, port)
+
+
+@pytest.fixture(scope="session")
+def fault_runs() -> int:
+    """How often to repeat what goes wrong only at certain moments: FAULT_RUNS."""
+    return max(int(os.environ.get("FAULT_RUNS", "3")), 1)
+
+
+@pytest.fixture
+def chance() -> random.Random:
+    """Random numbers whose seed is printed with a failure; FAULT_SEED repeats it."""
+    seed = int(os.environ.get("FAULT_SEED", random.randrange(2**32)))
+    print(f"FAULT_SEED={seed}")
+    return random.Random(seed)
+
+
+@pytest.fixture
+def root() -> None:
+    """Fail, and say why, where the test cannot be made: a test that is skipped proves nothing."""
+    if os.geteuid() != 0:
+        pytest.fail("this test needs root, for a small file system or a network of its own; run make faults as root")
