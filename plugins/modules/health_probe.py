@@ -11,11 +11,14 @@ module: health_probe
 short_description: Probe services, their listeners, processes and units, many at once
 description:
   - Looks at services from the host it runs on and says of each whether it works, with the latency and the reason.
-  - All probes of a call run at the same time. Each has one deadline for everything it does, so that a server that is silent, never
+  - All probes of a call run at the same time. Each has one deadline for everything it does, so that a server that is
+    silent, never
     ends or sends one byte a second costs its timeout and no more.
-  - A service that does not work is V(critical). What could not be looked at (no network, no right, a missing program) is V(unknown),
+  - A service that does not work is V(critical). What could not be looked at (no network, no right, a missing program)
+    is V(unknown),
     with the reason and how to mend it. The module itself fails only when an option is wrong.
-  - It looks and changes nothing. In particular it starts neither the service nor a PM2 daemon. Commands of type V(command) run in
+  - It looks and changes nothing. In particular it starts neither the service nor a PM2 daemon. Commands of type
+    V(command) run in
     check mode as well, so give only commands that look.
   - Proxies from the environment are not used.
 version_added: 0.1.0
@@ -39,15 +42,16 @@ options:
           - V(http) sends one request and judges status, headers and body of the answer.
           - V(tcp) connects, and optionally sends a text and waits for one.
           - V(websocket) opens a WebSocket (RFC 6455), checks the key in the answer, and waits for the answer to a ping.
-          - V(port) finds who listens on a TCP port and whether it is the expected process. It connects to nothing.
-          - V(process) counts processes. It never counts itself, what started it, other parts of Ansible, kernel threads or zombies.
-          - V(unit) asks systemd for the state of a unit and how often it was restarted since the last run.
-          - V(pm2) asks PM2 for an application, and the kernel whether its processes really run.
           - V(dns) looks up the addresses of a name.
           - V(command) runs a command and judges its exit status and output.
+          - V(port) finds who listens on a TCP port and whether it is the expected process. It connects to nothing.
+          - V(process) counts processes. It never counts itself, what started it, other parts of Ansible, kernel threads
+            or zombies.
+          - V(unit) asks systemd for the state of a unit and how often it was restarted since the last run.
+          - V(pm2) asks PM2 for an application, and the kernel whether its processes really run.
         type: str
         required: true
-        choices: [http, tcp, websocket, port, process, unit, pm2, dns, command]
+        choices: [http, tcp, websocket, dns, command, port, process, unit, pm2]
       name:
         description:
           - Name of the probe, which is the subject of its check. Unique among the probes of its type.
@@ -70,14 +74,16 @@ options:
         type: int
         default: 1
       warning_seconds:
-        description: A latency from which a right answer is a V(warning). Of types V(http), V(tcp), V(websocket), V(dns) and V(command).
+        description: A latency from which a right answer is a V(warning). Of types V(http), V(tcp), V(websocket), V(dns)
+          and V(command).
         type: float
       critical_seconds:
         description: A latency from which a right answer is V(critical). Of the same types.
         type: float
       url:
         description:
-          - Of type V(http), a C(http://) or C(https://) URL; of type V(websocket), a C(ws://) or C(wss://) URL. Required for both.
+          - Of type V(http), a C(http://) or C(https://) URL; of type V(websocket), a C(ws://) or C(wss://) URL.
+            Required for both.
           - User and password in it are sent as basic authentication and shown nowhere.
         type: str
       method:
@@ -87,7 +93,8 @@ options:
       headers:
         description:
           - Headers of the request. Of types V(http) and V(websocket).
-          - Their values are not logged. Headers that are secrets of the inventory are better given as O(secret_headers).
+          - Their values are not logged. Headers that are secrets of the inventory are better given as
+            O(secret_headers).
         type: dict
         default: {}
       host_header:
@@ -102,10 +109,12 @@ options:
         elements: int
         default: [200]
       expect_body:
-        description: A regular expression of Python that must be found in the first 256 KiB of the body. Of type V(http).
+        description: A regular expression of Python that must be found in the first 256 KiB of the body. Of type
+          V(http).
         type: str
       expect_headers:
-        description: Names of headers that the answer must have, each with a regular expression that its value must match. Of type V(http).
+        description: Names of headers that the answer must have, each with a regular expression that its value must
+          match. Of type V(http).
         type: dict
         default: {}
       follow_redirects:
@@ -124,18 +133,22 @@ options:
         type: bool
         default: true
       ca_file:
-        description: File with the only certificates of authorities to trust, in PEM. Of types V(http), V(tcp) and V(websocket).
+        description: File with the only certificates of authorities to trust, in PEM. Of types V(http), V(tcp) and
+          V(websocket).
         type: path
       server_name:
-        description: Name to ask for (SNI) and to find in the certificate, when it is not the host. Of types V(http), V(tcp) and V(websocket).
+        description: Name to ask for (SNI) and to find in the certificate, when it is not the host. Of types V(http),
+          V(tcp) and V(websocket).
         type: str
       host:
         description:
-          - Of type V(tcp), the host to connect to, V(localhost) by default. Every address of it is tried, IPv6 and IPv4.
+          - Of type V(tcp), the host to connect to, V(localhost) by default. Every address of it is tried, IPv6 and
+            IPv4.
           - Of type V(dns), the name to look up. Required.
         type: str
       port:
-        description: Of type V(tcp), the port to connect to; of type V(port), the port to find the listener of. Required for both.
+        description: Of type V(tcp), the port to connect to; of type V(port), the port to find the listener of. Required
+          for both.
         type: int
       tls:
         description: Speak TLS. Of type V(tcp).
@@ -146,7 +159,8 @@ options:
         type: str
       expect:
         description:
-          - A regular expression of Python. Of type V(tcp), it must be found in the first 64 KiB of what the server sends; of type
+          - A regular expression of Python. Of type V(tcp), it must be found in the first 64 KiB of what the server
+            sends; of type
             V(websocket), in one of its messages.
         type: str
       subprotocol:
@@ -159,7 +173,8 @@ options:
         type: bool
         default: true
       address:
-        description: IP address that the listener must serve; one on all addresses serves it. By default any. Of type V(port).
+        description: IP address that the listener must serve; one on all addresses serves it. By default any. Of type
+          V(port).
         type: str
       unit:
         description:
@@ -167,14 +182,17 @@ options:
           - Of type V(port), the unit that the listening process must belong to. Without a suffix it is a service.
         type: str
       pid_file:
-        description: File with the id of the process that must listen, itself or through a process it started. Of type V(port).
+        description: File with the id of the process that must listen, itself or through a process it started. Of type
+          V(port).
         type: path
       pattern:
         description:
           - A regular expression of Python that must be found in program and arguments of the process, joined by spaces.
-          - Of type V(process), at least one of O(probes[].pattern), O(probes[].exe) and O(probes[].user) is required. Of type V(port),
+          - Of type V(process), at least one of O(probes[].pattern), O(probes[].exe) and O(probes[].user) is required.
+            Of type V(port),
             it is what the listening process must match.
-          - An editor that has the program open matches as well. Add O(probes[].user) or O(probes[].exe) to tell them apart.
+          - An editor that has the program open matches as well. Add O(probes[].user) or O(probes[].exe) to tell them
+            apart.
         type: str
       exe:
         description: Path of the program that the process must run, such as V(/usr/bin/node). Of type V(process).
@@ -194,7 +212,8 @@ options:
         description: The greatest number of processes. Of type V(process).
         type: int
       expect_state:
-        description: Accepted states, of V(active), V(inactive) and V(activating). A unit that reloads is active. Of type V(unit).
+        description: Accepted states, of V(active), V(inactive) and V(activating). A unit that reloads is active. Of
+          type V(unit).
         type: list
         elements: str
         default: [active]
@@ -224,7 +243,8 @@ options:
         choices: [A, AAAA, any]
       server:
         description:
-          - Host or address of a name server to ask directly. By default the name is resolved as every program on the host resolves it. Of
+          - Host or address of a name server to ask directly. By default the name is resolved as every program on the
+            host resolves it. Of
             type V(dns).
           - Needs O(probes[].record) V(A) or V(AAAA).
         type: str
@@ -250,11 +270,13 @@ options:
         elements: int
         default: [0]
       expect_stdout:
-        description: A regular expression of Python that must be found in the first 64 KiB of the output. Of type V(command).
+        description: A regular expression of Python that must be found in the first 64 KiB of the output. Of type
+          V(command).
         type: str
   secret_headers:
     description:
-      - Headers that are secrets, by name of the probe. They are added to those of the V(http) and V(websocket) probes of that name.
+      - Headers that are secrets, by name of the probe. They are added to those of the V(http) and V(websocket) probes
+        of that name.
       - Names that no probe has are ignored, since one dictionary often serves many hosts.
     type: dict
     default: {}
@@ -270,12 +292,14 @@ options:
     default: 32
   history:
     description:
-      - File on the host in which latencies, restarts and results are kept from run to run. Without it RV(series) and RV(uptime) are
+      - File on the host in which latencies, restarts and results are kept from run to run. Without it RV(series) and
+        RV(uptime) are
         empty and restarts since the last run are not known.
       - It is bookkeeping. It does not make the task changed, and in check mode it is read and not written.
     type: path
 notes:
-  - A regular expression with several repeats is searched in a process of its own, which ends at the deadline of the probe. No pattern
+  - A regular expression with several repeats is searched in a process of its own, which ends at the deadline of the
+    probe. No pattern
     and no answer can hold the module.
   - V(process) and V(port) probes read C(/proc). To see processes of other users they need root on hosts that hide them.
 """
@@ -338,7 +362,8 @@ status:
   sample: critical
 checks:
   description:
-    - Check results C(service.http), C(service.port) and so on, with the name of the probe as subject. The value is the latency in
+    - Check results C(service.http), C(service.port) and so on, with the name of the probe as subject. The value is the
+      latency in
       seconds for types that have one.
     - C(history.integrity) is among them when the history was damaged or could not be written.
   type: list
@@ -392,7 +417,8 @@ probes:
       type: str
       returned: when there is one
     uptime:
-      description: Percent of the runs of the last 1, 7 and 30 days that found it up, of those that could look. Empty without history.
+      description: Percent of the runs of the last 1, 7 and 30 days that found it up, of those that could look. Empty
+        without history.
       type: dict
       returned: always
     http_status:
@@ -457,7 +483,8 @@ series:
       points: [["2026-11-21T06:00:00Z", 0.011], ["2026-11-22T06:00:00Z", 0.012]]
 uptime:
   description:
-    - Percent of the runs that found a name up, by name of the probe. Where probes of several types share a name, that of the worst.
+    - Percent of the runs that found a name up, by name of the probe. Where probes of several types share a name, that
+      of the worst.
   type: dict
   returned: success
   sample: {"tick-backend": {"1d": 100.0, "7d": 99.65, "30d": null}}
@@ -469,19 +496,32 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.discretion import discreet, secrets_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.examination import examine
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.option_table import described_options
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
 
 
 def argument_spec() -> dict[str, Any]:
-    """Return the options of the module; those of a probe are checked by the table of its type."""
+    """Return the options of the module, with all options that a probe of some type has."""
     return {
-        "probes": {"type": "list", "elements": "dict", "required": True},
+        "probes": {"type": "list", "elements": "dict", "required": True, "options": described_options()},
         "secret_headers": {"type": "dict", "default": {}, "no_log": True},
         "wait_seconds": {"type": "float", "default": 0.0},
         "concurrency": {"type": "int", "default": 32},
         "history": {"type": "path"},
         "return_all": {"type": "bool", "default": False},
     }
+
+
+def outer_spec() -> dict[str, Any]:
+    """Return the argument spec without the options of probes: those are checked by the table of each type.
+
+    Ansible's check could name neither the index of a wrong probe nor the options of its type, and would give every
+    probe
+    the defaults of all types.
+    """
+    spec = argument_spec()
+    del spec["probes"]["options"]
+    return spec
 
 
 class DiscreetModule(AnsibleModule):
@@ -501,7 +541,7 @@ class DiscreetModule(AnsibleModule):
 
 def main() -> None:
     """Run the probes; a service that is down is a result, only a wrong option is a failure."""
-    module = DiscreetModule(argument_spec=argument_spec(), supports_check_mode=True)
+    module = DiscreetModule(argument_spec=outer_spec(), supports_check_mode=True)
     module.no_log_values.update(secrets_of(module.params))
     try:
         result = examine(module.params, now=utc_now(), check_mode=module.check_mode)

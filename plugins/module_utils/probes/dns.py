@@ -16,7 +16,12 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.probes.addresses im
     resolve,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.deadline import Deadline
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.dns_wire import Answer, Garbled, question, read_answer
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.dns_wire import (
+    Answer,
+    Garbled,
+    question,
+    read_answer,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import Broken, Outcome, Unchecked, seconds
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.streams import open_stream
 

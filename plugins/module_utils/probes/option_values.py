@@ -7,6 +7,7 @@ Inventories give numbers as text and text as numbers, as templates happen to pro
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from typing import Any, Callable
@@ -28,6 +29,11 @@ def text(value: Any) -> str:
     if "\0" in str(value):
         raise ValueError("must be a text without NUL characters")
     return str(value)
+
+
+def path(value: Any) -> str:
+    """Accept a path; a leading ~ stands for a home directory."""
+    return os.path.expanduser(text(value))
 
 
 def token(value: Any) -> str:

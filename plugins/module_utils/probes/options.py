@@ -1,6 +1,6 @@
 # Copyright: upkeep.runbook contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The options of each type of probe, and the one place where they are checked.
+"""The one place where the options of probes are checked, against the table of their type.
 
 Ansible's own check of nested options names neither the index of the probe nor which options its type has.
 """
@@ -13,18 +13,7 @@ from typing import Any
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes import option_values as values
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.addresses import parse_url, place
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.option_values import Converter
-
-_DAY_SECONDS = 86400.0
-
-
-@dataclass(frozen=True)
-class Option:
-    """One option: how its value is read, and what it is when nobody gives it (a required one has no default)."""
-
-    convert: Converter
-    default: Any = None
-    required: bool = False
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.option_table import COMMON, OPTIONS, Option
 
 
 @dataclass(frozen=True)
@@ -39,111 +28,6 @@ class Probe:
     def series(self) -> str:
         """The beginning of the names of its series in the history."""
         return f"probe:{self.type}:{self.name}"
-
-
-_port = values.whole(1, 65535)
-_COMMON = {
-    "timeout_seconds": Option(values.number(0.01, 3600), 5.0),
-    "retries": Option(values.whole(0, 1000), 0),
-    "interval_seconds": Option(values.number(0, 3600), 1.0),
-    "consecutive": Option(values.whole(1, 1000), 1),
-}
-_LATENCY = {
-    "warning_seconds": Option(values.number(0, 3600)),
-    "critical_seconds": Option(values.number(0, 3600)),
-}
-_TLS = {
-    "validate_certs": Option(values.boolean, True),
-    "ca_file": Option(values.text),
-    "server_name": Option(values.token),
-}
-_RESTARTS = {
-    "warning_restarts": Option(values.whole(1, 1_000_000), 1),
-    "critical_restarts": Option(values.whole(1, 1_000_000)),
-}
-
-#: Every option of every type, beside those that all types share.
-OPTIONS: dict[str, dict[str, Option]] = {
-    "http": {
-        **_LATENCY,
-        **_TLS,
-        "url": Option(values.url("http", "https"), required=True),
-        "method": Option(values.method, "GET"),
-        "headers": Option(values.headers(values.header_value), {}),
-        "host_header": Option(values.header_value),
-        "body": Option(values.text),
-        "expect_status": Option(values.list_of(values.whole(100, 599)), [200]),
-        "expect_body": Option(values.pattern),
-        "expect_headers": Option(values.headers(values.pattern), {}),
-        "follow_redirects": Option(values.redirects, 0),
-        "max_body_bytes": Option(values.whole(0, 1 << 40), 8 * 1024 * 1024),
-    },
-    "tcp": {
-        **_LATENCY,
-        **_TLS,
-        "host": Option(values.token, "localhost"),
-        "port": Option(_port, required=True),
-        "send": Option(values.text),
-        "expect": Option(values.pattern),
-        "tls": Option(values.boolean, False),
-    },
-    "websocket": {
-        **_LATENCY,
-        **_TLS,
-        "url": Option(values.url("ws", "wss"), required=True),
-        "headers": Option(values.headers(values.header_value), {}),
-        "host_header": Option(values.header_value),
-        "subprotocol": Option(values.token),
-        "send": Option(values.text),
-        "expect": Option(values.pattern),
-        "ping": Option(values.boolean, True),
-    },
-    "dns": {
-        **_LATENCY,
-        "host": Option(values.token, required=True),
-        "record": Option(values.choice("A", "AAAA", "any"), "any"),
-        "server": Option(values.token),
-        "server_port": Option(_port, 53),
-        "expect_addresses": Option(values.list_of(values.ip_address), []),
-    },
-    "command": {
-        **_LATENCY,
-        "argv": Option(values.list_of(values.text), required=True),
-        "directory": Option(values.text),
-        "expect_rc": Option(values.list_of(values.whole(0, 255)), [0]),
-        "expect_stdout": Option(values.pattern),
-    },
-    "port": {
-        "port": Option(_port, required=True),
-        "address": Option(values.ip_address),
-        "unit": Option(values.unit),
-        "pid_file": Option(values.text),
-        "pattern": Option(values.pattern),
-        "user": Option(values.token),
-    },
-    "process": {
-        "pattern": Option(values.pattern),
-        "exe": Option(values.text),
-        "user": Option(values.token),
-        "minimum": Option(values.whole(0, 1_000_000), 1),
-        "maximum": Option(values.whole(0, 1_000_000)),
-    },
-    "unit": {
-        **_RESTARTS,
-        "unit": Option(values.unit, required=True),
-        "expect_state": Option(values.list_of(values.choice("active", "inactive", "activating")), ["active"]),
-    },
-    "pm2": {
-        **_RESTARTS,
-        "app": Option(values.text, required=True),
-        "user": Option(values.token),
-        "executable": Option(values.token, "pm2"),
-        "pm2_home": Option(values.text),
-        "minimum": Option(values.whole(1, 1_000_000), 1),
-    },
-}
-
-TYPES = tuple(OPTIONS)
 
 
 def read_probes(raw: list[dict[str, Any]], secret_headers: dict[str, Any]) -> list[Probe]:
@@ -174,7 +58,7 @@ def _read_probe(index: int, entry: dict[str, Any]) -> Probe:
     if kind not in OPTIONS:
         problem = "is missing" if kind is None else f"is {kind!r}"
         raise UpkeepError(f"{where}.type {problem}; accepted values: {', '.join(sorted(OPTIONS))}")
-    table = {**_COMMON, **OPTIONS[kind]}
+    table = {**COMMON, **OPTIONS[kind]}
     unknown = sorted(str(key) for key in entry if key not in table and key not in ("name", "type"))
     if unknown:
         raise UpkeepError(
@@ -194,6 +78,8 @@ def _read_option(where: str, kind: str, key: str, option: Option, given: dict[st
     if key not in given:
         if option.required:
             raise UpkeepError(f"{where}.{key} is missing; a probe of type {kind} needs it")
+        return option.default
+    if given[key] == option.default:
         return option.default
     try:
         return option.convert(given[key])

@@ -18,7 +18,7 @@ class Broken(Exception):
 
 
 class Unchecked(Exception):
-    """The probe could not look: the check is unknown. The message completes "<target> could not be checked: <message>.".
+    """The probe could not look: the check is unknown. The message completes "<target> could not be checked: …".
 
     :param hint: how to mend it.
     :param permanent: trying again during this run cannot help (a missing program, a missing right).

@@ -152,7 +152,8 @@ def judge(
         text = f"{target}: {len(problems)} of {len(instances)} instances not well: {'; '.join(problems[:3])}."
         return Outcome(CRITICAL, text, hint=f"Read its log with: pm2 logs {options['app']} --nostream", **facts)
     if online < options["minimum"]:
-        return Outcome(CRITICAL, f"{target}: {online} instances online; at least {options['minimum']} expected.", **facts)
+        text = f"{target}: {online} instances online; at least {options['minimum']} expected."
+        return Outcome(CRITICAL, text, **facts)
     return Outcome(OK, f"{target}: {online} of {online} instances online.", **facts)
 
 

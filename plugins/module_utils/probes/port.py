@@ -18,7 +18,12 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.probes.listeners im
     owners,
     read_listeners,
 )
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import BECOME_HINT, Outcome, Unchecked, listed
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import (
+    BECOME_HINT,
+    Outcome,
+    Unchecked,
+    listed,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.patterns import found
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.process_table import (
     PROC,
@@ -52,12 +57,12 @@ def probe_port(options: dict[str, Any], deadline: Deadline, proc: Path = PROC) -
     known = owners(proc)
     verdicts = [_Socket(listener, known, options, deadline, proc) for listener in sockets]
     details = {"listeners": [verdict.row for verdict in verdicts[:_SHOWN]]}
-    shown = listed(sorted({text for verdict in verdicts for text in verdict.holders})[:_SHOWN] or ["nobody visible"], "and")
+    holders = sorted({holder for verdict in verdicts for holder in verdict.holders})
     expected = describe_expected(options)
     if any(verdict.right is False for verdict in verdicts):
         wrong = next(verdict for verdict in verdicts if verdict.right is False)
-        culprit = listed(wrong.holders[:_SHOWN], "and")
-        return Outcome(CRITICAL, f"{target_of(options)} is held by {culprit}; {expected} was expected.", details=details)
+        summary = f"{target_of(options)} is held by {listed(wrong.holders[:_SHOWN], 'and')}; {expected} was expected."
+        return Outcome(CRITICAL, summary, details=details)
     if any(verdict.right is None for verdict in verdicts):
         reason = "it belongs to no process that is visible here (another container, or the kernel)"
         if not known.complete:
@@ -65,7 +70,7 @@ def probe_port(options: dict[str, Any], deadline: Deadline, proc: Path = PROC) -
         hint = "" if known.complete else BECOME_HINT
         summary = f"{target_of(options)} has a listener, but whether it is {expected} could not be checked: {reason}."
         return Outcome(UNKNOWN, summary, hint=hint, details=details, permanent=not known.complete)
-    return Outcome(OK, f"{target_of(options)} is held by {shown}.", details=details)
+    return Outcome(OK, f"{target_of(options)} is held by {listed(holders[:_SHOWN], 'and')}.", details=details)
 
 
 class _Socket:
@@ -74,7 +79,9 @@ class _Socket:
     :ivar right: it belongs to the expected process; None when that cannot be told.
     """
 
-    def __init__(self, listener: Listener, known: Owners, options: dict[str, Any], deadline: Deadline, proc: Path) -> None:
+    def __init__(
+        self, listener: Listener, known: Owners, options: dict[str, Any], deadline: Deadline, proc: Path
+    ) -> None:
         found_processes = (read_process(pid, proc) for pid in known.by_inode.get(listener.inode, ()))
         processes = [process for process in found_processes if process is not None]
         self.holders = [process.shown for process in processes] or [f"a process of user {user_name(listener.uid)}"]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The WebSocket probe: the handshake of RFC 6455 with its key check, then a ping or a conversation.
 
-A proxy that answers 101 to everything, or a server that accepts and then hangs, is found out; a plain GET is not enough.
+A proxy that answers 101 to everything, or a server that accepts and then hangs, is found out; a GET would not do that.
 """
 
 from __future__ import annotations
