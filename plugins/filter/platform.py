@@ -52,8 +52,8 @@ RETURN = r"""
 _value:
   description:
     - The description, normalized.
-    - An option that was left out has its default or, without one, the empty value of its type, which is an empty text,
-      list or dictionary, and V(null) for numbers.
+    - An option that was left out has its default or, without one, an empty text or list, and V(null) for numbers and
+      dictionaries.
   type: dict
   sample:
     name: NeuroSense FX

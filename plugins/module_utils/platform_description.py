@@ -58,7 +58,7 @@ def validate_platform(description: Any, *, groups: Groups | None = None) -> Vali
         raise PlatformError(WHAT_TO_WRITE.format(state=f"must be a mapping, not {shown(description)}"))
     problems = Problems()
     examples = refuse_texts(description, problems)
-    platform = PLATFORM.read(description, "", problems)
+    platform = PLATFORM.read(description, "", problems) or {}
     warnings = check_rules(platform, problems)
     # Without any host the inventory is the implicit localhost, which no group names.
     if groups and any(groups.values()):

@@ -27,9 +27,8 @@ def check_rules(platform: dict[str, Any], problems: Problems) -> list[str]:
     certificates = platform["certificates"]
     if certificates and not problems.within("certificates") and not certificates["paths"] + certificates["endpoints"]:
         problems.add("certificates", "names no certificate: give paths or endpoints")
-    if not platform["backup"] or problems.within("backup"):
-        return []
-    return _check_backup(platform["backup"], problems)
+    backup = platform["backup"]
+    return _check_backup(backup, problems) if backup and not problems.within("backup") else []
 
 
 def _check_service(service: dict[str, Any], path: str, problems: Problems) -> None:
@@ -41,11 +40,12 @@ def _check_service(service: dict[str, Any], path: str, problems: Problems) -> No
         ("websocket", "warning_seconds", "critical_seconds"),
         ("process", "minimum", "maximum"),
     ):
-        lower, upper = service[key].get(low), service[key].get(high)
+        limits = service[key] or {}
+        lower, upper = limits.get(low), limits.get(high)
         if lower is not None and upper is not None and lower > upper:
             problems.add(f"{path}.{key}.{low}", f"must not be more than {high}")
     reopen = service["reopen"]
-    if not reopen:
+    if reopen is None:
         return
     if bool(reopen["signal"]) == bool(reopen["command"]):
         problems.add(f"{path}.reopen", "give either signal or command")
@@ -70,10 +70,10 @@ def _check_backup(backup: dict[str, Any], problems: Problems) -> list[str]:
     ]
 
 
-def _refuse_twins(items: list[dict[str, Any]], path: str, problems: Problems) -> None:
+def _refuse_twins(items: list[dict[str, Any] | None], path: str, problems: Problems) -> None:
     first: dict[str, int] = {}
     for index, item in enumerate(items):
-        name = item.get("name", "")
+        name = item["name"] if item else ""
         if name in first:
             problems.add(f"{path}[{index}].name", f"{shown(name)} is the name of {path}[{first[name]}] already")
         if name:

@@ -7,7 +7,7 @@ default) and notes what is wrong under the path of the value. It never raises an
 whoever wrote the data wants to hear everything at once. After a problem the returned value is an empty stand-in.
 
 An option that was left out, or written without a value, becomes its default or, without one, the empty value of its
-kind: ``""``, ``[]``, ``{}``, and ``None`` for numbers.
+kind: ``""`` for texts, ``[]`` for lists, ``None`` for numbers and mappings. So what was read can be read again.
 """
 
 from __future__ import annotations
@@ -204,19 +204,19 @@ class Record:
     from_text: Callable[[str], Mapping[str, Any]] | None = None
     label: str = "mapping"
 
-    def empty(self) -> dict[str, Any]:
-        return {}
+    def empty(self) -> None:
+        return None
 
-    def read(self, value: Any, path: str, problems: Problems) -> dict[str, Any]:
+    def read(self, value: Any, path: str, problems: Problems) -> dict[str, Any] | None:
         if self.from_text and isinstance(value, (str, int)) and not isinstance(value, bool):
             try:
                 value = self.from_text(str(value))
             except ValueError as error:
                 problems.add(path, str(error))
-                return {}
+                return None
         if not isinstance(value, Mapping):
             problems.add(path, f"must be a mapping with the keys {', '.join(self.fields)}, not {shown(value)}")
-            return {}
+            return None
         self._refuse_unknown(value, path, problems)
         return {
             name: _read_field(entry, value.get(name), key_path(path, name), problems)
@@ -234,10 +234,10 @@ Kind = Union[Text, Integer, Number, Flag, Choice, ListOf, TextMap, Record]
 
 
 def _read_field(entry: Field, value: Any, path: str, problems: Problems) -> Any:
-    if value is None and entry.required:
-        problems.add(path, f"is required ({entry.kind.label})")
-        return entry.kind.empty()
-    if value is None:
+    if value is None or isinstance(value, str) and not value.strip():
+        if entry.required:
+            problems.add(path, f"is required ({entry.kind.label})")
+            return entry.kind.empty()
         value = entry.default
     return entry.kind.empty() if value is None else entry.kind.read(value, path, problems)
 

@@ -50,8 +50,9 @@ def shown(value: Any) -> str:
 
 def suggestion(word: str, accepted: Sequence[str]) -> str:
     """Return ``; did you mean "port"?`` when one of ``accepted`` is close to ``word``, otherwise an empty text."""
-    close = difflib.get_close_matches(word.lower(), accepted, n=1)
-    return f'; did you mean "{close[0]}"?' if close else ""
+    spellings = {name.lower(): name for name in accepted}
+    close = difflib.get_close_matches(word.lower()[:MAX_SHOWN_CHARACTERS], spellings, n=1)
+    return f'; did you mean "{spellings[close[0]]}"?' if close else ""
 
 
 def key_path(path: str, key: Any) -> str:
