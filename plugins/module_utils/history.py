@@ -119,8 +119,13 @@ class History:
             self._connection = None
 
     def _query(self, statement: str, parameters: tuple[object, ...]) -> list[tuple]:  # type: ignore[type-arg]
-        if self._read_only and not self.path.exists():
-            return []
+        if self._read_only:
+            try:
+                os.stat(self.path)
+            except FileNotFoundError:
+                return []
+            except OSError as exc:
+                raise HistoryProblem(f"cannot open the history {self.path}: {exc.strerror}") from exc
         return self._run(lambda connection: connection.execute(statement, parameters).fetchall()) or []
 
     def _run(self, work: Callable[[sqlite3.Connection], T]) -> T | None:

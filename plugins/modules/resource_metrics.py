@@ -68,6 +68,8 @@ options:
     description:
       - Where figures become a warning and where critical. Reaching a threshold counts. V(0) switches a threshold off.
       - A warning threshold above its critical one is refused.
+      - By default what the short sample says of the processors only warns, since a busy second is no emergency. The
+        load and the pressure, which are averages of a minute and more, can be critical.
     type: dict
     default: {}
     suboptions:
@@ -82,7 +84,7 @@ options:
           - Share of time in which the processors were busy, in percent.
           - This much is critical.
         type: float
-        default: 95.0
+        default: 0.0
       iowait_warning_percent:
         description:
           - Share of time in which the processors were idle because storage was slow, in percent.
@@ -94,7 +96,7 @@ options:
           - Share of time in which the processors were idle because storage was slow, in percent.
           - This much is critical.
         type: float
-        default: 60.0
+        default: 0.0
       steal_warning_percent:
         description:
           - Share of time that the hypervisor gave to other machines, in percent.
@@ -106,7 +108,7 @@ options:
           - Share of time that the hypervisor gave to other machines, in percent.
           - This much is critical.
         type: float
-        default: 30.0
+        default: 0.0
       cpu_pressure_warning_percent:
         description:
           - Share of the last minute in which some work waited for a processor (PSI C(some avg60)), in percent.
@@ -321,6 +323,7 @@ EXAMPLES = r"""
         min_free_bytes: 10737418240
     thresholds:
       cpu_warning_percent: 90
+      cpu_critical_percent: 98
       swap_critical_percent: 0 # never critical
     history: /var/lib/upkeep/history.sqlite
   register: resources_result

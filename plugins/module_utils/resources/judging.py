@@ -204,11 +204,9 @@ def _process_restart(restart: Mapping[str, Any], *, complete: bool) -> Check:
             value=found, unit="count", hint="Restart these services: until then they run the old code, also after a"
             " security update.", evidence={"processes": restart["processes"]},
         )
-    if hidden and (complete or not scanned):
-        return not_measured(
-            "restart.required", "processes", f"{hidden} of {scanned + hidden} processes may not be looked at",
-            "Run the task with become: true.",
-        )
+    if not scanned or (hidden and complete):
+        reason = f"{hidden} of {scanned + hidden} could not be looked at" if hidden else "none is listed in /proc"
+        return not_measured("restart.required", "processes", reason, "Run the task with become: true.")
     return check_result(
         "restart.required", "processes", OK,
         f"None of {scanned} processes runs code that was replaced or removed{rest}.", value=0, unit="count",

@@ -22,7 +22,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.resources.memory im
     memory_metrics,
     swap_metrics,
 )
-from ansible_collections.upkeep.runbook.plugins.module_utils.resources.path_probe import probe_paths
+from ansible_collections.upkeep.runbook.plugins.module_utils.resources.path_probe import look_at, probe_paths
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.processes import (
     Process,
     process_counts,
@@ -111,7 +111,12 @@ def measure_host(
     )
     found.metrics["file_systems"] = file_system_rows(
         paths,
-        probe_paths([files.located(path) for path in paths], timeout_seconds=timeout_seconds),
+        probe_paths(
+            paths,
+            timeout_seconds=timeout_seconds,
+            stuck={process.name for process in after.processes.values() if process.state == "D"},
+            look=lambda path: look_at(files.located(path)),
+        ),
         files.read_if_present("/proc/self/mountinfo") or "",
     )
     found.metrics["restart"] = {**host_restart(files), **processes_restart(files)}

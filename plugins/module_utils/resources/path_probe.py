@@ -13,7 +13,8 @@ import os
 import selectors
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 Answer = Mapping[str, Any]
@@ -38,15 +39,30 @@ def look_at(path: str) -> Answer:
     }
 
 
+def child_name(path: str) -> str:
+    """Return the name of the process that looks at ``path``, so that a later run knows one that never came back."""
+    return f"upkeep-{zlib.crc32(os.fsencode(path)):08x}"
+
+
 def probe_paths(
-    paths: Sequence[str], *, timeout_seconds: float, look: Callable[[str], Answer] = look_at
+    paths: Sequence[str],
+    *,
+    timeout_seconds: float,
+    stuck: Collection[str] = (),
+    look: Callable[[str], Answer] = look_at,
 ) -> dict[str, Answer]:
     """Return what ``look`` says about each path, or ``{"problem": reason}``; ends in time whatever the mounts do.
 
     :param timeout_seconds: how long a wave of :data:`WAVE` paths may take.
+    :param stuck: the names of processes that wait and cannot be interrupted. A path whose process of an earlier run is
+        among them is not asked again: otherwise each run would leave one more behind.
     """
-    answers: dict[str, Answer] = {}
-    unique = list(dict.fromkeys(paths))
+    answers: dict[str, Answer] = {
+        path: {"problem": "the file system has not answered since an earlier run"}
+        for path in paths
+        if child_name(path) in stuck
+    }
+    unique = [path for path in dict.fromkeys(paths) if path not in answers]
     for start in range(0, len(unique), WAVE):
         answers.update(_probe_wave(unique[start : start + WAVE], timeout_seconds, look))
     return answers
@@ -95,6 +111,7 @@ def _ask(path: str, look: Callable[[str], Answer]) -> tuple[int, int]:
         return pid, reader
     try:
         _leave_the_callers_files(writer)
+        _take_name(child_name(path))
         try:
             answer = look(path)
         except OSError as exc:
@@ -103,6 +120,14 @@ def _ask(path: str, look: Callable[[str], Answer]) -> tuple[int, int]:
     finally:
         # Neither the caller's exit handlers nor its buffered output are this child's.
         os._exit(0)
+
+
+def _take_name(name: str) -> None:
+    try:
+        with open("/proc/self/comm", "w", encoding="ascii") as stream:
+            stream.write(name)
+    except OSError:
+        pass  # only a later run would have needed it
 
 
 def _leave_the_callers_files(writer: int) -> None:

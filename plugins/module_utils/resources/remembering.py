@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -62,8 +63,12 @@ class Memory:
         return (row[0], row[1]) if row and row[1] is not None else None
 
     def keep(self, figures: Sequence[Figure], checks: Sequence[Mapping[str, Any]]) -> None:
-        """Store the figures of this call with the status of their checks; nothing in check mode."""
+        """Store the figures of this call with the status of their checks; in check mode only see whether one could."""
         if self.history is None or self.problems:
+            return
+        if self.read_only:
+            if not may_be_written(self.history.path):
+                self.problems.append(f"the history {self.path} cannot be written by this user")
             return
         statuses = {(check["check"], check["subject"]): check["status"] for check in checks}
         points = [
@@ -110,7 +115,9 @@ class Memory:
                     hint="Look for a full disk or an unclean power-off; the history itself needs nothing.",
                 )
             ]
-        return [check_result("history.integrity", subject, OK, f"The history {subject} is whole.")]
+        # Check mode makes no file.
+        summary = f"The history {subject} {'is whole' if os.path.exists(subject) else 'is not begun yet'}."
+        return [check_result("history.integrity", subject, OK, summary)]
 
     def _past(self, series: str) -> Iterator[list[Any]]:
         if self.history is None or self.problems:
@@ -139,6 +146,12 @@ def remember(path: str | None, *, now: datetime, read_only: bool) -> Iterator[Me
         return
     with open_history(Path(path), now=now, read_only=read_only) as history:
         yield Memory(Path(path), now, history, read_only)
+
+
+def may_be_written(path: Path) -> bool:
+    """Return whether this user could write the file, or make it and the folders that are missing."""
+    nearest = next(place for place in (path, *path.parents) if os.path.lexists(place))
+    return os.access(nearest, os.W_OK) and (nearest == path or os.path.isdir(nearest))
 
 
 def kept_figures(metrics: Mapping[str, Any]) -> list[Figure]:

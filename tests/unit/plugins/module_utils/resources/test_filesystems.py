@@ -141,6 +141,15 @@ def test_no_child_of_a_hung_look_is_left() -> None:
         os.waitpid(-1, os.WNOHANG)
 
 
+def test_a_path_whose_earlier_look_never_came_back_is_not_asked_again() -> None:
+    names = probe_paths(["/a"], timeout_seconds=10, look=lambda path: {"name": Path("/proc/self/comm").read_text().strip()})
+    answers = probe_paths(["/a", "/b"], timeout_seconds=10, stuck={names["/a"]["name"]}, look=lambda path: {"real": path})
+    assert answers == {
+        "/a": {"problem": "the file system has not answered since an earlier run"},
+        "/b": {"real": "/b"},
+    }
+
+
 def crash(path: str) -> dict:
     raise MemoryError(path)
 

@@ -41,6 +41,9 @@ TOP = [
 ]
 
 
+CRITICAL_WHERE_IT_IS_OFF = {f"{resource}_critical_percent": 95.0 for resource in ("cpu", "iowait", "steal")}
+
+
 def metrics(**changes: Any) -> dict[str, Any]:
     result = copy.deepcopy(QUIET)
     for source, figures in changes.items():
@@ -65,7 +68,8 @@ def test_a_quiet_machine_is_ok_in_every_check() -> None:
 
 @pytest.mark.parametrize("gauge", GAUGES, ids=lambda gauge: gauge.check)
 def test_every_threshold_is_reached_at_its_figure_and_not_before(gauge: Gauge) -> None:
-    warning, critical = read_thresholds({})[gauge.resource]
+    thresholds = dict(CRITICAL_WHERE_IT_IS_OFF)
+    warning, critical = read_thresholds(thresholds)[gauge.resource]
     assert warning is not None
     assert critical is not None
     step = 0.01 if DEFAULTS[gauge.resource].unit == "per_core" else 0.1
@@ -75,7 +79,7 @@ def test_every_threshold_is_reached_at_its_figure_and_not_before(gauge: Gauge) -
         (critical - step, "warning"),
         (critical, "critical"),
     ):
-        check = rows(metrics(**{gauge.source: {gauge.key: value}}))[gauge.check]
+        check = rows(metrics(**{gauge.source: {gauge.key: value}}), thresholds=thresholds)[gauge.check]
         assert (check["value"], check["status"]) == (value, status)
         assert (check["warning"], check["critical"]) == (warning, critical)
         assert ("hint" in check) == (status != "ok")
@@ -90,10 +94,10 @@ def test_every_threshold_can_be_moved_and_switched_off(gauge: Gauge) -> None:
     assert rows(measured, thresholds={names[0]: 50, names[1]: 51})[gauge.check]["status"] == "warning"
 
 
-def test_all_processors_busy_is_critical_and_names_who_it_is() -> None:
+def test_all_processors_busy_for_a_moment_is_a_warning_and_names_who_it_is() -> None:
     check = rows(metrics(cpu={"usage_percent": 100.0}))["cpu.usage"]
-    assert check["status"] == "critical"
-    assert check["summary"] == "The processors are 100 % busy (warning at 80 %, critical at 95 %)."
+    assert check["status"] == "warning"
+    assert check["summary"] == "The processors are 100 % busy (warning at 80 %)."
     assert check["evidence"] == {
         "top_processes": [
             {"pid": 5, "name": "node server.js", "user": "neurosense", "unit": "tick-backend.service", "state": "R",

@@ -15,6 +15,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.resources.rememberi
     Figure,
     kept_figures,
     kills_since,
+    may_be_written,
     remember,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
@@ -121,6 +122,23 @@ def test_a_history_that_cannot_be_written_is_unknown_and_costs_only_the_trend(tm
     assert check["status"] == "unknown"
     assert str(blocked) in check["summary"]
     assert check["hint"]
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_check_mode_says_the_same_of_a_history_that_cannot_be_written(tmp_path: Path, read_only: bool) -> None:
+    (tmp_path / "file").write_text("in the way")
+    (check,) = run(tmp_path / "file/deep/history.sqlite", NOW, figure(5.0), read_only=read_only)["checks"]
+    assert check["status"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("path", "writable"),
+    [("state/history.sqlite", True), ("new/folders/history.sqlite", True), ("state/file/history.sqlite", False)],
+)
+def test_where_a_history_may_be_written(tmp_path: Path, path: str, writable: bool) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/file").write_text("")
+    assert may_be_written(tmp_path / path) is writable
 
 
 def test_which_figures_are_kept() -> None:

@@ -20,7 +20,7 @@ def test_nothing_given_is_the_defaults() -> None:
     limits = read_thresholds({})
     assert limits == read_thresholds(None)
     assert limits["disk"] == Limits(85, 95)
-    assert limits["cpu"] == Limits(80, 95)
+    assert limits["cpu"] == Limits(80, None)
     assert limits["oom_kills"] == Limits(1, None)
     assert set(limits) == set(DEFAULTS)
 
@@ -40,11 +40,11 @@ def test_each_default_warns_before_it_is_critical(resource: str) -> None:
 @pytest.mark.parametrize(
     ("given", "resource", "limits"),
     [
-        ({"cpu_warning_percent": 50}, "cpu", Limits(50, 95)),
-        ({"cpu_warning_percent": 95}, "cpu", Limits(95, 95)),
-        ({"cpu_warning_percent": 0}, "cpu", Limits(None, 95)),
-        ({"cpu_critical_percent": 0}, "cpu", Limits(80, None)),
-        ({"cpu_warning_percent": None}, "cpu", Limits(80, 95)),
+        ({"memory_warning_percent": 50}, "memory", Limits(50, 95)),
+        ({"memory_warning_percent": 95}, "memory", Limits(95, 95)),
+        ({"memory_warning_percent": 0}, "memory", Limits(None, 95)),
+        ({"memory_critical_percent": 0}, "memory", Limits(85, None)),
+        ({"memory_warning_percent": None}, "memory", Limits(85, 95)),
         ({"cpu_critical_percent": 100}, "cpu", Limits(80, 100)),
         ({"load_critical_per_core": 250.5}, "load", Limits(2, 250.5)),
         ({"oom_kills_critical_count": 3}, "oom_kills", Limits(1, 3)),
