@@ -108,8 +108,8 @@ def test_a_quiet_host_is_ok(host: Path) -> None:
 
 def test_a_host_without_pressure_and_tracking_is_not_unknown_for_that(host: Path) -> None:
     result = inspect(host)
-    assert [name for name, status in statuses(result).items() if status == "unknown"] == ["cpu.usage cpu",
-        "cpu.iowait cpu", "cpu.steal cpu"]  # its clock stands still
+    unknown = [name for name, status in statuses(result).items() if status == "unknown"]
+    assert unknown == ["cpu.usage cpu", "cpu.iowait cpu", "cpu.steal cpu"]  # the clock of this host stands still
     assert "psi=1" in result["metrics"]["unavailable"]["cpu_pressure"]
 
 
