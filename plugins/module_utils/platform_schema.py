@@ -39,7 +39,7 @@ COUNT = Integer(0, 100_000)
 SECONDS = Number(0.01, 300)
 
 #: The hosts or groups that an item is about; none named: all hosts.
-HOSTS = Field(ListOf(LINE))
+HOSTS = Field(ListOf(Text(values.read_line, "host or group")))
 HOST_PORT = {"host": Field(HOST, required=True), "port": Field(PORT, required=True)}
 
 

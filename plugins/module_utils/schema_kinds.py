@@ -146,7 +146,7 @@ class ListOf:
 
     @property
     def label(self) -> str:
-        return f"list of {self.item.label}"
+        return f"list; each {self.item.label}"
 
     def empty(self) -> list[Any]:
         return []

@@ -1,0 +1,132 @@
+"""The filters of the platform description, called as playbooks call them: from templates, with Ansible's own containers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from ansible_collections.upkeep.runbook.plugins.filter import platform_mistakes
+
+CHECKOUT = Path(__file__).parents[4]
+
+# Ansible finds collections through an import hook of its own, which must be there before anything of a collection is
+# imported. Here, pytest has imported some already.
+RENDER = """
+import json, sys
+from ansible.plugins.loader import init_plugin_loader
+init_plugin_loader([sys.argv[1]])
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+
+def trusted(value):
+    if isinstance(value, dict):
+        return {key: trusted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [trusted(item) for item in value]
+    return trust_as_template(value) if isinstance(value, str) else value
+
+def rendered(expression, variables):
+    try:
+        templar = Templar(loader=DataLoader(), variables=trusted(variables))
+        return {"value": templar.template(trusted("{{ " + expression + " }}"))}
+    except Exception as error:
+        return {"error": str(error)}
+
+print(json.dumps(rendered(*json.load(sys.stdin))))
+"""
+
+# As in an inventory: with templates inside, which Ansible fills in when an item is read.
+DESCRIPTION = {
+    "name": "{{ company }} FX",
+    "root": "/opt/{{ company | lower }}",
+    "services": [
+        {
+            "name": "ticks",
+            "hosts": ["backend"],
+            "port": "{{ port }}",
+            "unit": "ticks",
+            "upstream": {"host": "api.internal", "port": "{{ port + 1 }}"},
+        },
+        {"name": "elsewhere", "hosts": ["other"], "port": 1},
+    ],
+}
+GROUPS = {"all": ["a", "b"], "backend": ["a"], "other": ["b"]}
+
+
+def render(expression: str, **variables: Any) -> dict[str, Any]:
+    """Return the value of an expression or its error."""
+    known = {"company": "NeuroSense", "port": 8081, "inventory_groups": GROUPS, "upkeep_platform": DESCRIPTION}
+    done = subprocess.run(
+        [sys.executable, "-c", RENDER, str(CHECKOUT / ".collections")],
+        input=json.dumps([expression, {**known, **variables}]),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return dict(json.loads(done.stdout))
+
+
+def test_platform_returns_the_description_normalized() -> None:
+    platform = render("upkeep_platform | upkeep.runbook.platform(inventory_groups)")["value"]
+    assert (platform["name"], platform["root"]) == ("NeuroSense FX", "/opt/neurosense")
+    assert platform["services"][0]["port"] == 8081
+    assert platform["services"][0]["unit"] == "ticks.service"
+    assert platform["backup"] is None
+
+
+def test_health_probes_are_those_of_the_host() -> None:
+    assert render("upkeep_platform | upkeep.runbook.health_probes('a', ['backend'])") == {
+        "value": [
+            {"name": "ticks", "type": "unit", "unit": "ticks.service"},
+            {"name": "ticks", "type": "port", "port": 8081, "unit": "ticks.service"},
+            {"name": "ticks upstream", "type": "tcp", "host": "api.internal", "port": 8082, "tls": False},
+        ]
+    }
+    assert render("upkeep_platform | upkeep.runbook.health_probes('c', [])") == {"value": []}
+
+
+def test_resource_paths_are_those_of_the_host() -> None:
+    expected = {"value": [{"path": "/"}, {"path": "/opt/neurosense"}]}
+    assert render("upkeep_platform | upkeep.runbook.resource_paths('a', ['backend'])") == expected
+
+
+@pytest.mark.parametrize("call", ["platform", "health_probes('a', [])", "resource_paths('a', [])"])
+def test_a_mistake_fails_the_template_with_the_message(call: str) -> None:
+    error = render(f"upkeep_platform | upkeep.runbook.{call}", upkeep_platform={**DESCRIPTION, "rot": "/"})["error"]
+    assert 'upkeep_platform is wrong: rot: unknown key; did you mean "root"? accepted: name, root,' in error
+
+
+def test_mistakes_are_returned_as_a_text() -> None:
+    call = "upkeep_platform | default(none) | upkeep.runbook.platform_mistakes(inventory_groups)"
+    assert render(call) == {"value": ""}
+    assert render(call, inventory_groups={"all": ["a"], "other": ["a"]})["value"] == (
+        'upkeep_platform is wrong: services[0].hosts[0]: "backend" is no host or group of the inventory; accepted: '
+        "a, all, other (every key is explained in docs/platform.md of upkeep.runbook)"
+    )
+
+
+def test_a_variable_that_is_not_there_gives_the_sentence_that_says_what_to_write() -> None:
+    message = render("no_such_variable | default(none) | upkeep.runbook.platform_mistakes")["value"]
+    assert message.startswith("upkeep_platform is not set: describe the platform in the inventory")
+
+
+def test_a_description_that_contains_itself_is_a_mistake() -> None:
+    endless: dict[str, Any] = {"name": "x", "root": "/x"}
+    endless["services"] = [endless]
+    assert "nested more than 50 levels deep" in platform_mistakes.platform_mistakes(endless)
+
+
+def test_what_deserves_a_look_is_printed_as_a_warning() -> None:
+    description = {"name": "x", "root": "/x", "services": [{"name": "a", "http": "https://www.example.com/"}]}
+    with mock.patch.object(platform_mistakes, "Display") as display:
+        assert platform_mistakes.platform_mistakes(description) == ""
+    display().warning.assert_called_once_with(
+        "upkeep_platform: names or addresses that are only examples stand in services[0].http: write the real ones."
+    )
