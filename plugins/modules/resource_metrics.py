@@ -68,8 +68,8 @@ options:
     description:
       - Where figures become a warning and where critical. Reaching a threshold counts. V(0) switches a threshold off.
       - A warning threshold above its critical one is refused.
-      - By default what the short sample says of the processors only warns, since a busy second is no emergency. The
-        load and the pressure, which are averages of a minute and more, can be critical.
+      - By default the time and the pressure of the processors only warn, since a host at work is no emergency. The load
+        over minutes, and want of memory or storage, can be critical.
     type: dict
     default: {}
     suboptions:
@@ -114,13 +114,13 @@ options:
           - Share of the last minute in which some work waited for a processor (PSI C(some avg60)), in percent.
           - This much is a warning.
         type: float
-        default: 60.0
+        default: 80.0
       cpu_pressure_critical_percent:
         description:
           - Share of the last minute in which some work waited for a processor (PSI C(some avg60)), in percent.
           - This much is critical.
         type: float
-        default: 90.0
+        default: 0.0
       load_warning_per_core:
         description:
           - Load average of five minutes, divided by the number of cores, per core.

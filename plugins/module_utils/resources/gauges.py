@@ -19,6 +19,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.resources.threshold
 MAX_EVIDENCE_PROCESSES = 5
 
 _BUSY = "Look at the processes in the evidence; a short peak is ordinary: measure longer with sample_seconds."
+_LOADED = "Look at the processes in the evidence: stop what should not run here, or give the host more processors."
 _CROWDED = "Look at the processes in the evidence: restart or limit the one that grows, or give the host more memory."
 _STORAGE = "Find who reads and writes with: iotop -oPa, or pidstat -d 5 1."
 
@@ -59,11 +60,11 @@ GAUGES = (
     ),
     Gauge(
         "cpu.pressure", "cpu", "cpu_pressure", "graded_percent", "cpu_pressure",
-        "In {figure} of the last minute some work waited for a processor", _BUSY, optional=True, culprits="cpu",
+        "In {figure} of the last minute some work waited for a processor", _LOADED, optional=True, culprits="cpu",
     ),
     Gauge(
         "load.per_core", "load", "load", "per_core", "load",
-        "The load of the last five minutes is {figure} for each of {cores} cores", _BUSY, culprits="cpu",
+        "The load of the last five minutes is {figure} for each of {cores} cores", _LOADED, culprits="cpu",
     ),
     Gauge(
         "memory.usage", "memory", "memory", "used_percent", "memory", "Memory is {figure} used", _CROWDED,

@@ -29,12 +29,12 @@ class Default(NamedTuple):
 
 
 #: The options are named ``<resource>_warning_<unit>`` and ``<resource>_critical_<unit>``. What a short sample says of the
-#: processors only warns: a busy second is no emergency. Averages of a minute and more (load, pressure) can be critical.
+#: processors, and that work waits for them, only warns: a host at work is no emergency. Its load over minutes can be one.
 DEFAULTS: Mapping[str, Default] = {
     "cpu": Default(80, 0, "percent"),
     "iowait": Default(30, 0, "percent"),
     "steal": Default(10, 0, "percent"),
-    "cpu_pressure": Default(60, 90, "percent"),
+    "cpu_pressure": Default(80, 0, "percent"),
     "load": Default(2, 4, "per_core"),
     "memory": Default(85, 95, "percent"),
     "memory_pressure": Default(10, 30, "percent"),

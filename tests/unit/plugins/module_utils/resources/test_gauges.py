@@ -41,7 +41,7 @@ TOP = [
 ]
 
 
-CRITICAL_WHERE_IT_IS_OFF = {f"{resource}_critical_percent": 95.0 for resource in ("cpu", "iowait", "steal")}
+CRITICAL_WHERE_IT_IS_OFF = {f"{resource}_critical_percent": 95.0 for resource in ("cpu", "iowait", "steal", "cpu_pressure")}
 
 
 def metrics(**changes: Any) -> dict[str, Any]:
