@@ -28,8 +28,9 @@ class Default(NamedTuple):
     unit: str
 
 
-#: The options are named ``<resource>_warning_<unit>`` and ``<resource>_critical_<unit>``. What a short sample says of the
-#: processors, and that work waits for them, only warns: a host at work is no emergency. Its load over minutes can be one.
+#: The options are named ``<resource>_warning_<unit>`` and ``<resource>_critical_<unit>``. What a short sample says of
+#: the processors, and that work waits for them, only warns: a host at work is no emergency. Its load over minutes can
+#: be one.
 DEFAULTS: Mapping[str, Default] = {
     "cpu": Default(80, 0, "percent"),
     "iowait": Default(30, 0, "percent"),
