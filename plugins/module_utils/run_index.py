@@ -44,9 +44,13 @@ def past_runs(directory: Path) -> tuple[list[dict[str, Any]], str]:
     :raises UpkeepError: when the directory cannot be read.
     """
     known, problem = _read_index(directory / INDEX)
+    indexed_at = _changed(directory / INDEX)
     entries = []
     for run_id in _run_ids(directory / RUNS):
-        entry = known.get(run_id) or _read_entry(directory, run_id)
+        # A record that is younger than the index was written again, by this run or by one that was killed then.
+        written_at = _changed(directory / RUNS / run_id / RECORD)
+        current = known.get(run_id) if 0 < written_at < indexed_at else None
+        entry = current or _read_entry(directory, run_id)
         if entry is not None:
             entries.append(entry)
     return sorted(entries, key=newest_key, reverse=True), problem
@@ -132,6 +136,14 @@ def _is_entry(entry: Any) -> bool:
     except ValueError:
         return False
     return isinstance(entry.get("hosts"), int)
+
+
+def _changed(path: Path) -> int:
+    """Return when a file was written, in nanoseconds since the epoch; 0 when it cannot be told."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _run_ids(runs: Path) -> list[str]:

@@ -9,6 +9,7 @@ purpose is ``not_run``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,6 +37,9 @@ REPORT_ROLE = "report"
 MAX_CHECKS_PER_ROLE = 5000
 _MAX_NAME = 100
 _MAX_REASON = 400
+
+#: What ansible-core 2.20 and later put before the message that matters.
+_PREFIXES = re.compile(r"\A(?:(?:Task|Action|Module) failed: )+")
 
 _UNREACHABLE = "the host is unreachable"
 _CONNECTION_HINT = "Check that the host is up and that ansible.builtin.ping reaches it with this inventory."
@@ -187,7 +191,7 @@ def _reachable(
     if not isinstance(ping, Mapping) or _says(ping, "failed"):
         return check_result(
             "host.reachable", host, UNKNOWN, f"The host answered, but no module can run on it: {_message(ping)}",
-            hint="Install Python 3.9 or later on the host, or name it in ansible_python_interpreter.",
+            hint="See that the user may become root there, and that Python 3.9 or later is installed and found.",
         )
     return check_result("host.reachable", host, OK, "The host answers.")
 
@@ -312,7 +316,7 @@ def _message(result: Any) -> str:
     """Return what a failed result says, bounded, without a full stop at its end."""
     if not isinstance(result, Mapping):
         return "it gave no message"
-    text = str(result.get("msg") or result.get("skip_reason") or "")
+    text = _PREFIXES.sub("", str(result.get("msg") or result.get("skip_reason") or ""))
     # A module that died before it could answer says why on its standard error only, and most of all in the last line.
     died = str(result.get("module_stderr") or "").strip().splitlines()
     if died:

@@ -19,6 +19,7 @@ MAX_OK_ROWS = 80
 _WORDS = {"ok": "ok", "warning": "WARNING", "unknown": "UNKNOWN", "critical": "CRITICAL", NOT_RUN: "not run"}
 _HEADINGS = ("STATUS", "HOST", "CHECK", "SUBJECT", "WHAT WAS SEEN")
 _MAX_CELL = 48
+_NAMED_HOSTS = 3
 
 
 def table(record: Mapping[str, Any], *, report: str = "") -> str:
@@ -32,9 +33,7 @@ def table(record: Mapping[str, Any], *, report: str = "") -> str:
     lines += [(_cells(row), row.check.get("hint", "")) for row in problems]
     lines += [(cells, "") for cells in _ok_lines([row for row in listed if row.status == OK and not row.suppressed])]
     lines += [(_cells(row, "suppressed"), "") for row in listed if row.suppressed]
-    # An unknown role here belongs to a host that is unreachable, which has its row among the problems.
-    gone_roles = sorted(absences(record), key=lambda gone: gone.status == NOT_RUN)
-    lines += [((_WORDS[gone.status], gone.host, "role.result", gone.role, gone.reason), "") for gone in gone_roles]
+    lines += [(cells, "") for cells in _absent_lines(record)]
     parts = [_title(record), "", f"{record['health']}: {counts_sentence(record)}", "", *_align(lines)]
     if report:
         parts += ["", plain(report, 1000)]
@@ -67,6 +66,20 @@ def _ok_lines(listed: list[Row]) -> Iterable[tuple[str, ...]]:
         key = (row.host, row.role)
         numbers[key] = numbers.get(key, 0) + int(row.check.get("folded", 1))
     return [(_WORDS[OK], host, role, f"{number} subjects", "ok") for (host, role), number in sorted(numbers.items())]
+
+
+def _absent_lines(record: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Return a line for each role without checks and reason, for all its hosts together, the unknown ones first.
+
+    An unknown role here belongs to a host that is unreachable, which has a row of its own among the problems.
+    """
+    hosts: dict[tuple[str, str, str], list[str]] = {}
+    for gone in absences(record):
+        hosts.setdefault((gone.status, gone.role, gone.reason), []).append(gone.host)
+    return [
+        (_WORDS[status], ", ".join(names) if len(names) <= _NAMED_HOSTS else f"{len(names)} hosts", "role.result", role, reason)
+        for (status, role, reason), names in sorted(hosts.items(), key=lambda item: item[0][0] == NOT_RUN)
+    ]
 
 
 def _align(lines: list[tuple[Sequence[str], str]]) -> list[str]:
