@@ -123,17 +123,19 @@ class _Shared:
         self._taken = float("-inf")
         self._owners = Owners({}, False)
 
-    def get(self) -> Owners:
+    def get(self, inodes: Iterable[int]) -> Owners:
+        asked = time.monotonic()
         with self._lock:
-            if time.monotonic() - self._taken > _REUSE_SECONDS:
-                self._owners = read_owners()
+            known = asked - self._taken <= _REUSE_SECONDS and self._owners.by_inode.keys() >= set(inodes)
+            if not known and self._taken < asked:
                 self._taken = time.monotonic()
+                self._owners = read_owners()
             return self._owners
 
 
 _shared = _Shared()
 
 
-def owners(proc: Path = PROC) -> Owners:
-    """Return who holds which socket, seen at most a quarter of a second ago."""
-    return _shared.get() if proc == PROC else read_owners(proc)
+def owners(inodes: Iterable[int], proc: Path = PROC) -> Owners:
+    """Return who holds the sockets, seen at most a quarter of a second ago, and just now for those that are new."""
+    return _shared.get(inodes) if proc == PROC else read_owners(proc)

@@ -54,7 +54,7 @@ def probe_port(options: dict[str, Any], deadline: Deadline, proc: Path = PROC) -
     ]
     if not sockets:
         return Outcome(CRITICAL, f"{target_of(options)} has no listener.", details={"listeners": []})
-    known = owners(proc)
+    known = owners([listener.inode for listener in sockets], proc)
     verdicts = [_Socket(listener, known, options, deadline, proc) for listener in sockets]
     details = {"listeners": [verdict.row for verdict in verdicts[:_SHOWN]]}
     holders = sorted({holder for verdict in verdicts for holder in verdict.holders})
