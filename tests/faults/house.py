@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -118,16 +119,13 @@ class Started:
         return self.log.read_text("utf-8", "surrogateescape")
 
     def kill(self) -> None:
-        """Kill every process of this run and nothing else: they all have its mark in their environment."""
-        for _round in range(50):
-            pids = self._pids()
+        """Kill every process of this run and nothing else, the module that is at work first and at once."""
+        for pid in reversed(family(self.process.pid)):
+            _kill(pid)
+        # Whoever lost his parent meanwhile still has the mark of this run in his environment.
+        while pids := self._pids():
             for pid in pids:
-                try:
-                    os.kill(pid, 9)
-                except ProcessLookupError:
-                    continue
-            if not pids:
-                break
+                _kill(pid)
         self.process.wait(PATIENCE_SECONDS)
 
     def _pids(self) -> list[int]:
@@ -140,6 +138,25 @@ class Started:
             except OSError:
                 continue  # it has ended, or it is somebody else's
         return found
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and what descends from it, children after their parents."""
+    found = [pid]
+    for parent in found:
+        for children in Path(f"/proc/{parent}/task").glob("*/children"):
+            try:
+                found += [int(child) for child in children.read_text().split()]
+            except OSError:
+                continue  # it has ended
+    return found
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # it has ended
 
 
 class House:
