@@ -1,0 +1,79 @@
+"""The containers of the test platform, seen from the tests: commands as root, files, faults, and mending."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+PATIENCE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Container:
+    """A test host.
+
+    :ivar name: the container's name, which is its address in the inventory.
+    """
+
+    name: str
+
+    def sh(self, script: str, *, check: bool = True) -> str:
+        """Run a shell script as root in the container and return its standard output."""
+        return podman("exec", self.name, "sh", "-c", script, check=check)
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file that belongs to root."""
+        self.sh(f"printf %s {shlex.quote(text)} > {shlex.quote(path)}")
+
+    def start_in_background(self, unit: str, command: str) -> None:
+        """Run a command as a transient systemd unit."""
+        self.sh(f"systemd-run --quiet --collect --unit={unit} {command}")
+
+    @contextmanager
+    def faults(self, **ordered: object) -> Iterator[None]:
+        """Order the faults of tick-backend's faults.js for a while."""
+        self.write("/etc/neurosensefx/faults.json", json.dumps(ordered))
+        try:
+            yield
+        finally:
+            self.sh("rm /etc/neurosensefx/faults.json")
+
+    @contextmanager
+    def stopped(self, unit: str) -> Iterator[None]:
+        """Stop a unit for a while."""
+        self.sh(f"systemctl stop {unit}")
+        try:
+            yield
+        finally:
+            self.sh(f"systemctl start {unit}")
+
+    def wait_until(self, script: str) -> None:
+        """Wait until a shell script succeeds in the container."""
+        wait_until(lambda: run_podman("exec", self.name, "sh", "-c", script).returncode == 0, script)
+
+
+def wait_until(happened: Callable[[], bool], what: str) -> None:
+    """Wait until something is the case, at most a minute."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not happened():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {PATIENCE_SECONDS} s in vain for: {what}")
+        time.sleep(0.2)
+
+
+def run_podman(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run podman, whatever its exit status will be."""
+    return subprocess.run(["podman", *arguments], capture_output=True, text=True, timeout=120, check=False)
+
+
+def podman(*arguments: str, check: bool = True) -> str:
+    """Run podman and return its standard output; with ``check`` a failure is an error that shows podman's own words."""
+    done = run_podman(*arguments)
+    if check and done.returncode != 0:
+        raise AssertionError(f"podman {shlex.join(arguments)} failed ({done.returncode}): {done.stderr.strip()}")
+    return done.stdout

@@ -1,0 +1,87 @@
+// tick-backend: GET /health and a WebSocket on one port. Passes the upstream's ticks on to every WebSocket client.
+"use strict";
+
+const fs = require("node:fs");
+const http = require("node:http");
+const { CTraderConnection } = require("ctrader-layer");
+const { LogFile } = require("./log_file");
+const { orderedFaults } = require("./faults");
+const { WebSocketConnection, acceptKey, handshakeProblem } = require("./websocket");
+
+const settings = {
+  host: process.env.BACKEND_HOST || "127.0.0.1",
+  port: Number(process.env.BACKEND_PORT || 8081),
+  log: process.env.BACKEND_LOG || "/opt/neurosensefx/logs/backend.log",
+  upstream: {
+    host: process.env.UPSTREAM_HOST || "live.ctraderapi.com",
+    port: Number(process.env.UPSTREAM_PORT || 5035),
+    ca: process.env.UPSTREAM_CA ? fs.readFileSync(process.env.UPSTREAM_CA) : undefined,
+  },
+};
+
+const log = new LogFile(settings.log);
+const upstream = new CTraderConnection(settings.upstream);
+const clients = new Set();
+
+function health() {
+  return {
+    service: "tick-backend",
+    status: upstream.connected ? "ok" : "no upstream",
+    upstream: `${settings.upstream.host}:${settings.upstream.port}`,
+    last_tick: upstream.lastTick && upstream.lastTick.toISOString(),
+    clients: clients.size,
+    lost_log_lines: log.lostLines,
+    uptime_seconds: Math.round(process.uptime()),
+  };
+}
+
+function answer(request, response) {
+  const send = (status, body) => {
+    log.write(`${request.method} ${JSON.stringify(request.url)} ${status}`);
+    response.writeHead(status, { "content-type": "application/json" });
+    response.end(`${JSON.stringify(body)}\n`);
+  };
+  if (request.url !== "/health") {
+    send(404, { error: "not found" });
+    return;
+  }
+  const faults = orderedFaults();
+  const status = faults.health_status || (upstream.connected ? 200 : 503);
+  setTimeout(() => send(status, health()), (faults.health_delay_seconds || 0) * 1000);
+}
+
+function upgrade(request, socket, head) {
+  const problem = handshakeProblem(request);
+  if (problem) {
+    socket.end(`HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\n${problem}\n`);
+    return;
+  }
+  const accept = orderedFaults().websocket_accept || acceptKey(request.headers["sec-websocket-key"]);
+  socket.write(
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+      `Sec-WebSocket-Accept: ${accept}\r\n\r\n`,
+  );
+  const client = new WebSocketConnection(socket);
+  clients.add(client);
+  client.on("end", () => clients.delete(client));
+  client.on("message", (text) => client.send(JSON.stringify({ received: text })));
+  if (head.length > 0) client.take(head);
+}
+
+upstream.on("connected", () => log.write("Connected to cTrader"));
+upstream.on("disconnected", (reason) => log.write(`Disconnected from cTrader: ${reason}`));
+upstream.on("tick", (tick) => {
+  for (const client of clients) client.send(JSON.stringify(tick));
+});
+upstream.open();
+
+const server = http.createServer(answer);
+server.on("upgrade", upgrade);
+server.listen(settings.port, settings.host, () => log.write(`listening on ${settings.host}:${settings.port}`));
+
+for (const signal of ["SIGTERM", "SIGINT"]) {
+  process.on(signal, () => {
+    log.write(`ended by ${signal}`);
+    process.exit(0);
+  });
+}
