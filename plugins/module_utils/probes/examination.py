@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import fold_ok, worst_of
+from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes import option_values as values
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.attempts import make_attempt
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.memory import (
     Memory,
@@ -20,6 +22,9 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.probes.options impo
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.results import probe_check, probe_row
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.schedule import run_probes
 
+#: What the options of the call itself may be; those of a probe have a table of their own.
+_CALL = {"wait_seconds": values.number(0, 86400), "concurrency": values.whole(1, 1000)}
+
 
 def examine(params: dict[str, Any], *, now: datetime, check_mode: bool) -> dict[str, Any]:
     """Run the probes of the module's options and return the result of the module.
@@ -28,6 +33,7 @@ def examine(params: dict[str, Any], *, now: datetime, check_mode: bool) -> dict[
     :param check_mode: the history is read and not written.
     :raises UpkeepError: when an option is wrong.
     """
+    _check_call(params)
     probes = read_probes(params["probes"], params["secret_headers"] or {})
     path = Path(params["history"]) if params["history"] else None
     restarts = previous_restarts(path, probes, now) if path else {}
@@ -51,6 +57,14 @@ def examine(params: dict[str, Any], *, now: datetime, check_mode: bool) -> dict[
         "series": memory.series,
         "uptime": uptime_by_name(memory.uptime),
     }
+
+
+def _check_call(params: dict[str, Any]) -> None:
+    for name, convert in _CALL.items():
+        try:
+            convert(params[name])
+        except ValueError as exc:
+            raise UpkeepError(f"{name} {exc}") from None
 
 
 def uptime_by_name(uptime: dict[tuple[str, str], Uptime]) -> dict[str, Uptime]:
