@@ -33,6 +33,6 @@ for requirements in "$@"; do
     wanted=$(cat requirements*.txt | cksum)
     if [[ -f $stamp && $(<"$stamp") == "$wanted" ]]; then continue; fi
     echo "Installing $requirements into $directory"
-    "$directory/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$requirements"
+    "$directory/bin/python" -m pip install --quiet --quiet --disable-pip-version-check --requirement "$requirements"
     echo "$wanted" >"$stamp"
 done

@@ -84,7 +84,7 @@ def age_check(
     :param beat: its heartbeat, None when there is none.
     :param damaged: why its heartbeat cannot be used, '' when it can.
     """
-    limits = {"unit": "hours", "warning": warning_hours, "critical": critical_hours}
+    limits: dict[str, Any] = {"unit": "hours", "warning": warning_hours, "critical": critical_hours}
     hint = f"Run upkeep.runbook.{playbook} once and look at its schedule (cron, systemd timer, AWX)."
     if damaged:
         return check_result(

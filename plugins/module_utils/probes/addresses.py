@@ -69,7 +69,7 @@ def parse_url(url: str, schemes: tuple[str, ...]) -> Target:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as exc:
-        raise ValueError(f"it is no URL ({str(exc).split(':')[0].lower()})") from None
+        raise ValueError(f"it is no URL ({str(exc).split(':', maxsplit=1)[0].lower()})") from None
     if parts.scheme not in schemes:
         raise ValueError(f"it must begin with {' or '.join(scheme + '://' for scheme in schemes)}")
     host = parts.hostname or ""

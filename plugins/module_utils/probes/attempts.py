@@ -55,9 +55,9 @@ def functions_of(kind: str) -> tuple[TargetFunction, ProbeFunction]:
     Each import is written out, since Ansible packs for the target what it finds written.
     """
     if kind == "http":
-        from ansible_collections.upkeep.runbook.plugins.module_utils.probes import http
+        from ansible_collections.upkeep.runbook.plugins.module_utils.probes import http_exchange
 
-        return http.target_of, http.probe_http
+        return http_exchange.target_of, http_exchange.probe_http
     if kind == "tcp":
         from ansible_collections.upkeep.runbook.plugins.module_utils.probes import tcp
 

@@ -156,6 +156,7 @@ OPTIONS: dict[str, dict[str, Option]] = {
     },
 }
 
+
 def described_options() -> dict[str, dict[str, Any]]:
     """Return the options of all types together, as an argument spec describes them.
 

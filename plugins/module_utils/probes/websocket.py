@@ -16,7 +16,7 @@ from typing import Any
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.addresses import parse_url
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.deadline import Deadline
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.http import with_credentials
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.http_exchange import with_credentials
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.http_wire import Head, read_head, request_bytes
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import Broken, Outcome, seconds
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.patterns import found

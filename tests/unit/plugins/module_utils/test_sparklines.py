@@ -25,9 +25,9 @@ def places(path: str) -> list[tuple[float, float]]:
 
 
 def test_percent_is_drawn_between_nothing_and_everything() -> None:
-    (_, low), (_, high) = places(drawn(series(0, 100))["path"])
+    (_first, low), (_second, high) = places(drawn(series(0, 100))["path"])
     assert low > HEIGHT - 4 and high < 4
-    (_, calm), (_, also) = places(drawn(series(2, 3))["path"])
+    (_first, calm), (_second, also) = places(drawn(series(2, 3))["path"])
     assert abs(calm - also) < 1, "a calm figure looks calm"
 
 
