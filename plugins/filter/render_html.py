@@ -70,7 +70,7 @@ def render_html(template_path: str, context: Mapping[str, Any]) -> str:
     try:
         return environment.get_template(name).render(native_value(context))
     except jinja2.TemplateNotFound as exc:
-        raise AnsibleFilterError(f"render_html finds no template {exc} in {directory}") from exc
+        raise AnsibleFilterError(f"render_html finds no template {exc.name} in {directory}") from None
     except (jinja2.TemplateError, UpkeepError) as exc:
         raise AnsibleFilterError(f"render_html cannot render {template_path}: {exc}") from exc
 

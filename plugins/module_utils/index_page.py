@@ -33,7 +33,7 @@ p { margin: .35rem 0 0; color: var(--soft); }
 a { color: inherit; text-underline-offset: .2em; }
 a:focus-visible { outline: 3px solid var(--unknown); outline-offset: 2px; border-radius: 2px; }
 table { width: 100%; border-collapse: collapse; background: var(--card); border: 1px solid var(--line); border-radius: 8px; }
-caption { text-align: left; color: var(--soft); padding: 0 0 .5rem; font-size: .9rem; }
+caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 th, td { text-align: left; padding: .5rem .75rem; border-top: 1px solid var(--line); vertical-align: top;
   overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 thead th { border-top: 0; font-size: .78rem; color: var(--soft); font-weight: 600; }
