@@ -24,7 +24,7 @@ help: ## List these commands
 
 .PHONY: daily
 daily: venv ## Run the daily cadence on this machine with the demo inventory; changes nothing on it
-	@ansible-playbook -i inventories/demo upkeep.runbook.daily
+	@ANSIBLE_DISPLAY_OK_HOSTS=no ANSIBLE_DISPLAY_SKIPPED_HOSTS=no ansible-playbook -i inventories/demo upkeep.runbook.daily
 
 ##@ Work on it
 .PHONY: venv
