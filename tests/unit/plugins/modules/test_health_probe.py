@@ -18,8 +18,12 @@ from ansible_collections.upkeep.runbook.plugins.modules import health_probe
 RUNNER = """
 import json, sys
 sys.path[:0] = json.loads(sys.argv[1])
+from ansible.module_utils.common.parameters import PASS_VARS
 from ansible.module_utils.testing import patch_module_args
-with patch_module_args(json.loads(sys.argv[2])):
+arguments = json.loads(sys.argv[2])
+if "inject_invocation" in PASS_VARS:  # before ansible-core 2.21 every answer holds the invocation
+    arguments["_ansible_inject_invocation"] = True
+with patch_module_args(arguments):
     from ansible_collections.upkeep.runbook.plugins.modules.health_probe import main
     main()
 """
@@ -27,7 +31,7 @@ with patch_module_args(json.loads(sys.argv[2])):
 
 def run(arguments: dict[str, Any], *, check_mode: bool = False) -> tuple[dict[str, Any], str]:
     """Run the module; return its answer, and everything it printed."""
-    given = {**arguments, "_ansible_check_mode": check_mode, "_ansible_inject_invocation": True}
+    given = {**arguments, "_ansible_check_mode": check_mode}
     command = [sys.executable, "-c", RUNNER, json.dumps(sys.path), json.dumps(given)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env={**os.environ})
     assert done.stdout, done.stderr
