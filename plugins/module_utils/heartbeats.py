@@ -103,10 +103,11 @@ def age_check(
             value=hours, hint="Compare the clocks of the controller and the report host.", **limits,
         )
     hours = max(hours, 0.0)
+    age = f"{hours:g} hours" if hours >= 2 else f"{hours * 60:.0f} minutes"
     status = grade(hours, warning_hours, critical_hours)
     return check_result(
         "heartbeat.age", playbook, status,
-        f"The last whole run of {playbook} ended {hours:g} hours ago ({beat['ended']}, {beat['health']}); "
+        f"The last whole run of {playbook} ended {age} ago ({beat['ended']}, {beat['health']}); "
         f"warning at {warning_hours:g}, critical at {critical_hours:g} hours.",
         value=hours, hint=None if status == "ok" else hint, **limits,
     )

@@ -4,11 +4,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, SEVERITY, severity
 from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import figure_text, limits_text
+from ansible_collections.upkeep.runbook.plugins.module_utils.page_details import (
+    MAX_PROCESSES,
+    percent,
+    processes,
+    trend,
+    trends,
+    uptime,
+    uptime_of,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.run_record import NOT_RUN, PLATFORM_ROLE, host_status
 from ansible_collections.upkeep.runbook.plugins.module_utils.run_summary import (
     Row,
@@ -18,7 +28,6 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.run_summary import 
     problems,
     rows,
 )
-from ansible_collections.upkeep.runbook.plugins.module_utils.sparklines import read_series, sparkline
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso
 
@@ -34,11 +43,9 @@ _SENTENCES = {
 
 #: More hosts than this are folded away unless they have a problem.
 MAX_OPEN_HOSTS = 6
-_MAX_SERIES = 200
-_MAX_PROCESSES = 20
 _MAX_RUNS = 40
-
-Uptime = dict[str, "float | None"]
+_MAX_EVIDENCE = 20
+_MAX_EVIDENCE_CHARACTERS = 1500
 
 
 def report_page(
@@ -77,7 +84,9 @@ def report_page(
         "ended_text": time_text(record["ended"]),
         "duration_text": figure_text(max(seconds, 0.0), "s"),
         "stale_after_seconds": max(int(stale_after_minutes * 60), 0),
-        "problems": [{**_row(row), "anchor": anchors[row.host]} for row in problems(record)],
+        "problems": [
+            {**_row(row), "anchor": anchors[row.host], "evidence": _evidence(row.check)} for row in problems(record)
+        ],
         "not_run": [
             {"host": gone.host, "role": gone.role, "reason": gone.reason}
             for gone in absences(record) if gone.status == NOT_RUN
@@ -117,16 +126,16 @@ def _host(number: int, name: str, entry: Mapping[str, Any], results: Mapping[str
         "symbol": SYMBOLS[status],
         "reachable": entry["reachable"],
         "roles": [role for role in roles if role["rows"] or role["status"] != NOT_RUN],
-        "processes": [process for result in results.values() for process in _processes(result)][:_MAX_PROCESSES],
+        "processes": [process for result in results.values() for process in processes(result)][:MAX_PROCESSES],
     }
 
 
 def _role(host: str, role: str, outcome: Mapping[str, Any], result: Any) -> dict[str, Any]:
     """Return the table of one role on one host, services grouped by name, everything else worst first."""
-    trends = _trends(result)
-    uptime = _uptime(result)
+    drawn = trends(result)
+    shares = uptime(result)
     listed = [
-        {**_row(Row(host, role, check)), "trend": _trend(check, trends), "uptime": _uptime_of(check, uptime)}
+        {**_row(Row(host, role, check)), "trend": trend(check, drawn), "uptime": uptime_of(check, shares)}
         for check in outcome["checks"] if not check.get("suppressed")
     ]  # fmt: skip
     services = bool(listed) and all(row["check"].startswith("service.") for row in listed)
@@ -166,6 +175,18 @@ def _row(row: Row) -> dict[str, Any]:
     }
 
 
+def _evidence(check: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return what a check offers as evidence, a nested value as JSON, each bounded."""
+    evidence = check.get("evidence") or {}
+    return [
+        {
+            "name": plain(str(name), 100).replace("_", " "),
+            "text": plain(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), _MAX_EVIDENCE_CHARACTERS),
+        }
+        for name, value in list(evidence.items())[:_MAX_EVIDENCE]
+    ]
+
+
 def _first_limit(check: Mapping[str, Any]) -> str:
     """Return ``warns at 85 %``: beside every figure there is room for one threshold."""
     for verb, key in (("warns at", "warning"), ("critical at", "critical")):
@@ -176,92 +197,8 @@ def _first_limit(check: Mapping[str, Any]) -> str:
 
 def _bar(value: Any, unit: Any) -> float | None:
     """Return the length of the bar of a share, of the 64 of its rail; None for what is no share."""
-    share = _percent(value) if unit == "percent" else None
+    share = percent(value) if unit == "percent" else None
     return None if share is None else round(share * 0.64, 1)
-
-
-def _trends(result: Any) -> dict[str, dict[str, Any]]:
-    """Return the sparklines of a result by the name of their series."""
-    listed = result.get("series") if isinstance(result, Mapping) else None
-    if not isinstance(listed, Sequence) or isinstance(listed, (str, bytes)):
-        return {}
-    found = [read for read in map(read_series, listed[:_MAX_SERIES]) if read is not None]
-    return {name: sparkline(points, unit) for name, unit, points in found}
-
-
-def _trend(check: Mapping[str, Any], trends: Mapping[str, dict[str, Any]]) -> dict[str, Any] | None:
-    """Return the sparkline that belongs to a check.
-
-    Series are named ``disk.space:/var`` (check and subject), ``http frontend`` (kind of service and name) or, when a
-    host has only one subject, ``memory.usage``.
-    """
-    kind = check["check"].rpartition(".")[2]
-    for name in (f"{check['check']}:{check['subject']}", f"{kind} {check['subject']}", check["check"]):
-        if name in trends:
-            return trends[name]
-    return None
-
-
-def _uptime(result: Any) -> dict[str, Uptime]:
-    """Return the share of time that a service was up, in percent, by its name."""
-    found = result.get("uptime") if isinstance(result, Mapping) else None
-    if not isinstance(found, Mapping):
-        return {}
-    uptime: dict[str, Uptime] = {}
-    for name, shares in found.items():
-        if isinstance(shares, Mapping):
-            uptime[plain(str(name), 400)] = {
-                period: _percent(shares.get(period)) for period in ("1d", "7d", "30d")
-            }
-    return uptime
-
-
-def _uptime_of(check: Mapping[str, Any], uptime: Mapping[str, Uptime]) -> list[dict[str, str]]:
-    if not check["check"].startswith("service."):
-        return []
-    kind = check["check"].rpartition(".")[2]
-    shares = uptime.get(f"{kind} {check['subject']}") or uptime.get(check["subject"])
-    if not shares or all(share is None for share in shares.values()):
-        return []
-    names = {"1d": "1 day", "7d": "7 days", "30d": "30 days"}
-    return [
-        {"period": names[period], "short": period, "text": "no data" if share is None else share_text(share)}
-        for period, share in shares.items()
-    ]
-
-
-def share_text(share: float) -> str:
-    """Return ``99.95 %``, rounded down: only what was never down says 100 %."""
-    if share >= 100:
-        return "100 %"
-    return f"{int(share * 100) / 100:.2f}".rstrip("0").rstrip(".") + " %"
-
-
-def _percent(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 100:
-        return None
-    return float(value)
-
-
-def _processes(result: Any) -> list[dict[str, str]]:
-    listed = result.get("top_processes") if isinstance(result, Mapping) else None
-    if not isinstance(listed, Sequence) or isinstance(listed, (str, bytes)):
-        return []
-    return [
-        {
-            "name": plain(str(process.get("name") or "?"), 120),
-            "pid": plain(str(process.get("pid") or ""), 20),
-            "user": plain(str(process.get("user") or ""), 60),
-            "unit": plain(str(process.get("unit") or ""), 100),
-            "cpu": figure_text(_number(process.get("cpu_percent")), "percent"),
-            "memory": figure_text(_number(process.get("pss_bytes")) or _number(process.get("rss_bytes")), "bytes"),
-        }
-        for process in listed[:_MAX_PROCESSES] if isinstance(process, Mapping)
-    ]  # fmt: skip
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def _past(record: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:

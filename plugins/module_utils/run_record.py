@@ -10,7 +10,7 @@ purpose is ``not_run``.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,6 @@ from typing import Any
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import (
     CRITICAL,
     OK,
-    SEVERITY,
     UNKNOWN,
     WARNING,
     check_result,
@@ -26,7 +25,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.checks import (
     worst,
     worst_of,
 )
-from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain, plain_value
+from ansible_collections.upkeep.runbook.plugins.module_utils.received_checks import read_checks
+from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import run_started, to_iso
 
 SCHEMA = 1
@@ -34,7 +34,6 @@ NOT_RUN = "not_run"
 PLATFORM_ROLE = "platform"
 REPORT_ROLE = "report"
 
-MAX_CHECKS_PER_ROLE = 5000
 _MAX_NAME = 100
 _MAX_REASON = 400
 
@@ -134,7 +133,7 @@ def role_entry(role: str, result: Any, *, left_out: bool = False) -> dict[str, A
         return {"status": UNKNOWN, "reason": f"the host was lost: {_message(result)}", "checks": []}
     if _says(result, "skipped"):
         return _skipped(role, result)
-    checks, problem = _read_checks(result.get("checks"))
+    checks, problem = read_checks(result.get("checks"))
     if _says(result, "failed"):
         problem = f"the role failed: {_message(result)}"
     if problem:
@@ -240,72 +239,6 @@ def _report_entry(result: Any, run_checks: list[dict[str, Any]]) -> dict[str, An
         checks += entry["checks"]
         reason = entry["reason"]
     return {"status": worst_of(checks), "reason": reason, "checks": checks} if checks else None
-
-
-def _read_checks(listed: Any) -> tuple[list[dict[str, Any]], str]:
-    """Return the usable check results and what is wrong with the others ('' when nothing)."""
-    if listed is None:
-        return [], "the role returned no checks"
-    if isinstance(listed, (str, bytes, Mapping)) or not isinstance(listed, Iterable):
-        return [], f"its checks are no list but {type(listed).__name__}"
-    listed = list(listed)
-    checks: list[dict[str, Any]] = []
-    problems: list[str] = []
-    for index, raw in enumerate(listed[:MAX_CHECKS_PER_ROLE]):
-        try:
-            checks.append(_read_check(raw))
-        except ValueError as exc:
-            problems.append(f"checks[{index}] {exc}")
-    if len(listed) > MAX_CHECKS_PER_ROLE:
-        problems.append(f"{len(listed) - MAX_CHECKS_PER_ROLE} checks beyond {MAX_CHECKS_PER_ROLE} were left out")
-    if not listed:
-        problems.append("the role looked at nothing")
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return checks, f"{problems[0]}{more}" if problems else ""
-
-
-def _read_check(raw: Any) -> dict[str, Any]:
-    """Return a clean copy of one check result.
-
-    :raises ValueError: naming the key that is wrong.
-    """
-    if not isinstance(raw, Mapping):
-        raise ValueError(f"is no dictionary but {type(raw).__name__}")
-    for key in ("check", "subject", "status", "summary"):
-        if not isinstance(raw.get(key), str):
-            raise ValueError(f"has no text as {key}")
-    if not raw["check"].strip():
-        raise ValueError("has an empty check id")
-    if raw["status"] not in SEVERITY:
-        raise ValueError(f"has the status {plain(raw['status'], 40)!r}, which is none of {', '.join(SEVERITY)}")
-    evidence, hint, unit = raw.get("evidence"), raw.get("hint"), raw.get("unit")
-    row = check_result(
-        plain(raw["check"], _MAX_NAME), raw["subject"], plain(raw["status"]), raw["summary"],
-        value=_scalar(raw.get("value")),
-        unit=plain(unit, 40) if isinstance(unit, str) else None,
-        warning=_scalar(raw.get("warning")),
-        critical=_scalar(raw.get("critical")),
-        hint=hint if isinstance(hint, str) else None,
-        evidence=evidence if isinstance(evidence, dict) else None,
-    )
-    if isinstance(raw.get("folded"), int) and raw["folded"] > 0:
-        row["folded"] = int(raw["folded"])
-    if raw.get("suppressed"):
-        if not isinstance(raw["suppressed"], Mapping):
-            raise ValueError("has a suppression that is no dictionary")
-        row["suppressed"] = plain_value(dict(raw["suppressed"]))
-    return row
-
-
-def _scalar(value: Any) -> Any:
-    """Return a plain number, text, bool or None: subclasses that carry more lose it here."""
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        return plain_value(float(value))
-    return plain(str(value), _MAX_REASON)
 
 
 def _says(result: Any, flag: str) -> bool:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import check_result
-from ansible_collections.upkeep.runbook.plugins.module_utils.report_page import report_page, share_text
+from ansible_collections.upkeep.runbook.plugins.module_utils.page_details import share_text
+from ansible_collections.upkeep.runbook.plugins.module_utils.report_page import report_page
 from ansible_collections.upkeep.runbook.plugins.module_utils.run_record import Run, Selection, build_record
 
 RUN = Run("20261122T050000Z-1a2b3c4d", "P", "daily", False, datetime(2026, 11, 22, 5, 0, 12, tzinfo=timezone.utc))
@@ -72,6 +73,25 @@ def test_details_that_are_absent_or_malformed_cost_nothing(damage: Any) -> None:
     page = page_of({"web": results()}, {"web": {"health": damage, "resources": damage}})
     assert len(page["hosts"][0]["roles"]) == 2
     assert not page["hosts"][0]["roles"][0]["has_trend"]
+
+
+def test_probes_that_share_a_name_have_an_uptime_each() -> None:
+    found = results()
+    found["health"]["checks"].append(check_result("service.tcp", "a", "ok", "Open."))
+    found["health"]["probes"] = [
+        {"name": "a", "type": "tcp", "uptime": {"1d": 50}}, {"name": "a", "type": "http", "uptime": {}}, None, {"name": "b"}
+    ]  # fmt: skip
+    rows = page_of({"web": found})["hosts"][0]["roles"][0]["rows"]
+    assert [(row["check"], row["uptime"][0]["text"]) for row in rows[:2]] == [("service.http", "100 %"), ("service.tcp", "50 %")]
+
+
+def test_evidence_is_shown_and_bounded() -> None:
+    found = results()
+    evidence = {"top_files": [{"path": "/var/log/x", "bytes": 7}], "note": "as it is", "flood": ["x" * 500] * 100}
+    found["resources"]["checks"][1]["evidence"] = evidence
+    shown = {item["name"]: item["text"] for item in page_of({"web": found})["problems"][0]["evidence"]}
+    assert shown["top files"] == '[{"path": "/var/log/x", "bytes": 7}]' and shown["note"] == "as it is"
+    assert len(shown["flood"]) == 1500
 
 
 def test_hosts_with_problems_come_first_and_stay_open() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import check_result
+from ansible_collections.upkeep.runbook.plugins.module_utils.received_checks import MAX_CHECKS_PER_ROLE
 from ansible_collections.upkeep.runbook.plugins.module_utils.run_record import (
-    MAX_CHECKS_PER_ROLE,
     Run,
     Selection,
     build_record,
