@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,16 +26,20 @@ PLUGINS = Path(__file__).resolve().parent / "plugins"
 PATIENCE_SECONDS = 120.0
 
 #: What depends on how busy the machine of the tests is does not belong into their results. 0 switches a threshold off.
+_PERCENTAGES = (
+    "cpu", "iowait", "steal", "cpu_pressure", "memory", "memory_pressure", "io_pressure", "swap", "conntrack", "files",
+    "disk", "inodes",
+)
 CALM_THRESHOLDS = {
-    f"{name}{rest}": 0
-    for name in ("cpu", "iowait", "steal", "cpu_pressure", "memory", "memory_pressure", "io_pressure", "swap", "conntrack", "files", "disk", "inodes")
-    for rest in ("_warning_percent", "_critical_percent")
-} | {
-    f"{name}_{level}{rest}": 0
-    for name, rest in (
-        ("load", "_per_core"), ("network_errors", "_per_second"), ("network_drops", "_per_second"), ("oom_kills", "_count")
-    )
+    f"{name}_{level}{unit}": 0
     for level in ("warning", "critical")
+    for name, unit in (
+        *((name, "_percent") for name in _PERCENTAGES),
+        ("load", "_per_core"),
+        ("network_errors", "_per_second"),
+        ("network_drops", "_per_second"),
+        ("oom_kills", "_count"),
+    )
 }
 
 
@@ -299,8 +303,3 @@ def closed_port() -> Iterator[int]:
     with closing(socket.socket()) as held:
         held.bind(("127.0.0.1", 0))
         yield held.getsockname()[1]
-
-
-def worst_statuses(records: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Return the status of each run by its id."""
-    return {run_id: str(record["status"]) for run_id, record in records.items()}

@@ -2,64 +2,102 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.upkeep.runbook.tests.faults.house import House, closed_port
+from ansible_collections.upkeep.runbook.tests.faults.house import House, Outcome, closed_port, listening
 
-CRASHES: dict[str, tuple[str, dict[str, Any], dict[str, Any], str]] = {
-    "killed for want of memory": (
-        "resources", {"ansible_connection": "fading", "fading_killed_during": ["resource_metrics"]}, {}, "Killed",
+#: By host: the role that crashes, the variables that make it, and what the report says.
+CRASHES: dict[str, tuple[str, dict[str, Any], str]] = {
+    "killed-for-want-of-memory": (
+        "resources", {"ansible_connection": "fading", "fading_killed_during": ["resource_metrics"]}, "Killed",
     ),
-    "a variable that does not exist": ("health", {"health_probes": "{{ nowhere }}"}, {}, "'nowhere' is undefined"),
-    "a wrong option": ("resources", {}, {"resources_top_processes": 1000}, "top_processes: 1000 is not accepted; give 0 to 50"),
-    "a wrong probe": ("health", {}, {"health_probes": [{"type": "htp", "url": "http://127.0.0.1"}]}, "accepted values: command, dns, http"),
-    "concurrency of none": ("health", {}, {"health_concurrency": 0}, "concurrency must be a whole number from 1 to 1000, not 0"),
-    "text where a number belongs": ("health", {}, {"health_wait_seconds": "soon"}, "argument 'wait_seconds' is of type str"),
-    "a threshold that does not exist": ("resources", {}, {"resources_thresholds": {"cpu_warnign_percent": 80}}, "cpu_warnign_percent"),
+    "undefined-variable": ("health", {"health_probes": "{{ nowhere }}"}, "'nowhere' is undefined"),
+    "wrong-option": (
+        "resources", {"resources_top_processes": 1000}, "top_processes: 1000 is not accepted; give 0 to 50",
+    ),
+    "unknown-threshold": ("resources", {"resources_thresholds": {"cpu_warnign_percent": 80}}, "cpu_warnign_percent"),
+    "wrong-probe-type": (
+        "health", {"health_probes": [{"type": "tcp", "port": 1}, {"type": "htp"}]},
+        "probes[1].type is 'htp'; accepted values: command, dns, http",
+    ),
+    "wrong-probe-option": (
+        "health", {"health_probes": [{"type": "tcp", "prot": 1}]}, "probes[0].prot is no option of a probe of type tcp",
+    ),
+    "no-concurrency": (
+        "health", {"health_concurrency": 0}, "concurrency must be a whole number from 1 to 1000, not 0",
+    ),
+    "endless-wait": ("health", {"health_wait_seconds": "inf"}, "wait_seconds must be a number from 0 to 86400, not inf"),
+    "text-for-a-number": ("health", {"health_wait_seconds": "soon"}, "argument 'wait_seconds' is of type str"),
 }
 
 
-@pytest.mark.parametrize("crash", CRASHES)
-def test_a_role_that_crashes_is_unknown_and_the_others_go_on(house: House, crash: str) -> None:
-    role, variables, extra, reason = CRASHES[crash]
+@pytest.fixture(scope="module")
+def crashed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
+    """One run over hosts on each of which a role crashes in its own way."""
+    with listening() as port:
+        house = House(tmp_path_factory.mktemp("crashed"), port)
+        house.hosts = {host: variables for host, (_role, variables, _reason) in CRASHES.items()}
+        done = house.run("daily")
+        assert house.records()[done.record["run_id"]] == done.record
+        yield done
+
+
+@pytest.mark.parametrize("host", CRASHES)
+def test_a_role_that_crashes_is_unknown_and_the_others_go_on(crashed: Outcome, host: str) -> None:
+    role, _variables, reason = CRASHES[host]
     other = {"health": "resources", "resources": "health"}[role]
-    house.hosts["alpha"] = variables
-    done = house.run("daily", **extra)
-    assert done.rc == 2, done.output
-    assert done.record["status"] == "unknown" and done.record["health"] == "UNKNOWN"
-    assert done.role("alpha", role)["status"] == "unknown"
-    result = done.check("alpha", "role.result", role)
+    assert crashed.role(host, role)["status"] == "unknown"
+    result = crashed.check(host, "role.result", role)
     assert result["status"] == "unknown" and reason in result["summary"] and result["hint"], result
-    assert done.role("alpha", other)["status"] == "ok"
-    assert done.role("alpha", other)["checks"]
-    assert house.records()[done.record["run_id"]] == done.record
-    assert reason in done.table, done.output
+    assert reason in crashed.table, crashed.output
+    assert crashed.role(host, other)["status"] == "ok"
+    assert crashed.role(host, other)["checks"]
 
 
-@pytest.mark.parametrize(
-    ("status", "fail_on", "rc"),
-    [
-        ("ok", "warning", 0),
-        ("warning", "warning", 2),
-        ("warning", "unknown", 0),
-        ("unknown", "unknown", 2),
-        ("unknown", "critical", 0),
-        ("critical", "critical", 2),
-        ("critical", "never", 0),
-    ],
-)
-def test_the_exit_status_is_the_one_asked_for(house: House, status: str, fail_on: str, rc: int) -> None:
-    probe: dict[str, Any] = {"name": "ticks", "type": "tcp", "port": house.platform["services"][0]["tcp"]["port"]}
-    extra: dict[str, Any] = {}
-    with closed_port() as port:
-        if status == "warning":
-            probe["warning_seconds"] = 0
-        elif status == "critical":
-            probe["port"] = port
-        elif status == "unknown":
-            extra["health_state_directory"] = "/dev/null/no_folder"
-        done = house.run("daily", "--tags", "health", health_probes=[probe], upkeep_fail_on=fail_on, **extra)
+def test_a_run_with_crashed_roles_fails(crashed: Outcome) -> None:
+    assert crashed.rc == 2, crashed.output
+    assert crashed.record["status"] == "unknown" and crashed.record["health"] == "UNKNOWN"
+
+
+#: Status of the run, upkeep_fail_on, exit status.
+VERDICTS = [
+    ("ok", "warning", 0),
+    ("warning", "warning", 2),
+    ("warning", "unknown", 0),
+    ("unknown", "unknown", 2),
+    ("unknown", "critical", 0),
+    ("critical", "critical", 2),
+    ("critical", "never", 0),
+]
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, str], Outcome]]:
+    """Runs of every status, all at once: by status and upkeep_fail_on."""
+    with listening() as port, closed_port() as closed:
+        house = House(tmp_path_factory.mktemp("ended"), port)
+        probe = {"name": "ticks", "type": "tcp", "port": port}
+        sights: dict[str, dict[str, Any]] = {
+            "ok": {"health_probes": [probe]},
+            "warning": {"health_probes": [{**probe, "warning_seconds": 0}]},
+            "unknown": {"health_probes": [probe], "health_state_directory": "/dev/null/is_no_folder"},
+            "critical": {"health_probes": [{**probe, "port": closed}]},
+        }
+        started = {
+            (status, fail_on): house.start("daily", "--tags", "health", upkeep_fail_on=fail_on, **sights[status])
+            for status, fail_on, _rc in VERDICTS
+        }
+        outcomes = {case: run.wait() for case, run in started.items()}
+        assert set(house.records()) == {done.record["run_id"] for done in outcomes.values()} == set(house.indexed())
+        yield outcomes
+
+
+@pytest.mark.parametrize(("status", "fail_on", "rc"), VERDICTS)
+def test_the_exit_status_is_the_one_asked_for(
+    ended: dict[tuple[str, str], Outcome], status: str, fail_on: str, rc: int
+) -> None:
+    done = ended[status, fail_on]
     assert done.record["status"] == status, done.output
     assert done.rc == rc, done.output
-    assert list(house.records()) == [done.record["run_id"]]
