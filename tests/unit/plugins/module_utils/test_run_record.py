@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -222,3 +223,14 @@ def test_a_flood_of_checks_is_bounded_and_said() -> None:
 
 def test_many_checks_are_not_cut_silently() -> None:
     assert len(role_entry("health", {"checks": [row()] * 1000})["checks"]) == 1000
+
+
+def test_the_example_of_the_documentation_is_a_record() -> None:
+    """The page that explains the record shows what is built, key by key."""
+    page = (Path(__file__).parents[4] / "docs" / "run_record.md").read_text()
+    example = json.loads(page.partition("```json\n")[2].partition("```")[0])
+    shown = example["hosts"]["web-1"]
+    built = record_of(
+        {"web-1": {"platform": PONG, "health": {"checks": shown["roles"]["health"]["checks"]}}}, selection=Selection(["health"])
+    )
+    assert built == example
