@@ -30,10 +30,6 @@ class Container:
         """Write a file that belongs to root."""
         self.sh(f"printf %s {shlex.quote(text)} > {shlex.quote(path)}")
 
-    def start_in_background(self, unit: str, command: str) -> None:
-        """Run a command as a transient systemd unit."""
-        self.sh(f"systemd-run --quiet --collect --unit={unit} {command}")
-
     @contextmanager
     def faults(self, **ordered: object) -> Iterator[None]:
         """Order the faults of tick-backend's faults.js for a while."""
@@ -52,9 +48,37 @@ class Container:
         finally:
             self.sh(f"systemctl start {unit}")
 
-    def wait_until(self, script: str) -> None:
-        """Wait until a shell script succeeds in the container."""
-        wait_until(lambda: run_podman("exec", self.name, "sh", "-c", script).returncode == 0, script)
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let the host answer nothing for a while."""
+        podman("pause", self.name)
+        try:
+            yield
+        finally:
+            podman("unpause", self.name)
+
+    @contextmanager
+    def killed_later(self) -> Iterator[Callable[[], object]]:
+        """Give the function that switches the host off; at the end the host is started again."""
+        try:
+            yield lambda: run_podman("kill", self.name)
+        finally:
+            podman("start", self.name)
+            self.wait_for("systemctl is-system-running | grep --quiet --line-regexp running")
+
+    def kill_module(self) -> None:
+        """Wait until Ansible runs a module on the host, and kill it."""
+        self.wait_for("pkill --signal KILL '^python3'")
+
+    def wait_for(self, *conditions: str) -> None:
+        """Wait until shell commands succeed in the container."""
+        for condition in conditions:
+            wait_until(lambda script=condition: run_podman("exec", self.name, "sh", "-c", script).returncode == 0, condition)
+
+    def wait_for_services(self, *urls: str) -> None:
+        """Wait until services answer, which they do a moment after systemd calls them started."""
+        for url in urls or ("http://127.0.0.1:8081/health", "http://127.0.0.1:4173/"):
+            self.wait_for(f"python3 -c 'import urllib.request as r; r.urlopen(\"{url}\", timeout=5)' 2>/dev/null")
 
 
 def wait_until(happened: Callable[[], bool], what: str) -> None:

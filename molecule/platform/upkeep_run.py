@@ -5,15 +5,23 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[2]
 
 #: The platform as its user describes it, and over it the addresses of the containers.
 INVENTORIES = (PROJECT / "inventories/neurosensefx", PROJECT / "molecule/platform/inventory")
+
+#: Exit status of ``ansible-playbook`` when a host failed; the verdict of a bad run is such a failure.
+FAILED = 2
+
+PATIENCE_SECONDS = 180
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,14 @@ class Run:
         """(host, check, subject, status) of every check that is not ok."""
         return {(found.host, found.check, found.subject, found.status) for found in self.checks() if found.status != "ok"}
 
+    def summary(self, check: str, subject: str) -> str:
+        """The summaries of a check, of all hosts."""
+        return " ".join(found.summary for found in self.checks() if (found.check, found.subject) == (check, subject))
+
+
+def nothing() -> None:
+    """Do nothing."""
+
 
 def command(playbook: str, *arguments: str) -> list[str]:
     """Return the command line that runs a playbook as a user of the collection would."""
@@ -64,27 +80,56 @@ def command(playbook: str, *arguments: str) -> list[str]:
     return ["ansible-playbook", *inventories, f"upkeep.runbook.{playbook}", *arguments]
 
 
-def run_playbook(playbook: str, reports: Path, *arguments: str) -> Run:
-    """Run a playbook that writes its reports into a directory of its own."""
-    done = subprocess.run(
-        command(playbook, "-e", f"upkeep_report_directory={reports}", *arguments),
-        cwd=PROJECT,
-        env={**os.environ, "ANSIBLE_FORCE_COLOR": "false", "ANSIBLE_NOCOLOR": "true"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        timeout=180,
-        check=False,
-    )
-    return Run(done.returncode, done.stdout, newest_record(reports))
+def run_playbook(playbook: str, reports: Path, *arguments: str, at: str = "", then: Callable[[], object] = nothing) -> Run:
+    """Run a playbook that writes its reports into a directory of its own.
+
+    :param at: text of the line of output (the name of a task, say) at which ``then`` is called, once.
+    """
+    with TemporaryDirectory(prefix="ssh") as sockets:
+        environment = {
+            **os.environ,
+            "ANSIBLE_FORCE_COLOR": "false",
+            "ANSIBLE_NOCOLOR": "true",
+            # No connection of an earlier run is used again: the host behind it may have been stopped since.
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": sockets,
+        }
+        process = subprocess.Popen(
+            command(playbook, "-e", f"upkeep_report_directory={reports}", *arguments),
+            cwd=PROJECT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        output = followed(process, at, then)
+    return Run(process.returncode, output, newest_record(reports))
+
+
+def followed(process: subprocess.Popen[str], at: str, then: Callable[[], object]) -> str:
+    """Return the output of a process, and call ``then`` at the first line that has ``at`` in it."""
+    with process, ended_after(process, PATIENCE_SECONDS):
+        output = ""
+        for line in process.stdout or ():
+            output += line
+            if at and at in line:
+                at = ""
+                then()
+    return output
+
+
+@contextmanager
+def ended_after(process: subprocess.Popen[str], seconds: float) -> Iterator[None]:
+    """Kill a process that is still there after so many seconds."""
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def newest_record(reports: Path) -> dict[str, Any] | None:
-    """Return the run record that was written last below a report directory."""
-    records = sorted(reports.rglob("*.json"), key=lambda path: path.stat().st_mtime_ns)
-    for path in reversed(records):
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(document, dict) and "run_id" in document and "hosts" in document:
-            return document
-    return None
+    """Return the last run record below a report directory; its folder has the time of the run in its name."""
+    records = sorted(reports.glob("runs/*/record.json"))
+    return json.loads(records[-1].read_text(encoding="utf-8")) if records else None

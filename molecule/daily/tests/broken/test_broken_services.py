@@ -1,0 +1,65 @@
+"""Each way in which a service can be broken gets its own line in the report, and no other line changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from containers import Container
+from upkeep_run import FAILED, Run
+
+APP = "nsfx-app-1"
+
+
+def of_tick_backend(status: str, *checks: str) -> set[tuple[str, str, str, str]]:
+    return {(APP, check, "tick-backend", status) for check in checks}
+
+
+def test_stopped_service(daily: Callable[..., Run], assert_mended: Callable[[], None], app: Container) -> None:
+    with app.stopped("tick-backend.service"):
+        run = daily()
+    broken = of_tick_backend("critical", "service.unit", "service.port", "service.http", "service.websocket")
+    assert (run.problems(), run.health, run.status) == (broken, "UNHEALTHY", FAILED), run.output
+    assert_mended()
+
+
+def test_http_500(daily: Callable[..., Run], assert_mended: Callable[[], None], app: Container) -> None:
+    with app.faults(health_status=500):
+        run = daily()
+    broken = of_tick_backend("critical", "service.http")
+    assert (run.problems(), run.health, run.status) == (broken, "UNHEALTHY", FAILED), run.output
+    assert "500" in run.summary("service.http", "tick-backend")
+    assert_mended()
+
+
+def test_websocket_handshake_with_a_wrong_key(daily: Callable[..., Run], assert_mended: Callable[[], None], app: Container) -> None:
+    with app.faults(websocket_accept="c29tZXRoaW5nIGVsc2UgYWx0b2c="):
+        run = daily()
+    broken = of_tick_backend("critical", "service.websocket")
+    assert (run.problems(), run.health, run.status) == (broken, "UNHEALTHY", FAILED), run.output
+    assert "Sec-WebSocket-Accept" in run.summary("service.websocket", "tick-backend")
+    assert_mended()
+
+
+def test_listener_of_another_process(daily: Callable[..., Run], assert_mended: Callable[[], None], app: Container) -> None:
+    """It runs the very code of tick-backend and answers like it; only it is not the unit that should listen."""
+    impostor = "--uid=neurosense --property=EnvironmentFile=/opt/neurosensefx/.env --unit=impostor"
+    with app.stopped("tick-backend.service"):
+        app.sh(f"systemd-run --quiet --collect {impostor} node /opt/neurosensefx/services/tick-backend/server.js")
+        try:
+            app.wait_for_services()
+            run = daily()
+        finally:
+            app.sh("systemctl stop impostor.service")
+    broken = of_tick_backend("critical", "service.unit", "service.port")
+    assert (run.problems(), run.health, run.status) == (broken, "UNHEALTHY", FAILED), run.output
+    assert "unit tick-backend.service was expected" in run.summary("service.port", "tick-backend")
+    assert_mended()
+
+
+def test_upstream_that_is_gone(daily: Callable[..., Run], assert_mended: Callable[[], None], app: Container) -> None:
+    """The cause (upstream) and the effect (health) are both named."""
+    with app.stopped("upstream-standin.service"):
+        run = daily()
+    broken = {(APP, "service.tcp", "tick-backend upstream", "critical"), *of_tick_backend("critical", "service.http")}
+    assert (run.problems(), run.health, run.status) == (broken, "UNHEALTHY", FAILED), run.output
+    assert_mended()

@@ -1,0 +1,42 @@
+"""What the tests of the daily run share: the two hosts, and the run itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import pytest
+from containers import Container
+from upkeep_run import Run, run_playbook
+
+
+@pytest.fixture
+def app() -> Container:
+    """The host of the inventory: backend, frontend and nginx."""
+    return Container("upkeep-nsfx-app-1")
+
+
+@pytest.fixture
+def second() -> Container:
+    """The second machine of the frontend."""
+    return Container("upkeep-nsfx-app-2")
+
+
+@pytest.fixture
+def daily(tmp_path: Path) -> Callable[..., Run]:
+    """Run the daily playbook with an empty report directory; returns what the run left behind."""
+    number = count(1)
+    return lambda *arguments, **events: run_playbook("daily", tmp_path / str(next(number)), *arguments, **events)
+
+
+@pytest.fixture
+def assert_mended(daily: Callable[..., Run], app: Container) -> Callable[[], None]:
+    """What was broken leaves no trace in the next run."""
+
+    def check() -> None:
+        app.wait_for_services()
+        run = daily()
+        assert (run.problems(), run.health, run.status) == (set(), "HEALTHY", 0), run.output
+
+    return check
