@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import socket
 import time
 from pathlib import Path
@@ -176,6 +177,20 @@ def test_the_certificate_must_be_valid_for_the_name(
     given = {"ca_file": str(certificates / "authority.pem"), **options}
     outcome = look("http", url=f"https://localhost:{port}/", **given)
     assert (outcome.status, said in outcome.summary) == (status, True), outcome.summary
+
+
+def test_a_server_that_breaks_tls_after_the_handshake_is_critical(servers, look):
+    """OpenSSL numbers this error like "operation not permitted", which would be the fault of this host."""
+
+    def handler(connection: socket.socket) -> None:
+        connection.recv(65536)
+        os.write(connection.fileno(), b"no TLS record at all" * 10)
+        servers.hold()
+
+    port = servers.start(handler, certificate="good.pem")
+    outcome = look("http", url=f"https://127.0.0.1:{port}/", validate_certs=False)
+    assert outcome.status == "critical"
+    assert "failed in TLS" in outcome.summary
 
 
 def recording(servers, request_head, answers):

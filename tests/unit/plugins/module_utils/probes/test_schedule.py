@@ -106,6 +106,30 @@ def test_a_probe_that_pauses_keeps_no_place():
 
 def test_an_attempt_that_hangs_is_left_behind_and_its_late_report_is_ignored(monkeypatch):
     monkeypatch.setattr(schedule, "GRACE_SECONDS", 0.1)
+    released, reported = threading.Event(), threading.Event()
+    calls = {1: 0, 2: 0}
+
+    def attempt(probe: Probe) -> Outcome:
+        number = probe.options["port"]
+        calls[number] += 1
+        if number == 1:
+            released.wait(60)
+            reported.set()
+            return GOOD
+        # The other probe goes on until the late report has come, so that somebody is there to take it in.
+        if calls[2] == 10:
+            released.set()
+        return GOOD if reported.is_set() and calls[2] > 20 else BAD
+
+    start = time.monotonic()
+    outcomes = run_probes(probes(2, timeout_seconds=0.2, interval_seconds=0.1, retries=500), attempt, wait_seconds=0)
+    assert time.monotonic() - start < 40
+    assert outcomes[1].status == "ok"
+    assert calls[2] > 20
+
+
+def test_what_hangs_for_good_is_unknown(monkeypatch):
+    monkeypatch.setattr(schedule, "GRACE_SECONDS", 0.1)
     released = threading.Event()
 
     def attempt(probe: Probe) -> Outcome:
