@@ -20,6 +20,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome impo
     graded_by_restarts,
     unchecked,
 )
+from ansible_collections.upkeep.runbook.plugins.module_utils.processes import Unseen
 
 ProbeFunction = Callable[[dict[str, Any], Deadline], Outcome]
 TargetFunction = Callable[[dict[str, Any]], str]
@@ -40,6 +41,8 @@ def make_attempt(
         return broken(target_of(options), problem)
     except Unchecked as problem:
         return unchecked(target_of(options), problem)
+    except Unseen as problem:
+        return unchecked(target_of(options), Unchecked(str(problem), hint=problem.hint, permanent=True))
     outcome = graded_by_restarts(
         outcome,
         (restarts or {}).get(probe.series),

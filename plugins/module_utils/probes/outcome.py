@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK, UNKNOWN, WARNING, Value, grade
 
 PREPARE_HINT = "Install what is missing with: ansible-playbook upkeep.runbook.prepare"
-BECOME_HINT = "Run the probe with become: true, so that it may look at processes of other users."
 
 
 class Broken(Exception):

@@ -21,13 +21,12 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITI
 from ansible_collections.upkeep.runbook.plugins.module_utils.commands import CommandResult, run_command
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.deadline import Deadline
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import (
-    BECOME_HINT,
     PREPARE_HINT,
     Broken,
     Outcome,
     Unchecked,
 )
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.process_table import PROC, read_process
+from ansible_collections.upkeep.runbook.plugins.module_utils.processes import BECOME_HINT, is_running
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 MAX_LIST_BYTES = 16 * 1024 * 1024
@@ -40,18 +39,18 @@ def target_of(options: dict[str, Any]) -> str:
     return f"PM2 application {options['app']}" + (f" of user {options['user']}" if options["user"] else "")
 
 
-def probe_pm2(options: dict[str, Any], deadline: Deadline, proc: Path = PROC) -> Outcome:
+def probe_pm2(options: dict[str, Any], deadline: Deadline) -> Outcome:
     """Ask the PM2 daemon of the user for its list once."""
     home, uid = _account(options["user"])
     pm2_home = options["pm2_home"] or os.path.join(home, ".pm2")
     path = f"{os.environ.get('PATH', '/usr/bin:/bin')}:/usr/local/bin"
-    _require_daemon(pm2_home, installed=shutil.which(options["executable"], path=path) is not None, proc=proc)
+    _require_daemon(pm2_home, installed=shutil.which(options["executable"], path=path) is not None)
     argv = list_command(options["executable"], options["user"], home, pm2_home, own_uid=os.geteuid(), uid=uid)
     environment = {"HOME": home, "PM2_HOME": pm2_home, "PM2_DISCRETE_MODE": "true", "PATH": path}
     result = run_command(
         argv, timeout_seconds=deadline.remaining(), max_output_bytes=MAX_LIST_BYTES, environment=environment
     )
-    return judge(options, read_list(result), lambda pid: read_process(pid, proc) is not None, time.time())
+    return judge(options, read_list(result), is_running, time.time())
 
 
 def _account(user: str | None) -> tuple[str, int]:
@@ -63,7 +62,7 @@ def _account(user: str | None) -> tuple[str, int]:
     return account.pw_dir, account.pw_uid
 
 
-def _require_daemon(pm2_home: str, *, installed: bool, proc: Path) -> None:
+def _require_daemon(pm2_home: str, *, installed: bool) -> None:
     pid_file = Path(pm2_home) / "pm2.pid"
     try:
         text = pid_file.read_text("ascii", "replace").strip()
@@ -73,7 +72,7 @@ def _require_daemon(pm2_home: str, *, installed: bool, proc: Path) -> None:
         raise Broken(f"does not run: no PM2 daemon was started with {pm2_home}") from None
     except OSError as exc:
         raise Unchecked(f"{pid_file} cannot be read ({exc.strerror})", hint=BECOME_HINT, permanent=True) from exc
-    if not text.isdigit() or read_process(int(text), proc) is None:
+    if not text.isdigit() or not is_running(int(text)):
         raise Broken(f"does not run: its PM2 daemon ({pid_file}) is dead")
 
 

@@ -7,35 +7,32 @@ A port that answers proves nothing when another program took it first.
 
 from __future__ import annotations
 
+import os
+import socket
+import struct
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK, UNKNOWN
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.deadline import Deadline
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.listeners import (
-    Listener,
-    Owners,
-    owners,
-    read_listeners,
-)
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import (
-    BECOME_HINT,
-    Outcome,
-    Unchecked,
-    listed,
-)
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import Outcome, Unchecked, listed
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.patterns import found
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.process_table import (
+from ansible_collections.upkeep.runbook.plugins.module_utils.processes import (
+    BECOME_HINT,
     PROC,
+    Listener,
     Process,
-    read_process,
-    unit_name,
+    Unseen,
+    also_holds,
+    read_listeners,
+    read_processes,
     units_of,
     user_id,
     user_name,
 )
 
 _SHOWN = 10
+_LISTEN = "0A"
 _CRITERIA = ("unit", "pid_file", "pattern", "user")
 
 
@@ -45,32 +42,72 @@ def target_of(options: dict[str, Any]) -> str:
     return f"Port {options['port']}{address}"
 
 
-def probe_port(options: dict[str, Any], deadline: Deadline, proc: Path = PROC) -> Outcome:
+def probe_port(options: dict[str, Any], deadline: Deadline) -> Outcome:
     """Find every socket that serves the port and ask who holds it; each must belong to the expected process."""
-    sockets = [
-        listener
-        for listener in read_listeners(proc)
-        if listener.port == options["port"] and listener.serves(options["address"])
-    ]
-    if not sockets:
-        return Outcome(CRITICAL, f"{target_of(options)} has no listener.", details={"listeners": []})
-    known = owners([listener.inode for listener in sockets], proc)
-    verdicts = [_Socket(listener, known, options, deadline, proc) for listener in sockets]
+    try:
+        listeners = read_listeners()
+        processes = {process.pid: process for process in read_processes() if process.runs}
+    except Unseen:
+        if any(options[key] is not None for key in _CRITERIA):
+            raise
+        return _judge_unowned(options)
+    listeners = [one for one in listeners if one.port == options["port"] and one.serves(options["address"])]
+    if not listeners:
+        return _no_listener(options)
+    verdicts = [_Socket(listener, processes, options, deadline) for listener in listeners]
     details = {"listeners": [verdict.row for verdict in verdicts[:_SHOWN]]}
-    holders = sorted({holder for verdict in verdicts for holder in verdict.holders})
     expected = describe_expected(options)
-    if any(verdict.right is False for verdict in verdicts):
-        wrong = next(verdict for verdict in verdicts if verdict.right is False)
-        summary = f"{target_of(options)} is held by {listed(wrong.holders[:_SHOWN], 'and')}; {expected} was expected."
+    wrong = [verdict for verdict in verdicts if verdict.right is False]
+    if wrong:
+        summary = f"{target_of(options)} is held by {listed(wrong[0].holders, 'and')}; {expected} was expected."
         return Outcome(CRITICAL, summary, details=details)
     if any(verdict.right is None for verdict in verdicts):
-        reason = "it belongs to no process that is visible here (another container, or the kernel)"
-        if not known.complete:
-            reason = "this user may not see which process holds it"
-        hint = "" if known.complete else BECOME_HINT
+        may_see = os.geteuid() == 0
+        reason = "no process that this user may see holds it"
+        if may_see:
+            reason = "it belongs to no process that is visible here (another container, or the kernel)"
         summary = f"{target_of(options)} has a listener, but whether it is {expected} could not be checked: {reason}."
-        return Outcome(UNKNOWN, summary, hint=hint, details=details, permanent=not known.complete)
+        return Outcome(
+            UNKNOWN, summary, hint="" if may_see else BECOME_HINT, details=details, permanent=not may_see
+        )
+    holders = sorted({holder for verdict in verdicts for holder in verdict.holders})
     return Outcome(OK, f"{target_of(options)} is held by {listed(holders[:_SHOWN], 'and')}.", details=details)
+
+
+def _no_listener(options: dict[str, Any]) -> Outcome:
+    return Outcome(CRITICAL, f"{target_of(options)} has no listener.", details={"listeners": []})
+
+
+def _judge_unowned(options: dict[str, Any]) -> Outcome:
+    """Return the outcome where processes cannot be seen and need not be: the kernel says whether somebody listens."""
+    if not kernel_listens(options["port"], options["address"]):
+        return _no_listener(options)
+    return Outcome(OK, f"{target_of(options)} has a listener.", details={"listeners": []})
+
+
+def kernel_listens(port: int, address: str | None, proc: Path = PROC) -> bool:
+    """Tell from the socket tables of the kernel whether somebody listens on a port, and serves the address.
+
+    :raises Unchecked: when this system has no such tables.
+    """
+    served = ["0.0.0.0", "::"] + [address or "::"] + ([f"::ffff:{address}"] if address and ":" not in address else [])
+    addresses = {_kernel_form(one) for one in served}
+    rows: list[list[str]] = []
+    try:
+        for table in proc.glob("net/tcp*"):
+            rows += [line.split() for line in table.read_text("ascii", "replace").splitlines()]
+    except OSError as exc:
+        raise Unchecked(f"the socket tables cannot be read ({exc.strerror})", permanent=True) from exc
+    if not rows:
+        raise Unchecked(f"this system has no {proc}/net/tcp", permanent=True)
+    places = [row[1].split(":") for row in rows if len(row) > 3 and row[3] == _LISTEN]
+    return any(place[1] == f"{port:04X}" and (address is None or place[0] in addresses) for place in places)
+
+
+def _kernel_form(address: str) -> str:
+    """Return an address as the kernel writes it: words of 32 bits in the byte order of the machine, in hexadecimal."""
+    packed = socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+    return "".join(f"{word:08X}" for word in struct.unpack(f"={len(packed) // 4}I", packed))
 
 
 class _Socket:
@@ -80,34 +117,34 @@ class _Socket:
     """
 
     def __init__(
-        self, listener: Listener, known: Owners, options: dict[str, Any], deadline: Deadline, proc: Path
+        self, listener: Listener, processes: dict[int, Process], options: dict[str, Any], deadline: Deadline
     ) -> None:
-        found_processes = (read_process(pid, proc) for pid in known.by_inode.get(listener.inode, ()))
-        processes = [process for process in found_processes if process is not None]
-        self.holders = [process.shown for process in processes] or [f"a process of user {user_name(listener.uid)}"]
+        holder = processes.get(listener.pid or 0)
+        holders = [holder] if holder else []
+        self.right: bool | None = True
+        if any(options[key] is not None for key in _CRITERIA):
+            self.right = None if holder is None else _is_expected(holder, processes, options, deadline)
+        if self.right is False:
+            # psutil names one holder. A worker, or the service for which systemd opened the socket, holds it too.
+            fellows = [one for one in processes.values() if one != holder and also_holds(one.pid, listener)]
+            holders += fellows
+            self.right = any(_is_expected(fellow, processes, options, deadline) for fellow in fellows)
+        self.holders = [one.shown for one in holders[:_SHOWN]] or ["a process that is not visible here"]
         self.row = {
             "address": listener.address,
-            "pids": [process.pid for process in processes][:_SHOWN],
-            "user": user_name(listener.uid),
+            "pids": [one.pid for one in holders[:_SHOWN]],
+            "user": user_name(holder.uid) if holder else None,
         }
-        wanted = [key for key in _CRITERIA if options[key] is not None]
-        self.right: bool | None
-        if not wanted:
-            self.right = True
-        elif processes:
-            self.right = any(_is_expected(process, options, deadline, proc) for process in processes)
-        elif wanted == ["user"]:
-            self.right = listener.uid == user_id(options["user"])
-        else:
-            self.right = None
 
 
-def _is_expected(process: Process, options: dict[str, Any], deadline: Deadline, proc: Path) -> bool:
-    if options["user"] is not None and process.uid != user_id(options["user"]):
+def _is_expected(
+    process: Process, processes: dict[int, Process], options: dict[str, Any], deadline: Deadline
+) -> bool:
+    if options["user"] is not None and (process.uid is None or process.uid != user_id(options["user"])):
         return False
-    if options["unit"] is not None and unit_name(options["unit"]) not in units_of(process.pid, proc):
+    if options["unit"] is not None and unit_name(options["unit"]) not in units_of(process.pid):
         return False
-    if options["pid_file"] is not None and not _descends(process, pid_from(options["pid_file"]), proc):
+    if options["pid_file"] is not None and not _descends(process, pid_from(options["pid_file"]), processes):
         return False
     return options["pattern"] is None or found(options["pattern"], process.command_line, deadline)
 
@@ -127,7 +164,7 @@ def pid_from(pid_file: str) -> int:
     return int(text.split()[0])
 
 
-def _descends(process: Process, ancestor: int, proc: Path) -> bool:
+def _descends(process: Process, ancestor: int, processes: dict[int, Process]) -> bool:
     """Tell whether a process is the one of the pid file, or one of its workers."""
     current: Process | None = process
     for _generation in range(32):
@@ -135,8 +172,14 @@ def _descends(process: Process, ancestor: int, proc: Path) -> bool:
             return False
         if current.pid == ancestor:
             return True
-        current = read_process(current.parent, proc)
+        current = processes.get(current.parent)
     return False
+
+
+def unit_name(unit: str) -> str:
+    """Return the full name of a unit; without a suffix it is a service."""
+    suffixes = (".service", ".socket", ".scope", ".slice", ".timer", ".target", ".mount", ".path", ".device", ".swap")
+    return unit if unit.endswith((*suffixes, ".automount")) else f"{unit}.service"
 
 
 def describe_expected(options: dict[str, Any]) -> str:

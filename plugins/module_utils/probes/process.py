@@ -5,22 +5,22 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.deadline import Deadline
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import BECOME_HINT, Outcome, Unchecked
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import Outcome, Unchecked
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.patterns import found_in
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.process_table import (
-    PROC,
+from ansible_collections.upkeep.runbook.plugins.module_utils.processes import (
+    BECOME_HINT,
     Process,
     executable_of,
-    own_processes,
     read_processes,
     user_id,
 )
 
+_ANSIBLE_MARKS = ("AnsiballZ_", "/.ansible/tmp/ansible-tmp-", "ansible_module_")
 _SHOWN_PIDS = 20
 
 
@@ -36,29 +36,53 @@ def target_of(options: dict[str, Any]) -> str:
     return f"Processes {' '.join(parts)}"
 
 
-def probe_process(options: dict[str, Any], deadline: Deadline, proc: Path = PROC) -> Outcome:
+def probe_process(options: dict[str, Any], deadline: Deadline) -> Outcome:
     """Count the processes that match every criterion, without the probe itself and whatever started it."""
-    processes = read_processes(proc)
+    processes = read_processes()
     excluded = own_processes(processes, os.getpid())
-    matching = [process for process in processes if process.pid not in excluded]
+    matching = [process for process in processes if process.runs and process.pid not in excluded]
     if options["user"] is not None:
         uid = user_id(options["user"])
-        matching = [process for process in matching if process.uid == uid]
+        matching = [process for process in matching if uid is not None and process.uid == uid]
     if options["pattern"] is not None:
         marks = found_in(options["pattern"], [process.command_line for process in matching], deadline)
         matching = [process for process, mark in zip(matching, marks) if mark]
     if options["exe"] is not None:
-        matching = _running(matching, options["exe"], proc)
+        matching = _running(matching, options["exe"])
     return judge(options, [process.pid for process in matching])
 
 
-def _running(processes: list[Process], program: str, proc: Path) -> list[Process]:
+def _running(processes: list[Process], program: str) -> list[Process]:
     wanted = os.path.realpath(program)
-    programs = {process: executable_of(process.pid, proc) for process in processes}
+    programs = {process: executable_of(process.pid) for process in processes}
     matching = [process for process, path in programs.items() if path in (wanted, program)]
     if not matching and None in programs.values():
         raise Unchecked("this user may not see which program other users run", hint=BECOME_HINT, permanent=True)
     return matching
+
+
+def own_processes(processes: Sequence[Process], own_pid: int) -> set[int]:
+    """Return what a pattern must never match: this process, its ancestors, and everything that is Ansible itself.
+
+    The pattern stands in the arguments of an ``ansible`` call, and in those of the ssh, sudo and shell around it.
+    Other forks of the same call, for other hosts, are no ancestors; they are known by their arguments.
+    """
+    parents = {process.pid: process.parent for process in processes}
+    excluded = {own_pid}
+    pid = own_pid
+    while pid in parents and parents[pid] > 1 and parents[pid] not in excluded:
+        pid = parents[pid]
+        excluded.add(pid)
+    return excluded | {process.pid for process in processes if is_ansible(process.argv)}
+
+
+def is_ansible(argv: Iterable[str]) -> bool:
+    """Tell whether arguments are those of an Ansible program or of a module on its way."""
+    arguments = list(argv)
+    programs = [os.path.basename(argument) for argument in arguments[:2]]
+    if any(program == "ansible" or program.startswith("ansible-") for program in programs):
+        return True
+    return any(mark in argument for argument in arguments for mark in _ANSIBLE_MARKS)
 
 
 def judge(options: dict[str, Any], pids: list[int]) -> Outcome:

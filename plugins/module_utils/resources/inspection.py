@@ -101,7 +101,7 @@ def _checks(
             now=memory.now,
             top_processes=found.top_processes,
         ),
-        *restart_checks(metrics["restart"], required),
+        *restart_checks(metrics["restart"], required, found.unseen),
     ]
 
 

@@ -16,6 +16,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.checks import (
     grade,
     severity,
 )
+from ansible_collections.upkeep.runbook.plugins.module_utils.processes import Unseen
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.figures import (
     bytes_text,
     duration_text,
@@ -175,8 +176,15 @@ def oom_check(
     )
 
 
-def restart_checks(restart: Mapping[str, Any], required: Collection[str] = ()) -> list[Check]:
-    """Return the checks of what waits for a restart: the host, and processes that run deleted libraries."""
+def restart_checks(
+    restart: Mapping[str, Any], required: Collection[str] = (), unseen: Unseen | None = None
+) -> list[Check]:
+    """Return the checks of what waits for a restart: the host, and processes that run deleted libraries.
+
+    :param unseen: why the processes could not be seen.
+    """
+    if unseen is not None:
+        return [_host_restart(restart), not_measured("restart.required", "processes", str(unseen), unseen.hint)]
     return [_host_restart(restart), _process_restart(restart, complete="restart.required" in required)]
 
 

@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.processes import STUCK, Process, Unseen, read_processes
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources import cgroups, network, pressure
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.cpu import (
     cpu_metrics,
@@ -23,12 +24,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.resources.memory im
     swap_metrics,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.path_probe import look_at, probe_paths
-from ansible_collections.upkeep.runbook.plugins.module_utils.resources.processes import (
-    Process,
-    process_counts,
-    read_processes,
-    top_processes,
-)
+from ansible_collections.upkeep.runbook.plugins.module_utils.resources.processes import process_counts, top_processes
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.restarts import host_restart, processes_restart
 
 
@@ -40,7 +36,8 @@ class Sample:
     stat: str | None
     interfaces: str | None
     cgroup_cpu: dict[str, int] | None
-    processes: Mapping[int, Process]
+    processes: Sequence[Process]
+    unseen: Unseen | None
 
 
 @dataclass
@@ -50,11 +47,13 @@ class Measurement:
     :ivar metrics: every figure, ready for JSON; None where there is none.
     :ivar unavailable: why, for each key of ``metrics`` that is None.
     :ivar top_processes: the processes that used most in the sample.
+    :ivar unseen: why the processes could not be seen, or None.
     """
 
     metrics: dict[str, Any] = field(default_factory=dict)
     unavailable: dict[str, str] = field(default_factory=dict)
     top_processes: list[dict[str, Any]] = field(default_factory=list)
+    unseen: Unseen | None = None
 
     def take(self, name: str, measure: Callable[[], Any]) -> None:
         """Store what ``measure`` returns as ``name``, or None and the reason."""
@@ -91,7 +90,7 @@ def measure_host(
     after = _sample(files, processes_first=False)
     seconds = after.at - before.at
     in_cgroup = cgroups.in_container_group(files)
-    found = Measurement()
+    found = Measurement(unseen=before.unseen or after.unseen)
     found.metrics["sample_seconds"] = round(seconds, 3)
     found.take("uptime_seconds", lambda: _uptime(files))
     found.take("cpu", lambda: _cpu(files, before, after, in_cgroup=in_cgroup))
@@ -105,32 +104,46 @@ def measure_host(
     found.take("tcp_states", lambda: network.tcp_metrics(files))
     found.take("conntrack", lambda: network.conntrack_metrics(files))
     found.take("files", lambda: network.file_handle_metrics(files.read("/proc/sys/fs/file-nr")))
-    found.metrics["processes"] = process_counts(after.processes)
-    found.top_processes = top_processes(
-        files, before.processes, after.processes, seconds=seconds, count=top_count
-    )
+    found.take("processes", lambda: _process_counts(found.unseen, after))
+    if found.unseen is None:
+        found.top_processes = top_processes(before.processes, after.processes, seconds=seconds, count=top_count)
     found.metrics["file_systems"] = file_system_rows(
         paths,
         probe_paths(
             paths,
             timeout_seconds=timeout_seconds,
-            stuck={process.name for process in after.processes.values() if process.state == "D"},
+            stuck={process.name for process in after.processes if process.state == STUCK},
             look=lambda path: look_at(files.located(path)),
         ),
         files.read_if_present("/proc/self/mountinfo") or "",
     )
-    found.metrics["restart"] = {**host_restart(files), **processes_restart(files)}
+    found.metrics["restart"] = {**host_restart(files), **processes_restart(files, after.processes)}
     return found
 
 
 def _sample(files: HostFiles, *, processes_first: bool) -> Sample:
     """Read once; reading the processes takes longest and lies outside the time between the two other readings."""
-    processes = read_processes(files) if processes_first else {}
+    processes, unseen = _processes() if processes_first else ([], None)
     at = time.monotonic()
     stat = files.read_if_present("/proc/stat")
     interfaces = files.read_if_present("/proc/net/dev")
     cgroup_cpu = cgroups.cpu_microseconds(files)
-    return Sample(at, stat, interfaces, cgroup_cpu, processes if processes_first else read_processes(files))
+    if not processes_first:
+        processes, unseen = _processes()
+    return Sample(at, stat, interfaces, cgroup_cpu, processes, unseen)
+
+
+def _processes() -> tuple[list[Process], Unseen | None]:
+    try:
+        return read_processes(), None
+    except Unseen as problem:
+        return [], problem
+
+
+def _process_counts(unseen: Unseen | None, sample: Sample) -> dict[str, Any]:
+    if unseen is not None:
+        raise Unmeasurable(str(unseen))
+    return process_counts(sample.processes)
 
 
 def _cpu(files: HostFiles, before: Sample, after: Sample, *, in_cgroup: bool) -> dict[str, Any]:

@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.processes import Process, process_title, unit_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.host_files import HostFiles
-from ansible_collections.upkeep.runbook.plugins.module_utils.resources.processes import process_title, unit_of
 
 MAX_PROCESSES_SCANNED = 2_000
 MAX_PROCESSES_LISTED = 20
@@ -73,34 +73,32 @@ def host_restart(files: HostFiles) -> dict[str, Any]:
     }
 
 
-def processes_restart(files: HostFiles) -> dict[str, Any]:
-    """Return the processes that run deleted code, how many could be looked at and how many could not."""
+def processes_restart(files: HostFiles, processes: Sequence[Process]) -> dict[str, Any]:
+    """Return the processes that run deleted code, how many could be looked at and how many could not.
+
+    psutil hides whether a mapped file was deleted, and whether it is code.
+    """
     scanned, unreadable, rows = 0, 0, []
-    pids = sorted(int(name) for name in files.names("/proc") if name.isdigit())
-    for pid in pids[:MAX_PROCESSES_SCANNED]:
-        maps = files.read_if_present(f"/proc/{pid}/maps")
+    for process in processes[:MAX_PROCESSES_SCANNED]:
+        maps = files.read_if_present(f"/proc/{process.pid}/maps")
         if maps is None:
             # One that ended meanwhile needs no restart.
-            unreadable += files.exists(f"/proc/{pid}")
+            unreadable += files.exists(f"/proc/{process.pid}")
             continue
         # A thread of the kernel maps nothing.
         scanned += bool(maps)
         libraries = deleted_libraries(maps)
-        program = files.link(f"/proc/{pid}/exe") or ""
+        program = files.link(f"/proc/{process.pid}/exe") or ""
         if program.endswith(_DELETED) and not program.startswith("/memfd:"):
             libraries.insert(0, program[: -len(_DELETED)])
         if libraries:
-            title = process_title(
-                (files.read_if_present(f"/proc/{pid}/comm") or str(pid)).strip(),
-                files.read_if_present(f"/proc/{pid}/cmdline") or "",
-            )
-            unit = unit_of(files.read_if_present(f"/proc/{pid}/cgroup") or "")
-            rows.append({"pid": pid, "name": title, "unit": unit, "deleted": libraries[:3]})
+            title, unit = process_title(process.name, process.argv), unit_of(process.pid)
+            rows.append({"pid": process.pid, "name": title, "unit": unit, "deleted": libraries[:3]})
     return {
         "processes": rows[:MAX_PROCESSES_LISTED],
         "processes_found": len(rows),
         "processes_scanned": scanned,
-        "processes_unreadable": unreadable + max(0, len(pids) - MAX_PROCESSES_SCANNED),
+        "processes_unreadable": unreadable + max(0, len(processes) - MAX_PROCESSES_SCANNED),
     }
 
 

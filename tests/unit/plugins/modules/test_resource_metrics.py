@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -40,7 +41,9 @@ def run(**options: Any) -> dict[str, Any]:
 def test_it_measures_and_changes_nothing() -> None:
     result = run(return_all=True)
     assert result["changed"] is False
-    assert result["status"] in ("ok", "warning", "critical")
+    unknown = {(check["check"], check["subject"]) for check in result["checks"] if check["status"] == "unknown"}
+    # Python 3.9 is tested without psutil.
+    assert unknown == (set() if importlib.util.find_spec("psutil") else {("restart.required", "processes")})
     assert {"cpu.usage", "memory.usage", "disk.space", "disk.inodes"} <= {check["check"] for check in result["checks"]}
     assert {point["name"] for point in result["series"]} >= {"cpu.usage", "memory.usage", "disk.space:/"}
 

@@ -1,4 +1,4 @@
-"""Real servers on 127.0.0.1, as well or as badly behaved as a test wants them, and processes as /proc shows them."""
+"""Real servers on 127.0.0.1, as well or as badly behaved as a test wants them."""
 
 from __future__ import annotations
 
@@ -122,58 +122,6 @@ def free_port() -> int:
 @pytest.fixture
 def certificates() -> Path:
     return CERTIFICATES
-
-
-class FakeProc:
-    """A /proc of our own, with the processes and sockets that a test wants."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        (root / "net").mkdir(parents=True)
-        self._rows: list[str] = []
-        self.add(1, argv=["/sbin/init"], parent=0)
-        self.listen([])
-
-    def add(
-        self,
-        pid: int,
-        *,
-        argv: list[str],
-        parent: int = 1,
-        uid: int = 0,
-        state: str = "S",
-        flags: int = 0,
-        name: str = "node",
-        cgroup: str = "0::/init.scope",
-        exe: str | None = None,
-        sockets: tuple[int, ...] = (),
-    ) -> None:
-        """Add a process."""
-        directory = self.root / str(pid)
-        (directory / "fd").mkdir(parents=True)
-        fields = [state, parent, pid, pid, 0, -1, flags, *([0] * 12), 12345]
-        (directory / "stat").write_text(f"{pid} ({name}) {' '.join(str(field) for field in fields)}\n")
-        (directory / "status").write_text(f"Name:\t{name}\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\n")
-        (directory / "cmdline").write_bytes(b"".join(argument.encode() + b"\0" for argument in argv))
-        (directory / "cgroup").write_text(cgroup + "\n")
-        if exe is not None:
-            (directory / "exe").symlink_to(exe)
-        for number, inode in enumerate(sockets):
-            (directory / "fd" / str(number)).symlink_to(f"socket:[{inode}]")
-
-    def listen(self, rows: list[tuple[str, int, int]], *, table: str = "tcp") -> None:
-        """Set the listening sockets: (address in hexadecimal digits and port, user, inode)."""
-        head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
-        lines = [
-            f"   {number}: {place} 00000000:0000 0A 00000000:00000000 00:00000000 00000000 {uid:5d}        0 {inode} 1\n"
-            for number, (place, uid, inode) in enumerate(rows)
-        ]
-        (self.root / "net" / table).write_text(head + "".join(lines))
-
-
-@pytest.fixture
-def fake_proc(tmp_path: Path) -> FakeProc:
-    return FakeProc(tmp_path / "proc")
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.resources.measuring
 NOW = datetime(2026, 11, 22, 2, 0, tzinfo=timezone.utc)
 
 NET_DEV = "a|b\nc|d\n  eth0: {received} 10 {errors} 0 0 0 0 0 {sent} 10 0 0 0 0 0 0\n"
-PROCESS = "{pid} ({name}) {state} 1 2 3 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 4 0 99 1000 {rss} 0"
 
 
 def write(root: Path, path: str, text: str) -> None:
@@ -27,7 +26,7 @@ def write(root: Path, path: str, text: str) -> None:
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Path:
+def host(tmp_path: Path, fake_host) -> Path:
     """Return the root of a host that has been up for a day and did nothing."""
     write(tmp_path, "proc/stat", "cpu 100 0 100 99800 0 0 0 0 0 0\ncpu0 50 0 50 49900 0 0 0 0\ncpu1 50 0 50 49900 0 0 0 0\n")
     write(tmp_path, "proc/loadavg", "0.10 0.20 0.30 1/90 4242\n")
@@ -39,9 +38,9 @@ def host(tmp_path: Path) -> Path:
     write(tmp_path, "proc/sys/fs/file-nr", "500 0 100000\n")
     write(tmp_path, "proc/sys/kernel/osrelease", "6.1.0-9-amd64\n")
     write(tmp_path, "proc/self/mountinfo", "27 1 254:0 / / rw - ext4 /dev/vda rw\n")
-    write(tmp_path, "proc/42/stat", PROCESS.format(pid=42, name="node", state="S", ticks=10, rss=5))
-    write(tmp_path, "proc/42/maps", "7f03-7f04 r-xp 00001000 fe:00 12   /usr/lib/libc.so.6\n")
-    write(tmp_path, "proc/42/cmdline", "node\0/opt/app/server.js\0")
+    del fake_host.shown[1]
+    fake_host.add(1, argv=["node", "/opt/app/server.js"], cpu=1.0)
+    write(tmp_path, "proc/1/maps", "7f03-7f04 r-xp 00001000 fe:00 12   /usr/lib/libc.so.6\n")
     return tmp_path
 
 
@@ -74,15 +73,19 @@ class ChangingHost(HostFiles):
             write(self._root_path, path.replace("__", "/"), text)
 
 
-def test_two_samples_tell_what_happened_between_them(host: Path) -> None:
+def test_two_samples_tell_what_happened_between_them(host: Path, fake_host) -> None:
     files = ChangingHost(
         host,
         proc__stat="cpu 300 0 100 99800 0 0 0 0\ncpu0 150 0 50 49900 0 0 0 0\ncpu1 150 0 50 49900 0 0 0 0\n",
-        proc__42__stat=PROCESS.format(pid=42, name="node", state="R", ticks=210, rss=5),
         **{"proc__net__dev": NET_DEV.format(received=9000, errors=3, sent=1000)},
     )
+
+    def sleep(seconds: float) -> None:
+        files.sleep(seconds)
+        fake_host.add(1, argv=["node", "/opt/app/server.js"], cpu=3.0, state="running")
+
     found = measure_host(
-        files, sample_seconds=1.0, paths=[], timeout_seconds=10, top_count=5, interfaces_ignored=["lo"], sleep=files.sleep
+        files, sample_seconds=1.0, paths=[], timeout_seconds=10, top_count=5, interfaces_ignored=["lo"], sleep=sleep
     )
     assert found.metrics["cpu"]["usage_percent"] == 100.0
     assert found.metrics["cpu"]["core_usage_percent"] == [100.0, 100.0]
@@ -90,7 +93,7 @@ def test_two_samples_tell_what_happened_between_them(host: Path) -> None:
     assert eth0["receive_bytes_per_second"] > 0
     assert eth0["errors_per_second"] > 0
     (busy,) = found.top_processes
-    assert (busy["pid"], busy["name"], busy["state"], busy["top_by"]) == (42, "node server.js", "R", ["cpu", "memory"])
+    assert (busy["pid"], busy["name"], busy["state"], busy["top_by"]) == (1, "node server.js", "running", ["cpu", "memory"])
     assert busy["cpu_percent"] > 0
 
 
@@ -132,12 +135,26 @@ def test_a_host_that_tells_nothing_is_unknown_in_every_check_and_no_crash(tmp_pa
     assert all(check["hint"] for check in result["checks"] if check["status"] == "unknown")
 
 
+def test_without_psutil_only_the_processes_are_unknown(host: Path, no_psutil: None) -> None:
+    write(host, "proc/pressure/cpu", "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\n")
+    result = inspect(host)
+    assert result["metrics"]["processes"] is None
+    assert "psutil is not installed for" in result["metrics"]["unavailable"]["processes"]
+    assert result["top_processes"] == []
+    assert (statuses(result)["memory.usage memory"], statuses(result)["restart.required host"]) == ("ok", "ok")
+    (check,) = [check for check in result["checks"] if check["subject"] == "processes"]
+    assert (check["check"], check["status"]) == ("restart.required", "unknown")
+    assert "psutil is not installed for" in check["summary"] and "upkeep.runbook.prepare" in check["hint"]
+    seen = {name for name, status in statuses(result).items() if status == "unknown"}
+    assert seen == {"cpu.usage cpu", "cpu.iowait cpu", "cpu.steal cpu", "restart.required processes"}
+
+
 GARBAGE = "\x00\xff garbage ) ( 1 2 3\n" * 50
 
 
 def test_a_host_that_tells_garbage_is_unknown_and_no_crash(host: Path) -> None:
     for path in ("stat", "loadavg", "meminfo", "vmstat", "uptime", "net/dev", "net/tcp", "sys/fs/file-nr",
-                 "self/mountinfo", "42/stat", "42/maps", "42/cmdline", "pressure/cpu", "pressure/io"):
+                 "self/mountinfo", "1/maps", "1/cgroup", "pressure/cpu", "pressure/io"):
         write(host, f"proc/{path}", GARBAGE)
     result = inspect(host, paths=[{"path": "/"}])
     assert result["status"] == "unknown"

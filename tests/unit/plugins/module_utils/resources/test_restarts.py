@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _ctypes
+import importlib.util
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.processes import Process, read_processes
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.host_files import HostFiles
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.restarts import (
     deleted_libraries,
@@ -82,28 +84,33 @@ def test_nothing_waits(tmp_path: Path) -> None:
     assert (found["reboot_required"], found["reasons"], found["newer_kernel"]) == (False, [], None)
 
 
-def test_processes_that_run_deleted_code(tmp_path: Path) -> None:
+def process(pid: int, *argv: str) -> Process:
+    return Process(pid, 1, 0, "comm", argv, "sleeping", 1.0, 0.0, 0, True)
+
+
+def test_processes_that_run_deleted_code(tmp_path: Path, fake_host) -> None:
+    fake_host.add(10, argv=["/usr/sbin/sshd"], cgroup="0::/system.slice/ssh.service")
     files = host(
         tmp_path,
         proc__10__maps=MAPS,
-        proc__10__cmdline="/usr/sbin/sshd\0",
-        proc__10__cgroup="0::/system.slice/ssh.service\n",
         proc__11__maps="7f03-7f04 r-xp 00001000 fe:00 12   /usr/lib/libc.so.6\n",
         proc__12__maps="",
         proc__13__comm="not readable",
         proc__self__maps=MAPS,
     )
     (tmp_path / "proc/11/exe").symlink_to("/opt/app/bin/node (deleted)")
-    found = processes_restart(files)
+    gone = process(14)
+    found = processes_restart(files, [process(10, "/usr/sbin/sshd"), process(11), process(12), process(13), gone])
     assert [(row["pid"], row["name"], row["unit"]) for row in found["processes"]] == [
         (10, "sshd", "ssh.service"),
-        (11, "11", None),
+        (11, "comm", None),
     ]
     assert found["processes"][1]["deleted"] == ["/opt/app/bin/node"]
     assert (found["processes_found"], found["processes_scanned"], found["processes_unreadable"]) == (2, 2, 1)
 
 
 def test_a_library_that_is_deleted_under_a_real_process(tmp_path: Path) -> None:
+    """Without psutil on this Python only this one process is given."""
     library = tmp_path / "libreplaced.so"
     shutil.copy(_ctypes.__file__, library)
     user = subprocess.Popen(
@@ -111,13 +118,17 @@ def test_a_library_that_is_deleted_under_a_real_process(tmp_path: Path) -> None:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
+
+    def listed() -> list:
+        return read_processes() if importlib.util.find_spec("psutil") else [process(user.pid)]
+
     try:
         assert user.stdout is not None
         user.stdout.readline()
-        listed = {row["pid"] for row in processes_restart(HostFiles())["processes"]}
-        assert user.pid not in listed
+        before = {row["pid"] for row in processes_restart(HostFiles(), listed())["processes"]}
+        assert user.pid not in before
         library.unlink()
-        rows = {row["pid"]: row for row in processes_restart(HostFiles())["processes"]}
+        rows = {row["pid"]: row for row in processes_restart(HostFiles(), listed())["processes"]}
     finally:
         user.communicate(b"\n", timeout=30)
     assert rows[user.pid]["deleted"] == [str(library)]
