@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import fold_ok, worst_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes import option_values as values
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.attempts import make_attempt
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.attempts import functions_of, make_attempt
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.memory import (
     Memory,
     Uptime,
@@ -36,6 +36,8 @@ def examine(params: dict[str, Any], *, now: datetime, check_mode: bool) -> dict[
     _check_call(params)
     probes = read_probes(params["probes"], params["secret_headers"] or {})
     path = Path(params["history"]) if params["history"] else None
+    for kind in {probe.type for probe in probes}:
+        functions_of(kind)  # Python 3.9 does not let threads wait for each other's imports from Ansible's archive
     restarts = previous_restarts(path, probes, now) if path else {}
     outcomes = run_probes(
         probes,
