@@ -67,6 +67,7 @@ def serving(*handlers: Callable[[socket.socket, threading.Event], None]) -> Iter
     finally:
         stop.set()
         for server, _handler in servers.values():
+            server.shutdown(socket.SHUT_RDWR)  # wakes whoever waits in accept()
             server.close()
 
 

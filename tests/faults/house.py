@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -292,9 +293,19 @@ def listing(folder: Path, *, leave_out: tuple[str, ...] = ()) -> dict[str, str]:
 
 @contextmanager
 def listening() -> Iterator[int]:
-    """Listen on a free port of 127.0.0.1; the kernel accepts, nobody ever answers."""
+    """Listen on a free port of 127.0.0.1; whoever connects is let in and out again."""
     with closing(socket.create_server(("127.0.0.1", 0), backlog=128)) as server:
+        threading.Thread(target=_let_in_and_out, args=(server,), daemon=True).start()
         yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)  # wakes whoever waits in accept()
+
+
+def _let_in_and_out(server: socket.socket) -> None:
+    while True:
+        try:
+            server.accept()[0].close()
+        except OSError:
+            return  # the server is closed
 
 
 @contextmanager

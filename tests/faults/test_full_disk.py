@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -102,6 +103,7 @@ def test_the_disk_fills_between_the_files_of_a_report(house: House, fault_runs: 
                 failures += 1
                 assert NO_ROOM in full.output and str(house.reports) in full.output, full.output
             assert listing(run) == old
+            assert_readable(house)
             # A run whose record could still be written is a run; one without is none.
             assert set(known) <= set(house.records()) <= {*known, full.record["run_id"]}
             assert set(known) <= set(house.indexed()) <= set(house.records())
@@ -113,6 +115,15 @@ def test_the_disk_fills_between_the_files_of_a_report(house: House, fault_runs: 
             assert mended.record["run_id"] in known
             assert_clean(house, known)
         assert failures >= min(2, fault_runs), f"left free: {sizes}"
+
+
+def assert_readable(house: House) -> None:
+    """Check that what is made anew with each run is there, and whole, be it of this run or of the one before."""
+    for name in ("index.html", "latest.html"):
+        assert (house.reports / name).read_text("utf-8").rstrip().endswith("</html>"), name
+    for path in (house.reports / "latest.json", house.reports / "index.json", *house.reports.glob("heartbeats/*")):
+        json.loads(path.read_bytes())
+    assert (house.reports / "latest.md").stat().st_size > 0
 
 
 def assert_clean(house: House, run_ids: list[str]) -> None:
