@@ -22,18 +22,14 @@ class Container:
 
     name: str
 
-    def sh(self, script: str, *, check: bool = True) -> str:
+    def sh(self, script: str) -> str:
         """Run a shell script as root in the container and return its standard output."""
-        return podman("exec", self.name, "sh", "-c", script, check=check)
-
-    def write(self, path: str, text: str) -> None:
-        """Write a file that belongs to root."""
-        self.sh(f"printf %s {shlex.quote(text)} > {shlex.quote(path)}")
+        return podman("exec", self.name, "sh", "-c", script)
 
     @contextmanager
     def faults(self, **ordered: object) -> Iterator[None]:
         """Order the faults of tick-backend's faults.js for a while."""
-        self.write("/etc/neurosensefx/faults.json", json.dumps(ordered))
+        self.sh(f"printf %s {shlex.quote(json.dumps(ordered))} > /etc/neurosensefx/faults.json")
         try:
             yield
         finally:
@@ -70,24 +66,18 @@ class Container:
         """Wait until Ansible runs a module on the host, and kill it."""
         self.wait_for("pkill --signal KILL '^python3'")
 
-    def wait_for(self, *conditions: str) -> None:
-        """Wait until shell commands succeed in the container."""
-        for condition in conditions:
-            wait_until(lambda script=condition: run_podman("exec", self.name, "sh", "-c", script).returncode == 0, condition)
+    def wait_for(self, script: str) -> None:
+        """Wait until a shell script succeeds in the container, at most a minute."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while run_podman("exec", self.name, "sh", "-c", script).returncode != 0:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{self.name}: waited {PATIENCE_SECONDS} s in vain for: {script}")
+            time.sleep(0.2)
 
-    def wait_for_services(self, *urls: str) -> None:
-        """Wait until services answer, which they do a moment after systemd calls them started."""
-        for url in urls or ("http://127.0.0.1:8081/health", "http://127.0.0.1:4173/"):
+    def wait_for_services(self) -> None:
+        """Wait until backend and frontend answer, which they do a moment after systemd calls them started."""
+        for url in ("http://127.0.0.1:8081/health", "http://127.0.0.1:4173/"):
             self.wait_for(f"python3 -c 'import urllib.request as r; r.urlopen(\"{url}\", timeout=5)' 2>/dev/null")
-
-
-def wait_until(happened: Callable[[], bool], what: str) -> None:
-    """Wait until something is the case, at most a minute."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not happened():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {PATIENCE_SECONDS} s in vain for: {what}")
-        time.sleep(0.2)
 
 
 def run_podman(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -95,9 +85,9 @@ def run_podman(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["podman", *arguments], capture_output=True, text=True, timeout=120, check=False)
 
 
-def podman(*arguments: str, check: bool = True) -> str:
-    """Run podman and return its standard output; with ``check`` a failure is an error that shows podman's own words."""
+def podman(*arguments: str) -> str:
+    """Run podman and return its standard output; a failure is an error that shows podman's own words."""
     done = run_podman(*arguments)
-    if check and done.returncode != 0:
+    if done.returncode != 0:
         raise AssertionError(f"podman {shlex.join(arguments)} failed ({done.returncode}): {done.stderr.strip()}")
     return done.stdout

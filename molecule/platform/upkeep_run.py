@@ -106,6 +106,15 @@ def run_playbook(playbook: str, reports: Path, *arguments: str, at: str = "", th
     return Run(process.returncode, output, newest_record(reports))
 
 
+def run_module(host: str, module: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Run one module of the collection on one host, as root, and return its result."""
+    with TemporaryDirectory() as results:
+        inventories = [f"--inventory={path}" for path in INVENTORIES]
+        call = ["--become", f"--tree={results}", "-m", f"upkeep.runbook.{module}", "-a", json.dumps(arguments), host]
+        subprocess.run(["ansible", *inventories, *call], cwd=PROJECT, capture_output=True, timeout=60, check=False)
+        return json.loads((Path(results) / host).read_text(encoding="utf-8"))
+
+
 def followed(process: subprocess.Popen[str], at: str, then: Callable[[], object]) -> str:
     """Return the output of a process, and call ``then`` at the first line that has ``at`` in it."""
     with process, ended_after(process, PATIENCE_SECONDS):

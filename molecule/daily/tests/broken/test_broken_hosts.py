@@ -24,7 +24,13 @@ def roles(run: Run, host: str) -> dict[str, str]:
     [(57, "warning", "DEGRADED", 0), (62, "critical", "UNHEALTHY", FAILED)],
 )
 def test_full_file_system(
-    daily: Callable[..., Run], app: Container, mebibytes: int, status: str, health: str, exit_status: int
+    daily: Callable[..., Run],
+    assert_mended: Callable[[], None],
+    app: Container,
+    mebibytes: int,
+    status: str,
+    health: str,
+    exit_status: int,
 ) -> None:
     app.sh(f"fallocate --length {mebibytes}MiB {BACKUPS}/fill")
     try:
@@ -33,6 +39,7 @@ def test_full_file_system(
         app.sh(f"rm {BACKUPS}/fill")
     expected = ({(APP, "disk.space", BACKUPS, status)}, health, exit_status)
     assert (run.problems(), run.health, run.status) == expected, run.output
+    assert_mended()
 
 
 def test_unreachable_second_host(
@@ -47,11 +54,14 @@ def test_unreachable_second_host(
     assert_mended()
 
 
-def test_all_hosts_unreachable(daily: Callable[..., Run], app: Container, second: Container) -> None:
+def test_all_hosts_unreachable(
+    daily: Callable[..., Run], assert_mended: Callable[[], None], app: Container, second: Container
+) -> None:
     with app.paused(), second.paused():
         run = daily()
     gone = {(host, "host.reachable", host, "critical") for host in (APP, SECOND)}
     assert (run.problems(), run.health, run.status) == (gone, "UNHEALTHY", FAILED), run.output
+    assert_mended()
 
 
 def test_host_that_disappears_in_the_middle(
@@ -67,7 +77,7 @@ def test_host_that_disappears_in_the_middle(
     assert_mended()
 
 
-def test_module_that_is_killed(daily: Callable[..., Run], app: Container) -> None:
+def test_module_that_is_killed(daily: Callable[..., Run], assert_mended: Callable[[], None], app: Container) -> None:
     """The probing process dies on the host; the role that follows works again."""
     with app.faults(health_delay_seconds=30):
         run = daily(at=PROBING, then=app.kill_module)
@@ -75,6 +85,7 @@ def test_module_that_is_killed(daily: Callable[..., Run], app: Container) -> Non
     assert (run.problems(), run.health, run.status) == expected, run.output
     assert roles(run, APP) == {**ALL_OK, "health": "unknown"}
     assert roles(run, SECOND) == ALL_OK
+    assert_mended()
 
 
 def test_role_that_is_called_wrongly(daily: Callable[..., Run]) -> None:
