@@ -301,7 +301,12 @@ notes:
   - A regular expression with several repeats is searched in a process of its own, which ends at the deadline of the
     probe. No pattern
     and no answer can hold the module.
-  - V(process) and V(port) probes read C(/proc). To see processes of other users they need root on hosts that hide them.
+  - Without psutil probes of type V(process) are V(unknown), and those of type V(port) tell only whether somebody
+    listens; where they shall tell who, they are V(unknown) too. The others do not need it.
+  - To see processes of other users, and who holds their sockets, the task needs root.
+requirements:
+  - psutil 5.9 or newer on the host, for the types V(process) and V(port). The playbook C(upkeep.runbook.prepare)
+    installs it.
 """
 
 EXAMPLES = r"""
@@ -430,7 +435,7 @@ probes:
       type: int
       returned: type http, when answered
     listeners:
-      description: Address, process ids and user of each listening socket.
+      description: Address, process ids and user of each listening socket. Empty without psutil.
       type: list
       elements: dict
       returned: type port

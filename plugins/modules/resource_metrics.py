@@ -15,8 +15,8 @@ description:
     now and not about all the time since the host started.
   - Compares each figure with its thresholds and returns one check for each, with the figure, the threshold and the
     next step.
-  - Needs nothing beyond Python's standard library, and no special rights. Without root's rights it cannot look into
-    the processes of other users, which RV(checks) then says.
+  - Needs no special rights. Without root's rights it cannot look into the processes of other users, which RV(checks)
+    then says.
   - In a container with a limit of its own (control groups, version 2) processors, memory, swap and pressure are those
     of the container. The load average, waiting for storage and stolen time are always those of the whole host.
 extends_documentation_fragment:
@@ -305,6 +305,11 @@ options:
 notes:
   - Limits of control groups version 1 are not seen.
   - Errors and drops are counted in the sample only.
+  - Without psutil RV(top_processes) is empty, and whether processes run replaced code is C(unknown). All other
+    figures do not need it.
+requirements:
+  - psutil 5.9 or newer on the host, for all that is said of processes. The playbook C(upkeep.runbook.prepare) installs
+    it.
 seealso:
   - module: upkeep.runbook.health_probe
 """
@@ -419,7 +424,7 @@ metrics:
       description: File handles, C(open), C(max) and C(used_percent).
       type: dict
     processes:
-      description: How many processes there are, C(total) and C(by_state) (the letters of C(ps)).
+      description: How many processes there are, C(total) and C(by_state) (in the words of psutil).
       type: dict
     file_systems:
       description:
@@ -456,7 +461,7 @@ top_processes:
       description: Unit of systemd, or null.
       type: str
     state:
-      description: Letter of the state, as in C(ps).
+      description: State in the word of psutil, such as V(sleeping).
       type: str
     cpu_percent:
       description: Processor time in the sample; 100 is one core.
