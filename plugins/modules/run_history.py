@@ -47,7 +47,9 @@ options:
         type: float
         required: true
   max_runs:
-    description: How many past runs of the platform to return at most, newest first.
+    description:
+      - How many past runs of each playbook of the platform to return at most, newest first.
+      - Each playbook is counted by itself, so that a health check every five minutes leaves room for the daily runs.
     type: int
     default: 40
 seealso:
@@ -90,21 +92,21 @@ heartbeats:
     daily: {run_id: 20261122T050000Z-1a2b3c4d, ended: "2026-11-22T05:00:12Z", status: ok, health: HEALTHY}
 """
 
-from datetime import datetime  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
+from datetime import datetime
+from pathlib import Path
+from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, WARNING, check_result, worst_of  # noqa: E402
-from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError  # noqa: E402
-from ansible_collections.upkeep.runbook.plugins.module_utils.heartbeats import (  # noqa: E402
+from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, WARNING, check_result, worst_of
+from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.heartbeats import (
     age_check,
     heartbeat_path,
     read_heartbeats,
 )
-from ansible_collections.upkeep.runbook.plugins.module_utils.run_index import INDEX, past_runs  # noqa: E402
-from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now  # noqa: E402
+from ansible_collections.upkeep.runbook.plugins.module_utils.run_index import INDEX, past_runs, surplus
+from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
 
 
 def argument_spec() -> dict[str, Any]:
@@ -134,6 +136,8 @@ def read(params: dict[str, Any], *, now: datetime) -> dict[str, Any]:
         if cadence["warning_hours"] > cadence["critical_hours"]:
             raise UpkeepError(f"heartbeats[{index}].warning_hours is above critical_hours; it must not be")
     runs, problem = past_runs(directory)
+    own = [run for run in runs if run["platform"] == params["platform"]]
+    beyond = set(surplus(own, keep=params["max_runs"]))
     beats, damaged = read_heartbeats(directory, params["platform"])
     checks = [
         age_check(
@@ -152,7 +156,7 @@ def read(params: dict[str, Any], *, now: datetime) -> dict[str, Any]:
     return {
         "status": worst_of(checks) if checks else OK,
         "checks": checks,
-        "runs": [run for run in runs if run["platform"] == params["platform"]][: params["max_runs"]],
+        "runs": [run for run in own if run["run_id"] not in beyond],
         "heartbeats": beats,
     }
 

@@ -48,7 +48,7 @@ def record(hours_ago: float = 0, playbook: str = "daily", platform: str = "P") -
         "schema": 1, "run_id": f"{ended:%Y%m%dT%H%M%SZ}-1a2b3c4d", "platform": platform, "playbook": playbook, "check_mode": False,
         "started": to_iso(ended), "ended": to_iso(ended), "status": "ok", "health": "HEALTHY",
         "hosts": {"web": {"reachable": True, "roles": {"platform": {"status": "ok", "reason": "", "checks": [check]}}}},
-    }  # fmt: skip
+    }
 
 
 def report(directory: Path | str, found: dict[str, Any], **options: Any) -> dict[str, Any]:
@@ -122,7 +122,13 @@ def test_silence_is_an_alarm(tmp_path: Path) -> None:
     assert [run_["playbook"] for run_ in answer["runs"]] == ["daily", "daily", "weekly"]
     assert set(answer["heartbeats"]) == {"daily", "weekly"}
     assert history(tmp_path)["status"] == "ok", "nothing was asked for"
-    assert len(history(tmp_path, max_runs=1)["runs"]) == 1
+
+
+def test_a_frequent_playbook_does_not_crowd_out_another(tmp_path: Path) -> None:
+    for hours in (1, 2, 3):
+        report(tmp_path, record(hours, "health_check"))
+    report(tmp_path, record(30))
+    assert [run_["playbook"] for run_ in history(tmp_path, max_runs=2)["runs"]] == ["health_check", "health_check", "daily"]
 
 
 def test_a_damaged_index_is_a_warning_and_is_left_for_the_writer(tmp_path: Path) -> None:
