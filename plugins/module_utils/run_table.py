@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK
 from ansible_collections.upkeep.runbook.plugins.module_utils.run_record import NOT_RUN
-from ansible_collections.upkeep.runbook.plugins.module_utils.run_summary import Row, absences, counts_sentence, rows
+from ansible_collections.upkeep.runbook.plugins.module_utils.run_summary import Row, absences, counts_sentence, problems, rows
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso
 
@@ -29,8 +29,7 @@ def table(record: Mapping[str, Any], *, report: str = "") -> str:
     """
     lines: list[tuple[Sequence[str], str]] = [(_HEADINGS, "")]
     listed = rows(record)
-    problems = [row for row in listed if row.status != OK and not row.suppressed]
-    lines += [(_cells(row), row.check.get("hint", "")) for row in problems]
+    lines += [(_cells(row), row.check.get("hint", "")) for row in problems(record)]
     lines += [(cells, "") for cells in _ok_lines([row for row in listed if row.status == OK and not row.suppressed])]
     lines += [(_cells(row, "suppressed"), "") for row in listed if row.suppressed]
     lines += [(cells, "") for cells in _absent_lines(record)]

@@ -42,17 +42,7 @@ def promises(options: dict[str, Any], nested: str) -> dict[str, Any]:
 def test_the_documented_options_are_those_of_the_argument_spec(name: str, documented: dict[str, Any]) -> None:
     module = importlib.import_module(f"ansible_collections.{FQCN}.plugins.modules.{name}")
     pages, code = promises(documented[name], "suboptions"), promises(module.argument_spec(), "options")
-    if name == "health_probe":  # its probes have the options of their types, see the next test
-        pages["probes"].pop("suboptions")
-        code["probes"].pop("suboptions")
     assert pages == code
-
-
-def test_the_documented_options_of_a_probe_are_those_of_the_types(documented: dict[str, Any]) -> None:
-    tables = importlib.import_module(f"ansible_collections.{FQCN}.plugins.module_utils.probes.option_table")
-    pages = documented["health_probe"]["probes"]["suboptions"]
-    assert pages.keys() == {"name", "type"} | tables.COMMON.keys() | {key for of in tables.OPTIONS.values() for key in of}
-    assert sorted(pages["type"]["choices"]) == sorted(tables.OPTIONS)
 
 
 @pytest.mark.parametrize("name", ACTIONS)

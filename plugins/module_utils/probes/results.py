@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import check_result
@@ -43,11 +42,6 @@ def probe_row(probe: Probe, outcome: Outcome) -> dict[str, Any]:
     if outcome.hint:
         row["hint"] = plain(outcome.hint, 500)
     return row
-
-
-def probe_rows(probes: Sequence[Probe], outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
-    """Return one detail row per probe, always all of them."""
-    return [probe_row(probe, outcome) for probe, outcome in zip(probes, outcomes)]
 
 
 def _rounded(latency: float | None) -> float | None:
