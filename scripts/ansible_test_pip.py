@@ -36,7 +36,7 @@ def can_be_downloaded(version: str) -> bool:
     if address is None:
         return True
     try:
-        with urllib.request.urlopen(address.group(1) % version, timeout=15):  # noqa: S310  (https, see the pattern)
+        with urllib.request.urlopen(address.group(1) % version, timeout=15):
             return True
     except OSError:
         return False

@@ -58,15 +58,15 @@ _value:
     - {name: tick-backend upstream, type: tcp, host: live.ctraderapi.com, port: 5035}
 """
 
-from collections.abc import Callable  # noqa: E402
-from typing import Any  # noqa: E402
+from collections.abc import Callable
+from typing import Any
 
-from ansible.errors import AnsibleFilterError  # noqa: E402
+from ansible.errors import AnsibleFilterError
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError  # noqa: E402
-from ansible_collections.upkeep.runbook.plugins.module_utils.native_values import native_value  # noqa: E402
-from ansible_collections.upkeep.runbook.plugins.module_utils.platform_description import validate_platform  # noqa: E402
-from ansible_collections.upkeep.runbook.plugins.module_utils.platform_items import Host, service_probes  # noqa: E402
+from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.native_values import native_value
+from ansible_collections.upkeep.runbook.plugins.module_utils.platform_description import validate_platform
+from ansible_collections.upkeep.runbook.plugins.module_utils.platform_items import Host, service_probes
 
 
 def health_probes(description: Any, inventory_hostname: str, group_names: Any) -> list[dict[str, Any]]:

@@ -49,14 +49,14 @@ _value:
   sample: 'upkeep_platform is wrong: services[1].prot: unknown key; did you mean "port"? accepted: name, hosts, port'
 """
 
-from collections.abc import Callable  # noqa: E402
-from typing import Any  # noqa: E402
+from collections.abc import Callable
+from typing import Any
 
-from ansible.utils.display import Display  # noqa: E402
+from ansible.utils.display import Display
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError  # noqa: E402
-from ansible_collections.upkeep.runbook.plugins.module_utils.native_values import native_value  # noqa: E402
-from ansible_collections.upkeep.runbook.plugins.module_utils.platform_description import validate_platform  # noqa: E402
+from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.native_values import native_value
+from ansible_collections.upkeep.runbook.plugins.module_utils.platform_description import validate_platform
 
 
 def platform_mistakes(description: Any, groups: Any = None) -> str:

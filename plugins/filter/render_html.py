@@ -42,16 +42,16 @@ _value:
   type: str
 """
 
-import os  # noqa: E402
-from collections.abc import Callable, Mapping  # noqa: E402
-from typing import Any  # noqa: E402
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
 
-import jinja2  # noqa: E402
-from ansible.errors import AnsibleFilterError  # noqa: E402
+import jinja2
+from ansible.errors import AnsibleFilterError
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.content_security import csp_hash  # noqa: E402
-from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError  # noqa: E402
-from ansible_collections.upkeep.runbook.plugins.module_utils.native_values import native_value  # noqa: E402
+from ansible_collections.upkeep.runbook.plugins.module_utils.content_security import csp_hash
+from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.native_values import native_value
 
 
 def render_html(template_path: str, context: Mapping[str, Any]) -> str:

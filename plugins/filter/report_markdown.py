@@ -33,10 +33,10 @@ _value:
   type: str
 """
 
-from collections.abc import Callable, Mapping  # noqa: E402
-from typing import Any  # noqa: E402
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.run_markdown import markdown  # noqa: E402
+from ansible_collections.upkeep.runbook.plugins.module_utils.run_markdown import markdown
 
 
 def report_markdown(record: Mapping[str, Any]) -> str:

@@ -49,10 +49,10 @@ _value:
   type: dict
 """
 
-from collections.abc import Callable, Mapping, Sequence  # noqa: E402
-from typing import Any  # noqa: E402
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils import report_page as page  # noqa: E402
+from ansible_collections.upkeep.runbook.plugins.module_utils import report_page as page
 
 
 def report_page(

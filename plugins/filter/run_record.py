@@ -79,19 +79,19 @@ _value:
   type: dict
 """
 
-import secrets  # noqa: E402
-from collections.abc import Callable, Iterable, Mapping  # noqa: E402
-from typing import Any  # noqa: E402
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-from ansible.errors import AnsibleFilterError  # noqa: E402
+from ansible.errors import AnsibleFilterError
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.run_record import (  # noqa: E402
+from ansible_collections.upkeep.runbook.plugins.module_utils.run_record import (
     PLATFORM_ROLE,
     Run,
     Selection,
     build_record,
 )
-from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import run_started, utc_now  # noqa: E402
+from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import run_started, utc_now
 
 
 def run_record(

@@ -51,12 +51,12 @@ _value:
       type: dict
 """
 
-from collections.abc import Callable, Mapping  # noqa: E402
-from typing import Any  # noqa: E402
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from ansible.errors import AnsibleFilterError  # noqa: E402
+from ansible.errors import AnsibleFilterError
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.run_summary import fails, statistics, verdict  # noqa: E402
+from ansible_collections.upkeep.runbook.plugins.module_utils.run_summary import fails, statistics, verdict
 
 
 def run_verdict(record: Mapping[str, Any], fail_on: str = "unknown") -> dict[str, Any]:

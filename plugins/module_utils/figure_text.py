@@ -11,7 +11,7 @@ _BYTES = ("bytes", "B")
 _SUFFIXES = {
     "percent": " %", "count": "", "per_core": " / core", "per_second": " / s", "hours": " h", "days": " days",
     "ms": " ms",
-}  # fmt: skip
+}
 
 
 def figure_text(value: Any, unit: str | None) -> str:

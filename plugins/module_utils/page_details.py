@@ -56,7 +56,7 @@ def uptime(result: Any) -> dict[str, Uptime]:
     return {
         plain(str(name), 400): {period: percent(shares.get(period)) for period in ("1d", "7d", "30d")}
         for name, shares in found.items() if isinstance(shares, Mapping)
-    }  # fmt: skip
+    }
 
 
 def uptime_of(check: Mapping[str, Any], known: Mapping[str, Uptime]) -> list[dict[str, str]]:
@@ -100,7 +100,7 @@ def processes(result: Any) -> list[dict[str, str]]:
             "memory": figure_text(_number(process.get("pss_bytes")) or _number(process.get("rss_bytes")), "bytes"),
         }
         for process in listed[:MAX_PROCESSES] if isinstance(process, Mapping)
-    ]  # fmt: skip
+    ]
 
 
 def _number(value: Any) -> float | None:

@@ -101,7 +101,7 @@ def report_page(
         ],
         "hosts": hosts,
         "runs": _past(record, runs),
-    }  # fmt: skip
+    }
 
 
 def time_text(iso: str) -> str:
@@ -137,7 +137,7 @@ def _role(host: str, role: str, outcome: Mapping[str, Any], result: Any) -> dict
     listed = [
         {**_row(Row(host, role, check)), "trend": trend(check, drawn), "uptime": uptime_of(check, shares)}
         for check in outcome["checks"] if not check.get("suppressed")
-    ]  # fmt: skip
+    ]
     services = bool(listed) and all(row["check"].startswith("service.") for row in listed)
     if services:
         listed.sort(key=lambda row: (row["subject"], row["check"]))
@@ -207,7 +207,7 @@ def _past(record: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> list[
         run for run in runs
         if isinstance(run, Mapping) and run.get("playbook") == record["playbook"]
         and run.get("status") in SEVERITY and run.get("run_id") != record["run_id"]
-    ]  # fmt: skip
+    ]
     listed = [{**_past_run(run), "now": ""} for run in entries[: _MAX_RUNS - 1]]
     return [*reversed(listed), {**_past_run(record), "now": "yes"}]
 

@@ -55,7 +55,7 @@ def markdown(record: Mapping[str, Any]) -> str:
             (row.host, row.check["check"], row.check["subject"], row.check["summary"])
             for row in rows(record) if row.status == OK and not row.suppressed
         ],
-    )  # fmt: skip
+    )
     return "\n\n".join(parts) + "\n"
 
 

@@ -74,7 +74,7 @@ def sparkline(points: Sequence[Point], unit: str) -> dict[str, Any]:
     x, y = place(next(point for point in reversed(points) if point[1] is not None))
     return {
         "width": WIDTH, "height": HEIGHT, "path": " ".join(commands), "x": x, "y": y, "label": _label(points, unit, values),
-    }  # fmt: skip
+    }
 
 
 def _label(points: Sequence[Point], unit: str, values: Sequence[float]) -> str:

@@ -114,13 +114,13 @@ removed:
   elements: str
 """
 
-from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
+from pathlib import Path
+from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError  # noqa: E402
-from ansible_collections.upkeep.runbook.plugins.module_utils.report_files import (  # noqa: E402
+from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.report_files import (
     Report,
     Written,
     report_paths,

@@ -98,7 +98,7 @@ def _host(ended: datetime, *, good: bool) -> dict[str, Any]:
                 {"name": "node server.js", "pid": 812, "user": "neurosense", "unit": "tick-backend.service", "cpu_percent": 14.2, "rss_bytes": 3e8}
             ],
         },
-    }  # fmt: skip
+    }
 
 
 def _hostile_host(ended: datetime, text: str) -> dict[str, Any]:

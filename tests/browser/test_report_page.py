@@ -204,7 +204,7 @@ def test_the_page_of_past_runs(tmp_path: Path, visit: Visitor) -> None:
     entry = {
         "run_id": "20261122T050000Z-1a2b3c4d", "platform": HOSTILE[0], "playbook": HOSTILE[1], "started": "2026-11-22T05:00:00Z",
         "ended": "2026-11-22T05:00:12Z", "status": "warning", "health": "DEGRADED", "hosts": 1, "counts": {"ok": 3, "warning": 1},
-    }  # fmt: skip
+    }
     for width in (1200, 390):
         opened = visit(written(tmp_path, index_page([entry, {**entry, "platform": "Q"}])), width=width)
         assert_quiet(opened)

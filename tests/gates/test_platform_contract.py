@@ -69,7 +69,7 @@ def inventory(place: Place, name: str) -> dict[str, Any]:
     listing = place.run(
         "ansible-inventory", "-i", str(CHECKOUT / "inventories" / name), "--list",
         ANSIBLE_CONFIG=str(CHECKOUT / "ansible.cfg"), cwd=CHECKOUT,
-    )  # fmt: skip
+    )
     assert listing.returncode == 0, listing.stderr
     return dict(json.loads(listing.stdout))
 

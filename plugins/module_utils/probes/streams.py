@@ -20,7 +20,7 @@ _READ_BYTES = 65536
 _OWN_TROUBLE = {
     errno.ENETUNREACH, errno.ENETDOWN, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOBUFS,
     errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL,
-}  # fmt: skip
+}
 
 _contexts: dict[tuple[bool, str], Any] = {}
 _contexts_lock = threading.Lock()

@@ -102,7 +102,7 @@ def play(tmp_path: Path) -> Any:
         command = [
             str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(tmp_path / "hosts.ini"), str(tmp_path / "play.yml"),
             "-e", json.dumps({"upkeep_report_directory": str(tmp_path / "reports"), **variables}), *arguments,
-        ]  # fmt: skip
+        ]
         environment = {**os.environ, "HOME": str(tmp_path / "home"), "ANSIBLE_NOCOLOR": "1"}
         done = subprocess.run(
             command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=120, check=False

@@ -137,7 +137,7 @@ def test_the_whole_way_through_templates_of_ansible(tmp_path: Path) -> None:
             "series": [{"name": nasty, "unit": nasty, "points": [["2026-11-22T01:00:00Z", 1]]}],
             "uptime": {nasty: {"1d": 99}},
         })
-    )  # fmt: skip
+    )
     playbook = tmp_path / "play.yml"
     html = checkout / "roles" / "report" / "templates" / "report.html.j2"
     playbook.write_text(PLAYBOOK.format(answer=tmp_path / "answer.json", template=html))
@@ -145,7 +145,7 @@ def test_the_whole_way_through_templates_of_ansible(tmp_path: Path) -> None:
     done = subprocess.run(
         [str(Path(sys.executable).parent / command[0]), *command[1:]],
         cwd=checkout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stdout
     assert nasty in done.stdout.replace("''", "'"), "the text of the target appears as it is"
     assert "DEGRADED" not in done.stdout and "UNKNOWN" in done.stdout, "resources left no result"

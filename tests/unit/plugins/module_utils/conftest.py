@@ -52,7 +52,7 @@ class FakeHost:
             "pid": pid, "ppid": parent, "uids": SimpleNamespace(real=0, effective=uid), "name": name, "cmdline": argv,
             "status": state, "create_time": created, "cpu_times": SimpleNamespace(user=cpu, system=0.0),
             "memory_info": SimpleNamespace(rss=rss, vms=vms),
-        }  # fmt: skip
+        }
         directory = self.proc / str(pid)
         (directory / "fd").mkdir(parents=True, exist_ok=True)
         (directory / "cgroup").write_text(cgroup + "\n")

@@ -17,7 +17,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import 
         (2048, "bytes_per_second", "2 KiB/s"), (3, "count", "3"), (0.42, "per_core", "0.42 / core"), (26, "hours", "26 h"),
         (5, "frogs", "5 frogs"), (5, None, "5"), (1e300, "", "1e+300"),
     ],
-)  # fmt: skip
+)
 def test_figure(value: Any, unit: str | None, text: str) -> None:
     assert figure_text(value, unit) == text
 

@@ -23,7 +23,7 @@ def beat(platform: str = "P", playbook: str = "daily", **changes: Any) -> dict[s
     return {
         "run_id": "20261122T040000Z-1a2b3c4d", "platform": platform, "playbook": playbook, "started": "2026-11-22T04:00:00Z",
         "ended": "2026-11-22T04:00:10Z", "status": "ok", "health": "HEALTHY", **changes,
-    }  # fmt: skip
+    }
 
 
 def check(found: dict[str, Any] | None, **options: Any) -> dict[str, Any]:

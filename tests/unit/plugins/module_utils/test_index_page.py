@@ -14,7 +14,7 @@ def entry(**changes: Any) -> dict[str, Any]:
         "run_id": "20261122T050000Z-1a2b3c4d", "platform": "P", "playbook": "daily", "check_mode": False,
         "started": "2026-11-22T05:00:00Z", "ended": "2026-11-22T05:00:12Z", "status": "ok", "health": "HEALTHY", "hosts": 1,
         "counts": {"ok": 3, "warning": 0, "unknown": 0, "critical": 1}, **changes,
-    }  # fmt: skip
+    }
 
 
 def test_what_a_row_says() -> None:

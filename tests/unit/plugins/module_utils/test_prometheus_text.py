@@ -16,7 +16,7 @@ def record(playbook: str, ended: str, *checks: dict[str, Any], status: str = "ok
         "schema": 1, "run_id": "20261122T050000Z-1a2b3c4d", "platform": "P", "playbook": playbook, "check_mode": False,
         "started": "2026-11-22T05:00:00Z", "ended": ended, "status": status, "health": "HEALTHY",
         "hosts": {"web": {"reachable": True, "roles": {"platform": {"status": "ok", "reason": "", "checks": list(checks)}}}},
-    }  # fmt: skip
+    }
 
 
 def row(subject: str, status: str, check: str = "a.b") -> dict[str, Any]:

@@ -36,7 +36,7 @@ def record(number: int, playbook: str = "daily", platform: str = "P", subject: s
         "check_mode": False, "started": to_iso(started), "ended": to_iso(started + timedelta(seconds=10)), "status": "ok",
         "health": "HEALTHY",
         "hosts": {"web": {"reachable": True, "roles": {"platform": {"status": "ok", "reason": "", "checks": [check]}}}},
-    }  # fmt: skip
+    }
 
 
 def write(directory: Path, run: dict[str, Any], *, whole: bool = True, keep: int = 100, metrics: Path | None = None, wait: float = 0) -> Written:
@@ -67,7 +67,7 @@ def test_everything_is_there_with_its_rights(tmp_path: Path) -> None:
     assert set(tree(directory)) == {
         "index.html", "index.json", "latest.html", "latest.json", "latest.md", "heartbeats/p.daily.json",
         f"{run}/record.json", f"{run}/report.html", f"{run}/report.md",
-    }  # fmt: skip
+    }
     for path in [directory, *directory.rglob("*")]:
         mode = stat.S_IMODE(path.stat().st_mode)
         assert mode == (0o750 if path.is_dir() else 0o600 if path.name == ".lock" else 0o640), path

@@ -68,7 +68,7 @@ def test_services_and_resources_of_a_host() -> None:
         {"series": [None, {"name": "http a"}], "uptime": {"a": 1, "b": {"1d": "x"}}, "top_processes": [None, 7]},
         {"series": {"a": 1}, "uptime": {"a": {"1d": 1e9, "7d": True}}, "top_processes": [{"cpu_percent": "<b>"}]},
     ],
-)  # fmt: skip
+)
 def test_details_that_are_absent_or_malformed_cost_nothing(damage: Any) -> None:
     page = page_of({"web": results()}, {"web": {"health": damage, "resources": damage}})
     assert len(page["hosts"][0]["roles"]) == 2
@@ -80,7 +80,7 @@ def test_probes_that_share_a_name_have_an_uptime_each() -> None:
     found["health"]["checks"].append(check_result("service.tcp", "a", "ok", "Open."))
     found["health"]["probes"] = [
         {"name": "a", "type": "tcp", "uptime": {"1d": 50}}, {"name": "a", "type": "http", "uptime": {}}, None, {"name": "b"}
-    ]  # fmt: skip
+    ]
     rows = page_of({"web": found})["hosts"][0]["roles"][0]["rows"]
     assert [(row["check"], row["uptime"][0]["text"]) for row in rows[:2]] == [("service.http", "100 %"), ("service.tcp", "50 %")]
 

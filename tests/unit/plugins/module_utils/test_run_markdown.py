@@ -33,7 +33,7 @@ def record(checks: list[dict[str, Any]]) -> dict[str, Any]:
         "schema": 1, "run_id": "20261122T050000Z-1a2b3c4d", "platform": "P <b>", "playbook": "daily", "check_mode": True,
         "started": "2026-11-22T05:00:00Z", "ended": "2026-11-22T05:00:12Z", "status": "ok", "health": "HEALTHY",
         "hosts": {"web": {"reachable": True, "roles": {"platform": {"status": "ok", "reason": "", "checks": checks}}}},
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("text", HOSTILE)

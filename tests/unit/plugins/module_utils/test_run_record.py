@@ -41,7 +41,7 @@ def test_the_schema_is_the_one_that_is_promised() -> None:
     record = record_of({"web": {"platform": PONG, "health": good(), "resources": good("warning")}})
     assert list(record) == [
         "schema", "run_id", "platform", "playbook", "check_mode", "started", "ended", "status", "health", "hosts",
-    ]  # fmt: skip
+    ]
     assert record["schema"] == 1
     assert (record["started"], record["ended"]) == ("2026-11-22T05:00:00Z", "2026-11-22T05:00:12Z")
     assert (record["status"], record["health"]) == ("warning", "DEGRADED")
@@ -96,7 +96,7 @@ def test_the_whole_is_as_bad_as_its_worst_part(statuses: tuple[str, str], health
         ({"checks": [{**row("critical"), "suppressed": "yes"}]}, "unknown", "suppression"),
         ({"checks": [row()]}, "ok", ""),
     ],
-)  # fmt: skip
+)
 def test_what_a_role_left_behind(result: Any, status: str, says: str) -> None:
     entry = role_entry("health", result)
     assert entry["status"] == status
@@ -169,7 +169,7 @@ def test_a_role_left_out_by_tags_does_not_count() -> None:
     assert record["status"] == "ok"
     assert record["hosts"]["web"]["roles"]["resources"] == {
         "status": "not_run", "reason": "left out by the tags of this run", "checks": [],
-    }  # fmt: skip
+    }
 
 
 def test_a_result_counts_whatever_the_tags_say() -> None:

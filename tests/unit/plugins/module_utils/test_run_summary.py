@@ -19,7 +19,7 @@ def record(*rows: tuple[str, str, str], **extra: Any) -> dict[str, Any]:
     return {
         "schema": 1, "run_id": "20261122T050000Z-1a2b3c4d", "platform": "P", "playbook": "daily", "check_mode": False,
         "started": "2026-11-22T05:00:00Z", "ended": "2026-11-22T05:00:12Z", "status": "ok", "health": "HEALTHY", "hosts": hosts, **extra,
-    }  # fmt: skip
+    }
 
 
 MIXED = record(("b", "x", "ok"), ("b", "y", "critical"), ("a", "z", "warning"), ("a", "x", "critical"), ("a", "q", "unknown"))
@@ -28,7 +28,7 @@ MIXED = record(("b", "x", "ok"), ("b", "y", "critical"), ("a", "z", "warning"), 
 def test_the_worst_comes_first_then_host_and_subject() -> None:
     assert [(row.host, row.check["subject"]) for row in run_summary.rows(MIXED)] == [
         ("a", "x"), ("b", "y"), ("a", "q"), ("a", "z"), ("b", "x"),
-    ]  # fmt: skip
+    ]
     assert [row.status for row in run_summary.problems(MIXED)] == ["critical", "critical", "unknown", "warning"]
 
 

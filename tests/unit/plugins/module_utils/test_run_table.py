@@ -13,7 +13,7 @@ def record(checks: list[dict[str, Any]], **roles: Any) -> dict[str, Any]:
         "schema": 1, "run_id": "20261122T050000Z-1a2b3c4d", "platform": "P", "playbook": "daily", "check_mode": False,
         "started": "2026-11-22T05:00:00Z", "ended": "2026-11-22T05:00:12Z", "status": "ok", "health": "HEALTHY",
         "hosts": {"web": {"reachable": True, "roles": {"platform": {"status": "ok", "reason": "", "checks": checks}, **roles}}},
-    }  # fmt: skip
+    }
 
 
 def lines_of(text: str) -> list[str]:
@@ -27,7 +27,7 @@ def test_problems_first_each_with_its_next_step() -> None:
             check_result("a.b", "bad", "critical", "Broken: 1 of 2.", hint="Mend it."),
         ]),
         report="Report: /x/report.html on localhost",
-    )  # fmt: skip
+    )
     assert lines_of(text) == [
         "P: daily, run 20261122T050000Z-1a2b3c4d, 2026-11-22T05:00:12Z (took 12 s)",
         "",

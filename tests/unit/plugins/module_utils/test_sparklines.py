@@ -60,7 +60,7 @@ def test_the_label_says_the_same_in_words() -> None:
         {"name": "a", "points": [["2026-11-22T01:00:00Z", None]]}, {"name": "a", "points": [[1, 2, 3], None, "ab"]},
         {"name": "a", "points": [["2026-11-22T01:00:00Z", 10**400]]},
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_drawn_is_left_out(raw: Any) -> None:
     assert read_series(raw) is None
 

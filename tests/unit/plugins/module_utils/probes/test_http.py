@@ -71,7 +71,7 @@ def test_every_address_of_localhost_is_tried(answering, look):
         ({"warning_seconds": 0, "critical_seconds": 0}, answer(), "critical", "critical from 0 s"),
         ({"warning_seconds": 60}, answer(), "ok", "answered 200"),
     ],
-)  # fmt: skip
+)
 def test_an_answer_is_judged(answering, look, options, sent, status, said):
     outcome = look("http", url=f"http://127.0.0.1:{answering(sent)}/", **options)
     assert (outcome.status, said in outcome.summary) == (status, True), outcome.summary

@@ -118,7 +118,7 @@ def test_over_tls(websocket, look, certificates):
         (b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n", "without the header Connection"),
         (b"nothing like it\r\n", "not HTTP"),
     ],
-)  # fmt: skip
+)
 def test_an_answer_that_is_no_handshake_is_critical(answering, look, answer, said):
     outcome = look("websocket", url=f"ws://127.0.0.1:{answering(answer, hold=True)}/")
     assert (outcome.status, said in outcome.summary) == ("critical", True), outcome.summary

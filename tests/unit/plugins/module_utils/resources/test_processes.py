@@ -60,7 +60,7 @@ def test_a_row_tells_who_it_is_and_keeps_secrets(fake_host) -> None:
             "pid": 60, "user": "54001", "name": "node server.js", "unit": "tick-backend.service", "state": "sleeping",
             "cpu_percent": 25.0, "rss_bytes": 6000, "pss_bytes": 3000, "top_by": ["cpu", "memory"],
         }
-    ]  # fmt: skip
+    ]
 
 
 def test_one_that_ended_since_has_no_proportional_memory(fake_host) -> None:
