@@ -10,7 +10,6 @@ import sys
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.process import is_ansible
 
-ME = os.getpid()
 HAS_PSUTIL = importlib.util.find_spec("psutil") is not None
 
 
@@ -27,7 +26,8 @@ def host(fake_host):
     fake_host.add(300, argv=["sshd: root@notty server.js"], parent=1)
     fake_host.add(301, argv=["/bin/sh", "-c", "sudo -u x python3 server.js"], parent=300)
     fake_host.add(302, argv=["sudo", "-u", "x", "python3", "server.js"], parent=301)
-    fake_host.add(ME, argv=["python3", "server.js"], parent=302)
+    # Asked here, not at import: ansible-test gives each test a process of its own.
+    fake_host.add(os.getpid(), argv=["python3", "server.js"], parent=302)
     fake_host.add(303, argv=["sh", "-c", "/root/.ansible/tmp/ansible-tmp-1/AnsiballZ_x.py server.js"], parent=1)
     return fake_host
 
