@@ -19,20 +19,8 @@ description:
 positional: _input, inventory_hostname, group_names
 author:
   - upkeep.runbook contributors
-options:
-  _input:
-    description: The description, usually C(upkeep_platform). It is checked as by P(upkeep.runbook.platform#filter).
-    type: raw
-    required: true
-  inventory_hostname:
-    description: Name of the host.
-    type: str
-    required: true
-  group_names:
-    description: Names of the groups of the host.
-    type: list
-    elements: str
-    required: true
+extends_documentation_fragment:
+  - upkeep.runbook.described_host
 seealso:
   - module: upkeep.runbook.health_probe
   - plugin: upkeep.runbook.platform
