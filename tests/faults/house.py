@@ -296,8 +296,10 @@ def listening() -> Iterator[int]:
     """Listen on a free port of 127.0.0.1; whoever connects is let in and out again."""
     with closing(socket.create_server(("127.0.0.1", 0), backlog=128)) as server:
         threading.Thread(target=_let_in_and_out, args=(server,), daemon=True).start()
-        yield server.getsockname()[1]
-        server.shutdown(socket.SHUT_RDWR)  # wakes whoever waits in accept()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            server.shutdown(socket.SHUT_RDWR)  # wakes whoever waits in accept()
 
 
 def _let_in_and_out(server: socket.socket) -> None:

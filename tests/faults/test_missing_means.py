@@ -22,13 +22,18 @@ def bare_python(tmp_path: Path) -> str:
     return python
 
 
-def test_without_psutil_everything_is_seen(house: House, bare_python: str) -> None:
+def test_without_psutil_what_needs_it_is_unknown_and_the_rest_is_seen(house: House, bare_python: str) -> None:
     house.hosts["alpha"] = {"ansible_python_interpreter": bare_python}
     house.platform["services"].append({"name": "tests", "process": "pytest"})
     done = house.run("daily")
-    assert done.rc == 0, done.output
-    assert done.record["status"] == "ok"
-    assert done.check("alpha", "service.process", "tests")["status"] == "ok"
+    assert done.rc == 2, done.output
+    unknown = {key[2:]: status for key, status in done.statuses().items() if status != "ok" and key[2]}
+    assert unknown == {("service.process", "tests"): "unknown", ("restart.required", "processes"): "unknown"}
+    for check, subject in unknown:
+        row = done.check("alpha", check, subject)
+        assert f"psutil is not installed for {bare_python}" in row["summary"], row
+        assert "upkeep.runbook.prepare" in row["hint"], row
+    assert done.check("alpha", "service.tcp", "ticks")["status"] == "ok"
 
 
 def test_prepare_names_the_interpreter_that_cannot_import_what_is_needed(house: House, bare_python: str) -> None:
