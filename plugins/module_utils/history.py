@@ -68,10 +68,14 @@ class History:
     def append(self, points: Iterable[Point]) -> None:
         """Store the points at the present moment, all or none, and prune to the bounds; nothing when read-only.
 
-        :raises HistoryProblem: when they cannot be stored.
+        :raises HistoryProblem: when they cannot be stored; read-only too when this user may not write the file.
         """
         rows = [(point.series, _seconds(self._now), point.value, point.status) for point in points]
-        if self._read_only or not rows:
+        if not rows:
+            return
+        if self._read_only:
+            if not may_be_written(self.path):
+                raise HistoryProblem(f"the history {self.path} cannot be written by this user")
             return
 
         def store(connection: sqlite3.Connection) -> None:
@@ -184,6 +188,12 @@ def open_history(path: Path, *, now: datetime, read_only: bool = False) -> Itera
         yield history
     finally:
         history.close()
+
+
+def may_be_written(path: Path) -> bool:
+    """Return whether this user could write the file, or make it and the folders that are missing."""
+    nearest = next(place for place in (path, *path.parents) if os.path.lexists(place))
+    return os.access(nearest, os.W_OK) and (nearest == path or os.path.isdir(nearest))
 
 
 def _prune(connection: sqlite3.Connection, touched: set[str], oldest: int) -> None:

@@ -12,13 +12,13 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.checks import fold_
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes import option_values as values
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.attempts import functions_of, make_attempt
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.memory import (
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.options import read_probes
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.remembering import (
     Memory,
     Uptime,
     previous_restarts,
     remember,
 )
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.options import read_probes
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.results import probe_check, probe_row
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.schedule import run_probes
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,12 +11,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, UNKNOWN, WARNING, check_result
 from ansible_collections.upkeep.runbook.plugins.module_utils.history import (
     History,
     HistoryProblem,
     Point,
     open_history,
+)
+from ansible_collections.upkeep.runbook.plugins.module_utils.history_checks import (
+    check_damaged,
+    check_unusable,
+    check_whole,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
 
@@ -40,15 +43,13 @@ class Figure:
 
 @dataclass
 class Memory:
-    """The history as one call sees it; without a path it remembers nothing and has nothing to say.
+    """The history as one call sees it; without one it remembers nothing and has nothing to say.
 
     :ivar problems: why it could not be read or written.
     """
 
-    path: Path | None
     now: datetime
     history: History | None = None
-    read_only: bool = False
     problems: list[str] = field(default_factory=list)
 
     def last(self, series: str) -> tuple[datetime, float] | None:
@@ -63,12 +64,8 @@ class Memory:
         return (row[0], row[1]) if row and row[1] is not None else None
 
     def keep(self, figures: Sequence[Figure], checks: Sequence[Mapping[str, Any]]) -> None:
-        """Store the figures of this call with the status of their checks; in check mode only see whether one could."""
+        """Store the figures of this call with the status of their checks."""
         if self.history is None or self.problems:
-            return
-        if self.read_only:
-            if not may_be_written(self.history.path):
-                self.problems.append(f"the history {self.path} cannot be written by this user")
             return
         statuses = {(check["check"], check["subject"]): check["status"] for check in checks}
         points = [
@@ -96,28 +93,11 @@ class Memory:
         """Return the check of the history itself; none when there is no history."""
         if self.history is None:
             return []
-        subject = str(self.path)
         if self.problems:
-            return [
-                check_result(
-                    "history.integrity", subject, UNKNOWN,
-                    f"What was measured could not be kept or compared with earlier runs: {self.problems[0]}.",
-                    hint="Make its folder writable for the user of this task and see that there is room, or leave"
-                    " the history out (resources_history: false).",
-                )
-            ]
+            return [check_unusable(self.history.path, self.problems[0])]
         if self.history.set_aside is not None:
-            where = f"was set aside as {self.history.set_aside}" if self.history.set_aside else "was left as it is"
-            return [
-                check_result(
-                    "history.integrity", subject, WARNING,
-                    f"The history {subject} was damaged and {where}; trends begin anew.",
-                    hint="Look for a full disk or an unclean power-off; the history itself needs nothing.",
-                )
-            ]
-        # Check mode makes no file.
-        summary = f"The history {subject} {'is whole' if os.path.exists(subject) else 'is not begun yet'}."
-        return [check_result("history.integrity", subject, OK, summary)]
+            return [check_damaged(self.history.path, self.history.set_aside)]
+        return [check_whole(self.history.path)]
 
     def _past(self, series: str) -> Iterator[list[Any]]:
         if self.history is None or self.problems:
@@ -142,16 +122,10 @@ def remember(path: str | None, *, now: datetime, read_only: bool) -> Iterator[Me
     :param read_only: for check mode.
     """
     if not path:
-        yield Memory(None, now)
+        yield Memory(now)
         return
     with open_history(Path(path), now=now, read_only=read_only) as history:
-        yield Memory(Path(path), now, history, read_only)
-
-
-def may_be_written(path: Path) -> bool:
-    """Return whether this user could write the file, or make it and the folders that are missing."""
-    nearest = next(place for place in (path, *path.parents) if os.path.lexists(place))
-    return os.access(nearest, os.W_OK) and (nearest == path or os.path.isdir(nearest))
+        yield Memory(now, history)
 
 
 def kept_figures(metrics: Mapping[str, Any]) -> list[Figure]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.upkeep.runbook.plugins.module_utils import history
-from ansible_collections.upkeep.runbook.plugins.module_utils.history import HistoryProblem, Point, open_history
+from ansible_collections.upkeep.runbook.plugins.module_utils.history import HistoryProblem, Point, may_be_written, open_history
 
 NOW = datetime(2026, 11, 22, 1, 43, 56, tzinfo=timezone.utc)
 LONG_AGO = NOW - timedelta(days=1000)
@@ -120,6 +120,16 @@ def test_read_only_touches_nothing(tmp_path: Path) -> None:
         assert opened.last("cpu") is None
         assert opened.set_aside == ""
     assert os.listdir(tmp_path) == ["corrupt"]
+
+
+@pytest.mark.parametrize(
+    ("path", "writable"),
+    [("state/history.sqlite", True), ("new/folders/history.sqlite", True), ("state/file/history.sqlite", False)],
+)
+def test_where_a_history_may_be_written(tmp_path: Path, path: str, writable: bool) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/file").write_text("")
+    assert may_be_written(tmp_path / path) is writable
 
 
 def test_a_directory_in_its_place_is_a_clear_problem(tmp_path: Path) -> None:

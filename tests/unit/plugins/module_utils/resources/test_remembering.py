@@ -15,7 +15,6 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.resources.rememberi
     Figure,
     kept_figures,
     kills_since,
-    may_be_written,
     remember,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
@@ -129,16 +128,6 @@ def test_check_mode_says_the_same_of_a_history_that_cannot_be_written(tmp_path: 
     (tmp_path / "file").write_text("in the way")
     (check,) = run(tmp_path / "file/deep/history.sqlite", NOW, figure(5.0), read_only=read_only)["checks"]
     assert check["status"] == "unknown"
-
-
-@pytest.mark.parametrize(
-    ("path", "writable"),
-    [("state/history.sqlite", True), ("new/folders/history.sqlite", True), ("state/file/history.sqlite", False)],
-)
-def test_where_a_history_may_be_written(tmp_path: Path, path: str, writable: bool) -> None:
-    (tmp_path / "state").mkdir()
-    (tmp_path / "state/file").write_text("")
-    assert may_be_written(tmp_path / path) is writable
 
 
 def test_which_figures_are_kept() -> None:

@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK, UNKNOWN, WARNING, check_result
+from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK, WARNING
 from ansible_collections.upkeep.runbook.plugins.module_utils.history import History, HistoryProblem, Point, open_history
+from ansible_collections.upkeep.runbook.plugins.module_utils.history_checks import check_damaged, check_unusable
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.options import Probe
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import Outcome, Previous
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
@@ -72,11 +73,9 @@ def remember(
             for probe in probes:
                 _recall(history, probe, now, memory)
             if history.set_aside is not None:
-                memory.checks.append(_damaged(path, history.set_aside))
+                memory.checks.append(check_damaged(path, history.set_aside))
     except HistoryProblem as problem:
-        summary = f"The history of the probes could not be kept: {problem.message}."
-        hint = "The checks are right; only trends, uptime and restarts since the last run are missing."
-        memory.checks.append(check_result("history.integrity", str(path), UNKNOWN, summary, hint=hint))
+        memory.checks.append(check_unusable(path, problem.message))
     return memory
 
 
@@ -107,11 +106,3 @@ def _recall(history: History, probe: Probe, now: datetime, memory: Memory) -> No
 
 def _percent(share: float | None) -> float | None:
     return None if share is None else round(share, 2)
-
-
-def _damaged(path: Path, set_aside: str) -> dict[str, Any]:
-    if set_aside:
-        summary = f"The history of the probes was damaged. It was set aside as {set_aside} and begins anew."
-    else:
-        summary = "The history of the probes is damaged. A run that is no check run sets it aside and begins anew."
-    return check_result("history.integrity", str(path), WARNING, summary)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.memory import previous_restarts, remember
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.remembering import previous_restarts, remember
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.options import read_probes
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import Outcome, Previous
 
@@ -79,8 +79,9 @@ def test_a_damaged_history_is_set_aside_and_reported(path):
     assert remember(path, PROBES, UP, NOW + timedelta(hours=1), read_only=False).checks == []
 
 
-def test_a_history_that_cannot_be_written_is_unknown_and_no_crash(tmp_path):
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_history_that_cannot_be_written_is_unknown_and_no_crash(tmp_path, read_only):
     (tmp_path / "file").write_text("in the way")
-    memory = remember(tmp_path / "file" / "history.sqlite", PROBES, UP, NOW, read_only=False)
+    memory = remember(tmp_path / "file" / "history.sqlite", PROBES, UP, NOW, read_only=read_only)
     assert [(check["check"], check["status"]) for check in memory.checks] == [("history.integrity", "unknown")]
     assert "hint" in memory.checks[0]
