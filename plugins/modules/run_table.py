@@ -59,5 +59,5 @@ table:
 
     STATUS  HOST     CHECK           SUBJECT       WHAT WAS SEEN
     ok      backend  host.reachable  backend       The host answers.
-    ok      backend  service.http    tick-backend  Answered 200 in 12 ms.
+    ok      backend  service.http    tick-backend  GET http://127.0.0.1:8081/health answered 200 after 0.012 s.
 """
