@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def main() -> None:
         for number, (name, tasks) in enumerate(plays.items()):
             path = Path(directory, f"{number}.json")
             path.write_text(json.dumps(play(tasks)))
-            commands[name] = ansible_playbook("-i", "localhost,", str(path))
+            commands[name] = ansible_playbook("-i", "localhost,", "-e", f"ansible_python_interpreter={sys.executable}", str(path))
         print_table(
             "Health probes (whole playbook)",
             in_turn(commands),
