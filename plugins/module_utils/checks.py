@@ -24,6 +24,9 @@ SEVERITY = (OK, WARNING, UNKNOWN, CRITICAL)
 
 _HEALTH = {OK: "HEALTHY", WARNING: "DEGRADED", UNKNOWN: "UNKNOWN", CRITICAL: "UNHEALTHY"}
 
+#: A sign for each status on a page, beside its word: color never carries it alone.
+SIGNS = {OK: "✓", WARNING: "!", UNKNOWN: "?", CRITICAL: "✕"}
+
 MAX_SUMMARY_CHARACTERS = 500
 MAX_SUBJECT_CHARACTERS = 300
 

@@ -14,7 +14,7 @@ CHECK = "history.integrity"
 
 
 def check_unusable(path: Path, reason: str) -> dict[str, Any]:
-    """Return the check of a history that could not be read or written; the checks of the subjects are right all the same."""
+    """Return the check of a history that could not be read or written; all other checks are right all the same."""
     return check_result(
         CHECK,
         str(path),
@@ -41,4 +41,5 @@ def check_damaged(path: Path, set_aside: str) -> dict[str, Any]:
 
 def check_whole(path: Path) -> dict[str, Any]:
     """Return the check of a history that works; check mode makes no file, so there may be none yet."""
-    return check_result(CHECK, str(path), OK, f"The history {path} {'is whole' if os.path.exists(path) else 'is not begun yet'}.")
+    state = "is whole" if os.path.exists(path) else "is not begun yet"
+    return check_result(CHECK, str(path), OK, f"The history {path} {state}.")

@@ -11,11 +11,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.checks import SEVERITY
+from ansible_collections.upkeep.runbook.plugins.module_utils.checks import SEVERITY, SIGNS
 from ansible_collections.upkeep.runbook.plugins.module_utils.content_security import csp_hash
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso
-
-_SYMBOLS = {"ok": "✓", "warning": "!", "unknown": "?", "critical": "✕"}
 
 _STYLE = """
 :root { color-scheme: light dark; --page: #f6f7f8; --card: #fff; --ink: #1d2429; --soft: #5b6770; --line: #dfe4e8;
@@ -120,6 +118,6 @@ def _row(entry: Mapping[str, Any], several: bool) -> str:
     return (
         f'<tr><th scope="row"><a href="{escape(link)}"><time datetime="{escape(entry["ended"])}">{escape(when)}</time></a></th>'
         f"{platform}<td>{escape(entry['playbook']) or 'not known'}</td>"
-        f'<td class="status {escape(status)}"><span aria-hidden="true">{_SYMBOLS[status]}</span> {escape(entry["health"])}</td>'
+        f'<td class="status {escape(status)}"><span aria-hidden="true">{SIGNS[status]}</span> {escape(entry["health"])}</td>'
         f"<td>{escape(checks)}</td><td>{seconds:.0f} s</td></tr>"
     )

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, SEVERITY, severity
+from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, SEVERITY, SIGNS, severity
 from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import figure_text, limits_text
 from ansible_collections.upkeep.runbook.plugins.module_utils.page_details import (
     MAX_PROCESSES,
@@ -31,9 +31,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.run_summary import 
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso
 
-#: Status as a word and a sign: color never carries it alone.
 WORDS = {"ok": "ok", "warning": "warning", "unknown": "unknown", "critical": "critical", NOT_RUN: "not run"}
-SYMBOLS = {"ok": "✓", "warning": "!", "unknown": "?", "critical": "✕", NOT_RUN: "–"}
+SYMBOLS = {**SIGNS, NOT_RUN: "–"}
 _SENTENCES = {
     "HEALTHY": "Everything that was looked at is fine.",
     "DEGRADED": "Working, and something wants attention.",
@@ -160,7 +159,6 @@ def _row(row: Row) -> dict[str, Any]:
     check = row.check
     return {
         "host": row.host,
-        "role": row.role,
         "check": check["check"],
         "subject": check["subject"],
         "status": row.status,
@@ -208,8 +206,7 @@ def _past(record: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> list[
         if isinstance(run, Mapping) and run.get("playbook") == record["playbook"]
         and run.get("status") in SEVERITY and run.get("run_id") != record["run_id"]
     ]
-    listed = [{**_past_run(run), "now": ""} for run in entries[: _MAX_RUNS - 1]]
-    return [*reversed(listed), {**_past_run(record), "now": "yes"}]
+    return [_past_run(run) for run in (*reversed(entries[: _MAX_RUNS - 1]), record)]
 
 
 def _past_run(run: Mapping[str, Any]) -> dict[str, str]:
@@ -217,6 +214,5 @@ def _past_run(run: Mapping[str, Any]) -> dict[str, str]:
         "run_id": plain(str(run["run_id"]), 60),
         "status": plain(str(run["status"]), 20),
         "health": plain(str(run["health"]), 20),
-        "ended": plain(str(run["ended"]), 30),
         "ended_text": time_text(str(run["ended"])),
     }
