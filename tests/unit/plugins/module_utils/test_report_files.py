@@ -142,7 +142,7 @@ def test_a_damaged_index_is_made_anew_from_the_records(tmp_path: Path, damage: s
     (tmp_path / "index.json").write_text(damage)
     runs, problem = past_runs(tmp_path)
     assert [run["run_id"] for run in runs] == [record(0)["run_id"]]
-    assert "is damaged" in problem or damage == "[]" and problem
+    assert "is damaged" in problem
     written = write(tmp_path, record(1))
     assert any("made anew" in text for text in written.problems)
     assert ids(tmp_path) == [record(1)["run_id"], record(0)["run_id"]]
