@@ -190,7 +190,7 @@ def _reachable(
     if not isinstance(ping, Mapping) or _says(ping, "failed"):
         return check_result(
             "host.reachable", host, UNKNOWN, f"The host answered, but no module can run on it: {_message(ping)}",
-            hint="See that the user may become root there, and that Python 3.9 or later is installed and found.",
+            hint="See that the user may become root there and that ansible_python_interpreter is Python 3.9 or later.",
         )
     return check_result("host.reachable", host, OK, "The host answers.")
 

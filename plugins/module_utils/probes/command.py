@@ -10,7 +10,6 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITI
 from ansible_collections.upkeep.runbook.plugins.module_utils.commands import run_command
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.deadline import Deadline
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import (
-    PREPARE_HINT,
     Broken,
     Outcome,
     Unchecked,
@@ -20,6 +19,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome impo
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.patterns import found
 
 MAX_OUTPUT_BYTES = 64 * 1024
+_START_HINT = "See that the program is on this host, that its path is right and that this user may run it."
 
 
 def target_of(options: dict[str, Any]) -> str:
@@ -37,7 +37,7 @@ def probe_command(options: dict[str, Any], deadline: Deadline) -> Outcome:
     )
     latency = deadline.elapsed()
     if result.problem:
-        raise Unchecked(f"it cannot be started ({result.problem})", hint=PREPARE_HINT, permanent=True)
+        raise Unchecked(f"it cannot be started ({result.problem})", hint=_START_HINT, permanent=True)
     if result.timed_out:
         raise Broken(f"did not end within {deadline.limit_seconds:g} s and was killed")
     code = result.returncode or 0
@@ -47,6 +47,6 @@ def probe_command(options: dict[str, Any], deadline: Deadline) -> Outcome:
     if code not in options["expect_rc"]:
         return Outcome(CRITICAL, f"{ended}; {listed(options['expect_rc'])} was expected.", latency, details=details)
     if options["expect_stdout"] is not None and not found(options["expect_stdout"], result.stdout, deadline):
-        complaint = f"{options['expect_stdout']!r} was not found in its output"
+        complaint = f"'{options['expect_stdout']}' was not found in its output"
         return Outcome(CRITICAL, f"{ended}; {complaint}.", latency, details=details)
     return Outcome(OK, f"{ended}.", latency, details=details)

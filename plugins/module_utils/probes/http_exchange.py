@@ -136,8 +136,8 @@ def _complaint(options: dict[str, Any], head: Head, body: Body, deadline: Deadli
         if not head.all(name.lower()):
             return f"the header {name} is missing"
         if not found(pattern, value, deadline):
-            return f"its header {name} does not match {pattern!r}"
+            return f"its header {name} does not match '{pattern}'"
     if options["expect_body"] is not None and not found(options["expect_body"], body_text(head, body), deadline):
         where = f"the first {len(body.kept)} bytes of its body" if body.cut else "its body"
-        return f"{options['expect_body']!r} was not found in {where}"
+        return f"'{options['expect_body']}' was not found in {where}"
     return ""

@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK, UNKNOWN, WARNING, Value, grade
 
-PREPARE_HINT = "Install what is missing with: ansible-playbook upkeep.runbook.prepare"
-
 
 class Broken(Exception):
     """The service is at fault: the check is critical. The message completes "<target> <message>."."""

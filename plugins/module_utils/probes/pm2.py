@@ -20,15 +20,11 @@ from typing import Any
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK
 from ansible_collections.upkeep.runbook.plugins.module_utils.commands import CommandResult, run_command
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.deadline import Deadline
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import (
-    PREPARE_HINT,
-    Broken,
-    Outcome,
-    Unchecked,
-)
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import Broken, Outcome, Unchecked
 from ansible_collections.upkeep.runbook.plugins.module_utils.processes import BECOME_HINT, is_running
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
+_INSTALL_HINT = "Install PM2 on this host, or look at this service in another way: as a unit or a process."
 MAX_LIST_BYTES = 16 * 1024 * 1024
 _MAX_CANDIDATES = 200
 _COMMAND_NOT_FOUND = (126, 127)
@@ -68,7 +64,7 @@ def _require_daemon(pm2_home: str, *, installed: bool) -> None:
         text = pid_file.read_text("ascii", "replace").strip()
     except FileNotFoundError:
         if not installed:
-            raise Unchecked("PM2 is not installed on this host", hint=PREPARE_HINT, permanent=True) from None
+            raise Unchecked("PM2 is not installed on this host", hint=_INSTALL_HINT, permanent=True) from None
         raise Broken(f"does not run: no PM2 daemon was started with {pm2_home}") from None
     except OSError as exc:
         raise Unchecked(f"{pid_file} cannot be read ({exc.strerror})", hint=BECOME_HINT, permanent=True) from exc
@@ -99,7 +95,7 @@ def read_list(result: CommandResult) -> list[dict[str, Any]]:
         raise Broken("belongs to a PM2 daemon that did not answer in time")
     said = plain(result.stderr or result.stdout, 200).rstrip(".")
     if result.problem or result.returncode in _COMMAND_NOT_FOUND:
-        raise Unchecked(f"PM2 cannot be run ({result.problem or said})", hint=PREPARE_HINT, permanent=True)
+        raise Unchecked(f"PM2 cannot be run ({result.problem or said})", hint=_INSTALL_HINT, permanent=True)
     if result.argv[0] == "sudo" and result.returncode == 1 and "sudo:" in result.stderr:
         raise Unchecked(f"PM2 cannot be run as its user ({said})", hint=BECOME_HINT, permanent=True)
     if result.returncode != 0:

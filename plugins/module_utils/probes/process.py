@@ -28,7 +28,7 @@ def target_of(options: dict[str, Any]) -> str:
     """Return what the probe looks at, for people."""
     parts = []
     if options["pattern"] is not None:
-        parts.append(f"matching {options['pattern']!r}")
+        parts.append(f"matching '{options['pattern']}'")
     if options["exe"] is not None:
         parts.append(f"running {options['exe']}")
     if options["user"] is not None:

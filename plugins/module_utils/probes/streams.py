@@ -12,9 +12,11 @@ from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.addresses import resolve
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.deadline import Deadline
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import PREPARE_HINT, Broken, Unchecked
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import Broken, Unchecked
 
 _READ_BYTES = 65536
+_SSL_HINT = "Set ansible_python_interpreter to a Python with it, such as /usr/bin/python3."
+_AUTHORITIES_HINT = "Install the package ca-certificates on this host."
 
 #: What this host cannot do says nothing about the service.
 _OWN_TROUBLE = {
@@ -170,7 +172,7 @@ def _secure(connection: socket.socket, server_name: str, tls: dict[str, Any], de
     try:
         import ssl  # here, since importing it costs more than a plain probe
     except ImportError:
-        raise Unchecked("this Python has no ssl module", hint=PREPARE_HINT, permanent=True) from None
+        raise Unchecked("this Python has no ssl module", hint=_SSL_HINT, permanent=True) from None
 
     context = _tls_context(tls["validate_certs"], tls["ca_file"] or "")
     try:
@@ -222,7 +224,7 @@ def _require_system_authorities() -> None:
 
     paths = ssl.get_default_verify_paths()
     if not paths.cafile and not (paths.capath and os.listdir(paths.capath)):
-        raise Unchecked("no CA certificates are installed on this host", hint=PREPARE_HINT, permanent=True)
+        raise Unchecked("no CA certificates are installed on this host", hint=_AUTHORITIES_HINT, permanent=True)
 
 
 def tls_options(options: dict[str, Any], secure: bool) -> dict[str, Any] | None:

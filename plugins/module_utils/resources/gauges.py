@@ -18,9 +18,9 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.resources.threshold
 
 MAX_EVIDENCE_PROCESSES = 5
 
-_BUSY = "Look at the processes in the evidence; a short peak is ordinary: measure longer with sample_seconds."
-_LOADED = "Look at the processes in the evidence: stop what should not run here, or give the host more processors."
-_CROWDED = "Look at the processes in the evidence: restart or limit the one that grows, or give the host more memory."
+_BUSY = "Look at the processes in the report; a short peak is ordinary: measure longer with resources_sample_seconds."
+_LOADED = "Look at the processes in the report: stop what should not run here, or give the host more processors."
+_CROWDED = "Look at the processes in the report: restart or limit the one that grows, or give the host more memory."
 _STORAGE = "Find who reads and writes with: iotop -oPa, or pidstat -d 5 1."
 
 

@@ -163,4 +163,4 @@ def test_no_certificates_of_authorities_is_no_verdict_on_the_service(monkeypatch
     outcome = look("tcp", host="127.0.0.1", port=servers.start(greeting(b""), certificate="good.pem"), tls=True)
     assert outcome.status == "unknown"
     assert "no CA certificates are installed" in outcome.summary
-    assert "prepare" in outcome.hint
+    assert "ca-certificates" in outcome.hint
