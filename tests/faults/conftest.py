@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from ansible_collections.upkeep.runbook.tests.faults.house import House, listeni
 def house(tmp_path: Path) -> Iterator[House]:
     """A platform with one host and one service that is up."""
     with listening() as port:
-        yield House(tmp_path, port)
+        with closing(House(tmp_path, port)) as made:
+            yield made
 
 
 @pytest.fixture(scope="session")

@@ -200,6 +200,7 @@ class House:
             },
         }
         self.environment: dict[str, str] = {}
+        self._started: list[Started] = []
 
     @property
     def platform(self) -> dict[str, Any]:
@@ -236,7 +237,14 @@ class House:
                 command, cwd=self.cwd, env=self._environment(mark, scratch), start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
             )
-        return Started(process, mark, scratch / "log", scratch / "record.json")
+        self._started.append(Started(process, mark, scratch / "log", scratch / "record.json"))
+        return self._started[-1]
+
+    def close(self) -> None:
+        """End the runs that a failed test has left under way."""
+        for run in self._started:
+            if run.process.poll() is None:
+                run.kill()
 
     def _environment(self, mark: str, scratch: Path) -> dict[str, str]:
         return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -76,8 +77,11 @@ VERDICTS = [
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, str], Outcome]]:
     """Runs of every status, all at once: by status and upkeep_fail_on."""
-    with listening() as port, closed_port() as closed:
-        house = House(tmp_path_factory.mktemp("ended"), port)
+    with (
+        listening() as port,
+        closed_port() as closed,
+        closing(House(tmp_path_factory.mktemp("ended"), port)) as house,
+    ):
         probe = {"name": "ticks", "type": "tcp", "port": port}
         sights: dict[str, dict[str, Any]] = {
             "ok": {"health_probes": [probe]},
