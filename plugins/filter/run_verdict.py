@@ -20,9 +20,10 @@ options:
     type: dict
     required: true
   fail_on:
-    description: The run fails at this severity or worse.
+    description:
+      - The run fails at this severity or worse. One of V(warning), V(unknown), V(critical) and V(never).
+      - Any other word fails the run and is named in the message, after everything else was reported.
     type: str
-    choices: [warning, unknown, critical, never]
     default: unknown
 """
 
@@ -44,7 +45,7 @@ _value:
       type: str
       sample: "NeuroSense FX is DEGRADED (daily: 1 warning, 41 ok on 3 hosts). Worst: ..."
     fails:
-      description: Whether the status reaches O(fail_on).
+      description: Whether the status reaches O(fail_on), or O(fail_on) is no severity.
       type: bool
     statistics:
       description: The run in a few figures, without any text that a target wrote.
@@ -54,17 +55,18 @@ _value:
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible.errors import AnsibleFilterError
-
 from ansible_collections.upkeep.runbook.plugins.module_utils.run_summary import fails, statistics, verdict
 
 
 def run_verdict(record: Mapping[str, Any], fail_on: str = "unknown") -> dict[str, Any]:
     """Return ``{message, fails, statistics}``."""
+    message = verdict(record)
     try:
-        return {"message": verdict(record), "fails": fails(record["status"], str(fail_on)), "statistics": statistics(record)}
+        failing = fails(record["status"], str(fail_on))
     except ValueError as exc:
-        raise AnsibleFilterError(str(exc)) from exc
+        # The report exists by now and is worth more than a template error; the wrong word must not pass for `never`.
+        failing, message = True, f"{message} The run fails in any case: {exc}."
+    return {"message": message, "fails": failing, "statistics": statistics(record)}
 
 
 class FilterModule:

@@ -122,5 +122,6 @@ def test_a_service_with_a_hostile_name_is_text(house: House) -> None:
 def test_a_severity_that_does_not_exist_is_refused_with_those_that_do(house: House) -> None:
     done = house.run("daily", "--tags", "health", upkeep_fail_on="catastrophe")
     assert done.rc not in (0, 250), done.output
-    assert "catastrophe" in done.output
-    assert all(word in done.output for word in ("warning", "unknown", "critical", "never")), done.output
+    assert "fail_on is 'catastrophe', which is none of warning, unknown, critical, never." in done.output
+    assert "template" not in done.output, done.output
+    assert (house.reports / "latest.html").exists()

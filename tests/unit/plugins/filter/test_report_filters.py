@@ -64,12 +64,13 @@ def test_hosts_that_are_no_list_are_refused() -> None:
         run_record("all", hostvars(), **OPTIONS)
 
 
-def test_a_verdict_refuses_another_word() -> None:
+def test_a_verdict_with_another_word_fails_and_says_which_there_are() -> None:
     record = run_record(["a"], hostvars(a={}), **OPTIONS)
     assert run_verdict(record, "unknown")["fails"] is True
     assert run_verdict(record, "critical")["fails"] is False
-    with pytest.raises(AnsibleFilterError, match="none of warning, unknown, critical, never"):
-        run_verdict(record, "sometimes")
+    mistaken = run_verdict(record, "sometimes")
+    assert mistaken["fails"] is True
+    assert mistaken["message"].endswith("fail_on is 'sometimes', which is none of warning, unknown, critical, never.")
 
 
 def template(tmp_path: Path, text: str) -> str:
