@@ -9,8 +9,6 @@ MAKEFLAGS += --no-print-directory
 GATES := units lint types contracts docs units-oldest sanity check-mode package matrix browser faults molecule
 
 PYTEST := .venv/bin/python -m pytest
-# Fault tests repeat what can go wrong by timing; `make test` repeats it less often than `make faults`.
-export FAULT_RUNS ?= 3
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
 # A playbook started here sees the settings of this checkout, whatever the shell that called make had set.
@@ -51,7 +49,7 @@ clean: ## Remove the virtual environments, caches and whatever else was made her
 ##@ Test it
 .PHONY: test
 test: ## Run every gate below, go on after a failure, end with `N passed, N failed`
-	@scripts/gates.sh $(GATES)
+	@FAULT_RUNS=$${FAULT_RUNS:-3} scripts/gates.sh $(GATES)
 
 .PHONY: units
 units: venv-test ## Unit tests on this Python
@@ -109,7 +107,7 @@ browser: venv-test ## The HTML report in headless Chromium
 .PHONY: faults
 faults: venv-test ## What must survive: dead hosts, full disks, two runs at once, SIGKILL
 	@scripts/system_packages.sh faults
-	@$(PYTEST) tests/faults
+	@FAULT_RUNS=$${FAULT_RUNS:-20} $(PYTEST) tests/faults
 
 .PHONY: molecule
 molecule: venv-test ## The daily run on a real platform in systemd containers

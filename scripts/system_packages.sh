@@ -12,6 +12,11 @@ needs() {
 sanity    shellcheck                                        shellcheck
 lint      shellcheck                                        shellcheck
 browser   chromium                                          chromium
+faults    ssh                                               openssh-client
+faults    mount                                             mount
+faults    unshare                                           util-linux
+molecule  ssh                                               openssh-client
+molecule  ssh-keygen                                        openssh-client
 molecule  podman                                            podman
 molecule  runc                                              runc
 molecule  iptables                                          iptables
