@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -23,13 +24,21 @@ SCHEMA = 1
 
 #: Clocks of two machines may differ by this much before a heartbeat from the future is suspicious.
 CLOCK_TOLERANCE_SECONDS = 300.0
+_MAX_SLUG = 80
 _MAX_BYTES = 64 * 1024
 _KEYS = ("run_id", "platform", "playbook", "started", "ended", "status", "health")
 
 
 def slug(name: str) -> str:
-    """Return a name as part of a file name: lower case letters, digits and underscores."""
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:80] or "platform"
+    """Return a name as part of a file name: lower case letters, digits and underscores.
+
+    A name of other letters, or a very long one, would lose what tells it from the next: it gets a mark of its own.
+    """
+    short = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    if name.isascii() and 0 < len(short) <= _MAX_SLUG:
+        return short
+    mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{short[:_MAX_SLUG] or 'platform'}_{mark}"
 
 
 def heartbeat_path(directory: Path, platform: str, playbook: str) -> Path:

@@ -91,7 +91,13 @@ def test_wrong_values_are_damage(tmp_path: Path, change: dict[str, Any]) -> None
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("NeuroSense FX", "neurosense_fx"), ("../../etc", "etc"), ("a/b\x00", "a_b"), ("Ω", "platform"), ("x" * 300, "x" * 80)],
+    [("NeuroSense FX", "neurosense_fx"), ("../../etc", "etc"), ("a/b\x00", "a_b"), ("Web-1", "web_1")],
 )
 def test_slug(name: str, expected: str) -> None:
     assert slug(name) == expected
+
+
+@pytest.mark.parametrize(("one", "other"), [("Ω", "Ж"), ("Zürich", "Zörich"), ("x" * 300, "x" * 301), ("Ω", "")])
+def test_names_that_lose_what_tells_them_apart_have_slugs_of_their_own(one: str, other: str) -> None:
+    assert slug(one) != slug(other) and slug(one) == slug(one)
+    assert all(set(slug(name)) <= set("abcdefghijklmnopqrstuvwxyz0123456789_") and len(slug(name)) < 100 for name in (one, other))
