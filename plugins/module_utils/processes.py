@@ -31,7 +31,6 @@ MAX_ARGV_CHARACTERS = 4096
 ZOMBIE, STUCK = "zombie", "disk-sleep"
 
 _FACTS = ["pid", "ppid", "uids", "name", "cmdline", "status", "create_time", "cpu_times", "memory_info"]
-_WILDCARDS = ("0.0.0.0", "::")
 
 #: What an interpreter runs is told only when it looks like a script: other arguments may be secrets.
 _SCRIPT = re.compile(r"[^\s=]+\.(?:[cm]?[jt]s|py|rb|pl|php|sh)$")
@@ -100,8 +99,17 @@ class Listener(NamedTuple):
     descriptor: int
 
     def serves(self, address: str | None) -> bool:
-        """Tell whether connections to the address reach this socket; one on all addresses serves each of them."""
-        return address is None or self.address in (address, *_WILDCARDS)
+        """Tell whether connections to the address reach this socket.
+
+        One on all addresses serves each of them, but 0.0.0.0 no IPv6 address. That one on :: serves IPv4 too is what
+        it usually does; a socket for IPv6 only looks the same from outside.
+        """
+        return address is None or self.address in (address, *wildcards(address))
+
+
+def wildcards(address: str) -> tuple[str, ...]:
+    """Return the addresses whose listeners serve this address among all others."""
+    return ("::",) if ":" in address else ("0.0.0.0", "::")
 
 
 def load_psutil() -> ModuleType:

@@ -29,6 +29,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.processes import (
     units_of,
     user_id,
     user_name,
+    wildcards,
 )
 
 _SHOWN = 10
@@ -90,7 +91,9 @@ def kernel_listens(port: int, address: str | None, proc: Path = PROC) -> bool:
 
     :raises Unchecked: when this system has no such tables.
     """
-    served = ["0.0.0.0", "::"] + [address or "::"] + ([f"::ffff:{address}"] if address and ":" not in address else [])
+    served = [] if address is None else [address, *wildcards(address)]
+    if address is not None and ":" not in address:
+        served.append(f"::ffff:{address}")
     addresses = {_kernel_form(one) for one in served}
     rows: list[list[str]] = []
     try:

@@ -93,6 +93,8 @@ def test_without_psutil_the_reason_and_the_remedy_are_told():
         ("::ffff:127.0.0.1", "127.0.0.1", True),
         ("0.0.0.0", "192.0.2.1", True),
         ("::", "192.0.2.1", True),
+        ("::", "::1", True),
+        ("0.0.0.0", "::1", False),
         ("127.0.0.1", "192.0.2.1", False),
         ("::1", "127.0.0.1", False),
     ],

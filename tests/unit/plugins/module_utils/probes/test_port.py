@@ -149,6 +149,7 @@ def test_addresses_of_the_kernel_are_known(tmp_path, place, address):
     assert kernel_listens(8081, address, tmp_path) and kernel_listens(8081, None, tmp_path)
     assert not kernel_listens(8080, address, tmp_path)
     assert kernel_listens(8081, "198.51.100.1", tmp_path) is (place.strip("0") == "")
+    assert kernel_listens(8081, "2001:db8::2", tmp_path) is (place == "0" * 32), "0.0.0.0 serves no IPv6 address"
     (tmp_path / "net" / "tcp6").write_text(HEAD + row.replace(" 0A ", " 01 "))
     assert not kernel_listens(8081, None, tmp_path)
 
