@@ -49,7 +49,8 @@ class Target:
     @property
     def host_header(self) -> str:
         """The Host header, with the port only where it is not the usual one of the scheme."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        # The zone means something on this host only.
+        host = f"[{self.host.partition('%')[0]}]" if ":" in self.host else self.host
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
@@ -67,21 +68,27 @@ def parse_url(url: str, schemes: tuple[str, ...]) -> Target:
         raise ValueError("it contains a space or a control character; write %20 for a space")
     try:
         parts = urlsplit(url)
-        port = parts.port
     except ValueError as exc:
         raise ValueError(f"it is no URL ({str(exc).split(':', maxsplit=1)[0].lower()})") from None
+    try:
+        port = parts.port
+    except ValueError:
+        # Python repeats what it took for the port, which is a part of the password when that holds a slash.
+        raise ValueError("it is no URL (its port is no number up to 65535; write %2F for a / in a password)") from None
     if parts.scheme not in schemes:
         raise ValueError(f"it must begin with {' or '.join(scheme + '://' for scheme in schemes)}")
     host = parts.hostname or ""
     if not host:
         raise ValueError("it names no host")
+    if ":" in host:
+        host = host.replace("%25", "%", 1)  # the zone of a link-local address (RFC 6874)
     try:
         ascii_host = host if host.isascii() else host.encode("idna").decode("ascii")
     except UnicodeError:
         raise ValueError("its host is no valid name") from None
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
     query = "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~-._?[]") if parts.query else ""
-    place = f"[{host}]" if ":" in host else host
+    place = f"[{host.replace('%', '%25', 1)}]" if ":" in host else host
     shown_port = "" if port is None else f":{port}"
     return Target(
         scheme=parts.scheme,

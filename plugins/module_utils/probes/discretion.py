@@ -16,7 +16,8 @@ MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 #: Options of a probe whose values may be secrets. Their keys are not.
 _SECRET_OPTIONS = ("headers", "body", "send", "secret_headers")
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*(?::[^/\s]*)?@")
+#: The second form is a password whose / was not encoded: what follows the colon is no port.
+_CREDENTIALS = re.compile(r"(?<=://)(?:[^/@\s]*(?::[^/\s]*)?@|[^/?#@\s:\[]*:(?!\d+[/?#])\S*@)")
 _SECRET_HEADER = re.compile(r"auth|cookie|token|secret|key|pass|session|credential", re.IGNORECASE)
 _SHORTEST = 4
 

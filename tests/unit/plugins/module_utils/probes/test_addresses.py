@@ -15,6 +15,7 @@ HTTP = ("http", "https")
         ("https://a.test/x?y=1#z", "a.test", 443, "/x?y=1", "a.test", "https://a.test/x?y=1"),
         ("http://A.test:8081/", "a.test", 8081, "/", "a.test:8081", "http://a.test:8081/"),
         ("http://[::1]:80/", "::1", 80, "/", "[::1]", "http://[::1]:80/"),
+        ("http://[fe80::1%25lo]:80/", "fe80::1%lo", 80, "/", "[fe80::1]", "http://[fe80::1%25lo]:80/"),
         ("https://u:p%40s@a.test:8443/", "a.test", 8443, "/", "a.test:8443", "https://a.test:8443/"),
         ("http://b\u00fccher.test/\u00e4", "xn--bcher-kva.test", 80, "/%C3%A4", "xn--bcher-kva.test", "http://b\u00fccher.test/\u00e4"),
         ("http://a.test/%20?q=%26", "a.test", 80, "/%20?q=%26", "a.test", "http://a.test/%20?q=%26"),
@@ -49,10 +50,11 @@ def test_what_is_no_url_is_refused_with_the_reason(url, reason):
         parse_url(url, HTTP)
 
 
-def test_a_wrong_port_does_not_show_the_password():
-    with pytest.raises(ValueError) as refused:
-        parse_url("http://user:secret@a.test:port/", HTTP)
-    assert "secret" not in str(refused.value)
+@pytest.mark.parametrize("url", ["http://user:secret@a.test:port/", "http://user:secret/word@a.test/", "http://user:pa55?secret@a.test/"])
+def test_a_wrong_port_does_not_show_the_password(url):
+    with pytest.raises(ValueError, match="port") as refused:
+        parse_url(url, HTTP)
+    assert "secret" not in str(refused.value) and "pa55" not in str(refused.value)
 
 
 @pytest.mark.parametrize(("host", "literal"), [("127.0.0.1", True), ("::1", True), ("fe80::1%lo", True), ("localhost", False)])

@@ -27,6 +27,12 @@ def test_what_is_shown_of_a_call_holds_no_secret():
     assert PARAMS["probes"][1]["send"] == "AUTH hunter22", "the call itself is left as it is"
 
 
+def test_a_password_that_is_not_encoded_is_not_shown_either():
+    assert discreet({"url": "http://user:hunter/22@a.test/x"}) == {"url": "http://a.test/x"}
+    assert discreet({"url": "http://user:hunter?22#@a.test/x"}) == {"url": "http://a.test/x"}
+    assert discreet({"url": "http://a.test:80/packages/@scope"}) == {"url": "http://a.test:80/packages/@scope"}
+
+
 def test_what_a_target_might_send_back_is_known():
     assert secrets_of(PARAMS) == {"Bearer abc", "s3%40cret", "s3@cret"}
     assert secrets_of({"probes": None}) == set()
