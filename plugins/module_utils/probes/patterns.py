@@ -16,6 +16,8 @@ _REPEAT = re.compile(r"[*+{]")
 _REPEATED_GROUP = re.compile(r"\)[*+{]")
 #: One repeat costs at most the square of the length of the text: milliseconds up to here.
 _SHORT_CHARACTERS = 2000
+#: Each optional part can double the time (``a?a?a?aaa``).
+_FEW_OPTIONAL = 10
 
 _SEARCHER = """
 import re, sys
@@ -57,6 +59,8 @@ def found_in(pattern: str, texts: Sequence[str], deadline: Deadline) -> list[boo
 
 
 def _harmless(pattern: str, text: str) -> bool:
+    if pattern.count("?") > _FEW_OPTIONAL:
+        return False
     repeats = len(_REPEAT.findall(pattern))
     if repeats == 0:
         return True
