@@ -73,6 +73,11 @@ options:
         description: How many attempts in a row must succeed. A failed one begins the count anew.
         type: int
         default: 1
+      hint:
+        description:
+          - The next step for who reads that the probe is not ok, such as where its log is.
+          - A probe that could not look tells what keeps it from looking instead, where it knows.
+        type: str
       warning_seconds:
         description: A latency from which a right answer is a V(warning). Of types V(http), V(tcp), V(websocket), V(dns)
           and V(command).
@@ -325,6 +330,7 @@ EXAMPLES = r"""
         url: http://127.0.0.1:8081/health
         expect_body: '"status": ?"ok"'
         warning_seconds: 0.5
+        hint: "Read its log: journalctl -u tick-backend.service -n 100"
       - name: tick-backend
         type: websocket
         url: ws://127.0.0.1:8081/
@@ -383,6 +389,7 @@ checks:
       unit: s
       warning: 0.5
       critical: null
+      hint: "Read its log: journalctl -u tick-backend.service -n 100"
 probes:
   description: One entry for each probe, in the order given, also for those that are ok.
   type: list

@@ -60,6 +60,7 @@ COMMON = {
     "retries": _whole(0, 1000, 0),
     "interval_seconds": _number(0, 3600, 1.0),
     "consecutive": _whole(1, 1000, 1),
+    "hint": Option(values.text),
 }
 _LATENCY = {
     "warning_seconds": _number(0, 3600),

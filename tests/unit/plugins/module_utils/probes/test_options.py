@@ -57,6 +57,7 @@ def test_defaults_are_filled_in_and_null_is_no_value():
         ({"type": "tcp", "prot": 80}, "probes[1].prot is no option of a probe of type tcp; accepted options: ca_file, conse"),
         ({"type": "tcp", "port": 80, "url": "http://a.test"}, "probes[1].url is no option of a probe of type tcp"),
         ({"type": "tcp", "port": 80, "warning_restarts": 1}, "probes[1].warning_restarts is no option"),
+        ({"type": "tcp", "port": 80, "hint": ["x"]}, "probes[1].hint must be a text that is not empty, not ['x']"),
         ({"type": "tcp", "port": 0}, "probes[1].port must be a whole number from 1 to 65535, not 0"),
         ({"type": "tcp", "port": "http"}, "probes[1].port must be a whole number from 1 to 65535, not 'http'"),
         ({"type": "tcp", "port": True}, "probes[1].port must be a whole number"),

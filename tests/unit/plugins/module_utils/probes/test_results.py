@@ -1,0 +1,60 @@
+"""What is returned about a probe: above all the next step."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK, UNKNOWN, WARNING
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.option_table import OPTIONS
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.options import read_probes
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import Outcome
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.results import probe_check, probe_row
+
+NEEDED = {
+    "http": {"url": "http://a.test/"},
+    "tcp": {"port": 80},
+    "websocket": {"url": "ws://a.test/"},
+    "dns": {"host": "a.test"},
+    "command": {"argv": ["true"]},
+    "port": {"port": 80},
+    "process": {"pattern": "node"},
+    "unit": {"unit": "a.service"},
+    "pm2": {"app": "a"},
+}
+
+
+def hints(outcome, kind="tcp", **options):
+    """Return the hint of the check and that of the row, which are the same."""
+    (probe,) = read_probes([{"type": kind, **NEEDED[kind], **options}], {})
+    check, row = probe_check(probe, outcome), probe_row(probe, outcome)
+    assert ("hint" in check) == ("hint" in row)
+    assert check.get("hint") == row.get("hint")
+    return check.get("hint")
+
+
+@pytest.mark.parametrize("kind", sorted(OPTIONS))
+def test_a_probe_of_any_type_takes_a_next_step(kind):
+    assert hints(Outcome(CRITICAL, "It is down."), kind, hint="Read its log.") == "Read its log."
+    assert hints(Outcome(CRITICAL, "It is down."), kind) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "own", "given", "shown"),
+    [
+        (OK, "", "given", None),
+        (WARNING, "", "given", "given"),
+        (WARNING, "own", "given", "given"),
+        (CRITICAL, "", "given", "given"),
+        (CRITICAL, "own", "given", "given"),
+        (CRITICAL, "own", None, "own"),
+        (UNKNOWN, "Install psutil.", "given", "Install psutil."),
+        (UNKNOWN, "", "given", "given"),
+        (UNKNOWN, "own", None, "own"),
+    ],
+)
+def test_who_knows_better_says_the_next_step(status, own, given, shown):
+    assert hints(Outcome(status, "It was looked at.", hint=own), hint=given) == shown
+
+
+def test_a_next_step_is_made_plain():
+    assert hints(Outcome(CRITICAL, "It is down."), hint="Read\n\x1b[31mits log") == "Read \\x1b[31mits log"
+    assert len(hints(Outcome(CRITICAL, "It is down."), hint="x" * 10_000)) == 500
