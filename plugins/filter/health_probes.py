@@ -16,6 +16,8 @@ description:
     give a probe of that type; C(upstream) gives a C(tcp) probe named C(<service> upstream).
   - The probe of a port expects the listener to belong to the unit of the service, otherwise to its process, otherwise
     to the user of its PM2 or of the service.
+  - Each probe has a C(hint), the next step when it is not ok. That is the C(hint) of the service, otherwise how to read
+    its log as C(unit), C(pm2) or C(logs) say where it is.
 positional: _input, inventory_hostname, group_names
 author:
   - upkeep.runbook contributors
@@ -41,9 +43,17 @@ _value:
   type: list
   elements: dict
   sample:
-    - {name: tick-backend, type: unit, unit: tick-backend.service}
-    - {name: tick-backend, type: port, port: 8081, unit: tick-backend.service}
-    - {name: tick-backend upstream, type: tcp, host: live.ctraderapi.com, port: 5035}
+    - name: tick-backend
+      type: port
+      port: 8081
+      unit: tick-backend.service
+      hint: "Read its log: journalctl -u tick-backend.service -n 100"
+    - name: tick-backend upstream
+      type: tcp
+      host: live.ctraderapi.com
+      port: 5035
+      tls: true
+      hint: tick-backend cannot work without live.ctraderapi.com:5035; look at the network, then ask who runs it.
 """
 
 from collections.abc import Callable

@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection
 from typing import Any
+
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.addresses import place
 
 
 class Host:
@@ -22,7 +25,8 @@ class Host:
 def service_probes(platform: dict[str, Any], host: Host) -> list[dict[str, Any]]:
     """Return the probes of the services of ``host``, in the order of the description, as ``health_probe`` takes them.
 
-    A probe has the name of its service; the one of the upstream is called ``<service> upstream``.
+    A probe has the name of its service; the one of the upstream is called ``<service> upstream``. Each says the next
+    step for when it is not ok.
     """
     return [
         {"name": name, "type": kind, **_given(options)}
@@ -33,8 +37,8 @@ def service_probes(platform: dict[str, Any], host: Host) -> list[dict[str, Any]]
 
 
 def _probes(service: dict[str, Any], user: str) -> list[tuple[str, str, dict[str, Any]]]:
-    name, pm2, process = service["name"], service["pm2"], service["process"]
-    probes = []
+    name, pm2, process, upstream = (service[key] for key in ("name", "pm2", "process", "upstream"))
+    probes: list[tuple[str, str, dict[str, Any]]] = []
     if service["unit"]:
         probes.append((name, "unit", {"unit": service["unit"]}))
     if pm2:
@@ -46,9 +50,28 @@ def _probes(service: dict[str, Any], user: str) -> list[tuple[str, str, dict[str
     for kind in ("http", "websocket", "tcp"):
         if service[kind]:
             probes.append((name, kind, service[kind]))
-    if service["upstream"]:
-        probes.append((f"{name} upstream", "tcp", service["upstream"]))
+    hint = service["hint"] or _next_step(service, user)
+    probes = [(name, kind, {**options, "hint": hint}) for name, kind, options in probes]
+    if upstream:
+        where = place(upstream["host"], upstream["port"])
+        hint = f"{name} cannot work without {where}; look at the network, then ask who runs it."
+        probes.append((f"{name} upstream", "tcp", {**upstream, "hint": hint}))
     return probes
+
+
+def _next_step(service: dict[str, Any], user: str) -> str:
+    """Return what to do first when the service does not work: read its log where the description says where it is."""
+    pm2, logs = service["pm2"], service["logs"]
+    if service["unit"]:
+        return f"Read its log: journalctl -u {shlex.quote(service['unit'])} -n 100"
+    if pm2:
+        whose = pm2["user"] or user
+        command = f"pm2 logs {shlex.quote(pm2['app'])} --lines 100 --nostream"
+        return f"Read its log: {command}{f' (as user {whose})' if whose else ''}"
+    if logs:
+        # Not quoted: it may have wildcards.
+        return f"Read its log: tail -n 100 {logs[0]}"
+    return f"Start {service['name']} and look at why it ended."
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

@@ -127,6 +127,7 @@ SERVICE = Record(
                 }
             )
         ),
+        "hint": _optional(LINE),
     }
 )
 

@@ -82,11 +82,14 @@ def test_platform_returns_the_description_normalized() -> None:
 
 
 def test_health_probes_are_those_of_the_host() -> None:
+    log = "Read its log: journalctl -u ticks.service -n 100"
+    upstream = "ticks cannot work without api.internal:8082; look at the network, then ask who runs it."
+    tcp = {"type": "tcp", "host": "api.internal", "port": 8082, "tls": False}
     assert render("upkeep_platform | upkeep.runbook.health_probes('a', ['backend'])") == {
         "value": [
-            {"name": "ticks", "type": "unit", "unit": "ticks.service"},
-            {"name": "ticks", "type": "port", "port": 8081, "unit": "ticks.service"},
-            {"name": "ticks upstream", "type": "tcp", "host": "api.internal", "port": 8082, "tls": False},
+            {"name": "ticks", "type": "unit", "unit": "ticks.service", "hint": log},
+            {"name": "ticks", "type": "port", "port": 8081, "unit": "ticks.service", "hint": log},
+            {"name": "ticks upstream", **tcp, "hint": upstream},
         ]
     }
     assert render("upkeep_platform | upkeep.runbook.health_probes('c', [])") == {"value": []}

@@ -23,6 +23,10 @@ def probes(service: dict[str, Any]) -> list[dict[str, Any]]:
     return service_probes(platform({"name": "api", **service}), APP)
 
 
+def without_hint(probe: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in probe.items() if key != "hint"}
+
+
 @pytest.mark.parametrize(
     "hosts, concerned",
     [
@@ -106,7 +110,8 @@ def test_what_is_said_about_a_service_becomes_probes_that_the_module_accepts(
     service: dict[str, Any], expected: list[dict[str, Any]]
 ) -> None:
     derived = probes(service)
-    assert derived == [{"name": "api", **probe} for probe in expected]
+    assert all(probe["hint"] for probe in derived)
+    assert [without_hint(probe) for probe in derived] == [{"name": "api", **probe} for probe in expected]
     read_probes(derived, {})
 
 
@@ -118,8 +123,40 @@ def test_the_upstream_is_a_probe_of_its_own_name() -> None:
         "host": "live.ctraderapi.com",
         "port": 5035,
         "tls": True,
+        "hint": "api cannot work without live.ctraderapi.com:5035; look at the network, then ask who runs it.",
     }
     read_probes(derived, {})
+
+
+@pytest.mark.parametrize(
+    "service, hint",
+    [
+        ({"unit": "api", "logs": "/var/log/api.log"}, "Read its log: journalctl -u api.service -n 100"),
+        ({"unit": "api", "pm2": "acx"}, "Read its log: journalctl -u api.service -n 100"),
+        ({"pm2": "acx", "logs": "/a"}, "Read its log: pm2 logs acx --lines 100 --nostream (as user small)"),
+        ({"pm2": "acx", "user": "node"}, "Read its log: pm2 logs acx --lines 100 --nostream (as user node)"),
+        (
+            {"pm2": {"app": "acx; api", "user": "pm2"}, "user": "node"},
+            "Read its log: pm2 logs 'acx; api' --lines 100 --nostream (as user pm2)",
+        ),
+        ({"port": 1, "logs": ["/srv/a/*.log", "/srv/b.log"]}, "Read its log: tail -n 100 /srv/a/*.log"),
+        ({"process": "node"}, "Start api and look at why it ended."),
+        ({"unit": "api", "hint": "Call the night shift."}, "Call the night shift."),
+    ],
+)
+def test_every_probe_of_a_service_says_the_same_next_step(service: dict[str, Any], hint: str) -> None:
+    derived = probes({**service, "tcp": "db:5432", "http": "http://127.0.0.1/", "upstream": "[2001:db8::1]:443"})
+    assert {probe["hint"] for probe in derived[:-1]} == {hint}
+    assert derived[-1]["hint"] == (
+        "api cannot work without [2001:db8::1]:443; look at the network, then ask who runs it."
+    )
+
+
+def test_without_a_user_nobody_is_named() -> None:
+    described = platform({"name": "api", "pm2": "acx"}, owner="")
+    assert [probe["hint"] for probe in service_probes(described, APP)] == [
+        "Read its log: pm2 logs acx --lines 100 --nostream"
+    ]
 
 
 def test_probes_stand_in_the_order_of_the_description() -> None:
