@@ -34,7 +34,7 @@ options:
     description:
       - Paths whose file systems are looked at. Each has its checks of bytes, inodes and whether it can be written;
         paths on the same file system share one reading.
-      - A path that does not exist, or whose file system does not answer, is RV(ignore:unknown).
+      - A path that does not exist, or whose file system does not answer, is V(unknown) in one check, C(disk.space).
     type: list
     elements: dict
     default:

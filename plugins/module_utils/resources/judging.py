@@ -33,14 +33,14 @@ Check = dict[str, Any]
 def file_system_checks(rows: Sequence[Row], rules: Sequence[PathRule]) -> list[Check]:
     """Return the checks of each path: its bytes, its inodes, and whether it can be written.
 
-    A file system that is meant to be read-only cannot fill up: only that it is read-only is told.
+    A file system that is meant to be read-only cannot fill up: only that it is read-only is told. A path that cannot be
+    looked at at all is one row: three with the same reason would tell no more.
     """
     checks = []
     for row, rule in zip(rows, rules):
         if "problem" in row:
             hint = "Correct the path, mount the file system, or mend what serves it; then run again."
-            for check in ("disk.space", "disk.inodes", "disk.readonly"):
-                checks.append(not_measured(check, rule.path, row["problem"], hint))
+            checks.append(not_measured("disk.space", rule.path, row["problem"], hint))
             continue
         if not (rule.read_only and row["read_only"]):
             checks += [_space(row, rule), _inodes(row, rule)]

@@ -93,14 +93,15 @@ def test_a_writable_file_system_may_not_be_full_even_if_it_was_meant_to_be_read_
     assert checks["disk.space"]["status"] == "critical"
 
 
-def test_a_path_that_cannot_be_looked_at_is_unknown_by_name_in_every_check() -> None:
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_path_that_cannot_be_looked_at_is_unknown_by_name_in_one_row(read_only: bool) -> None:
     problem = {"path": "/missing", "problem": "No such file or directory"}
-    checks = judging.file_system_checks([problem], [rule(path="/missing")])
-    assert {check["check"] for check in checks} == {"disk.space", "disk.inodes", "disk.readonly"}
-    for check in checks:
-        assert (check["status"], check["subject"]) == ("unknown", "/missing")
-        assert check["summary"] == "/missing could not be checked: No such file or directory."
-        assert check["hint"]
+    rules = [rule(path="/missing", read_only=read_only), rule()]
+    (check, *others) = judging.file_system_checks([problem, row()], rules)
+    assert (check["check"], check["status"], check["subject"]) == ("disk.space", "unknown", "/missing")
+    assert check["summary"] == "/missing could not be checked: No such file or directory."
+    assert check["hint"]
+    assert {other["subject"] for other in others} == {"/opt/neurosensefx"}
 
 
 def interface(errors: float = 0.0, drops: float = 0.0) -> dict[str, Any]:
