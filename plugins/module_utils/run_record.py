@@ -153,7 +153,7 @@ def _host(
     reachable = check["status"] in (OK, WARNING)
     roles = {PLATFORM_ROLE: {"status": check["status"], "reason": "", "checks": [check]}}
     for role in promised_roles:
-        entry = role_entry(role, results.get(role), left_out=selection.leaves_out(role))
+        entry = role_entry(role, _unrepeated(results.get(role), ping), left_out=selection.leaves_out(role))
         if results.get(role) is None and entry["status"] != NOT_RUN and check["status"] == CRITICAL:
             # One row says why; a row for each role would bury it.
             entry = {"status": UNKNOWN, "reason": _UNREACHABLE, "checks": []}
@@ -239,6 +239,13 @@ def _report_entry(result: Any, run_checks: list[dict[str, Any]]) -> dict[str, An
         checks += entry["checks"]
         reason = entry["reason"]
     return {"status": worst_of(checks), "reason": reason, "checks": checks} if checks else None
+
+
+def _unrepeated(result: Any, ping: Any) -> Any:
+    """Return a result without a reason that ``host.reachable`` tells already: a host without Python fails each role."""
+    if _says(result, "failed") and _says(ping, "failed") and _message(result) == _message(ping):
+        return {**result, "msg": "the same reason as host.reachable", "module_stderr": ""}
+    return result
 
 
 def _says(result: Any, flag: str) -> bool:

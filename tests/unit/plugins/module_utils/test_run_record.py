@@ -146,6 +146,19 @@ def test_a_host_that_was_not_reached_for_another_reason_is_unknown(ping: Any) ->
     assert host["roles"]["platform"]["checks"][0]["status"] == "unknown"
 
 
+def test_a_host_on_which_no_module_runs_says_why_once() -> None:
+    died = {"failed": True, "msg": "MODULE FAILURE", "module_stderr": "/bin/sh: 1: /opt/python: not found\n"}
+    other = {"failed": True, "msg": "No space left on device"}
+    roles = record_of({"web": {"platform": died, "health": died, "resources": other}})["hosts"]["web"]["roles"]
+    assert "/opt/python: not found" in roles["platform"]["checks"][0]["summary"]
+    assert roles["health"]["reason"] == "the role failed: the same reason as host.reachable"
+    assert [check["check"] for check in roles["health"]["checks"]] == ["role.result"]
+    assert roles["resources"]["reason"] == "the role failed: No space left on device"
+    sound = record_of({"web": {"platform": PONG, "health": died, "resources": died}})["hosts"]["web"]["roles"]
+    for role in ("health", "resources"):
+        assert "/opt/python: not found" in sound[role]["reason"], "nothing else tells it"
+
+
 @pytest.mark.parametrize(
     ("run_tags", "skip_tags", "left_out"),
     [
