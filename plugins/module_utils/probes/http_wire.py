@@ -89,6 +89,8 @@ def _read_headers(stream: Stream) -> list[tuple[str, str]]:
     headers: list[tuple[str, str]] = []
     for _count in range(MAX_HEADERS + 1):
         line = stream.read_line(MAX_LINE_BYTES)
+        if stream.ended:
+            raise Broken("closed the connection in the middle of its answer")
         if not line:
             return headers
         if line[:1] in b" \t" and headers:  # a folded header, obsolete but legal in old servers

@@ -32,12 +32,15 @@ class Stream:
     """A connection that is read and written until a deadline, never longer.
 
     Reading raises :class:`Broken` when the deadline passes or the connection breaks.
+
+    :ivar ended: the other side sent all that it wanted to: an empty line that was read then is none.
     """
 
     def __init__(self, connection: socket.socket, deadline: Deadline) -> None:
         self._connection = connection
         self._deadline = deadline
         self._buffer = b""
+        self.ended = False
 
     def send(self, data: bytes) -> None:
         """Write all of ``data``."""
@@ -54,9 +57,11 @@ class Stream:
             return data
         try:
             self._connection.settimeout(self._deadline.remaining())
-            return self._connection.recv(min(limit, _READ_BYTES))
+            data = self._connection.recv(min(limit, _READ_BYTES))
         except OSError as exc:
             raise connection_problem(exc, self._deadline) from exc
+        self.ended = not data
+        return data
 
     def read_exactly(self, count: int) -> bytes:
         """Return exactly ``count`` bytes.
