@@ -54,6 +54,9 @@ class HistoryProblem(UpkeepError):
 class History:
     """An open history file; get one from :func:`open_history`.
 
+    Points that are younger than the present moment come from a clock that was ahead. They are no past and are not
+    read; they stay, since nobody can tell which clock is right.
+
     :ivar set_aside: where a corrupt file was moved to, '' when it is corrupt and was left (read-only), None when it is
         whole.
     """
@@ -94,7 +97,8 @@ class History:
         :raises HistoryProblem: when the file cannot be read.
         """
         rows = self._query(
-            "SELECT at, value, status FROM points WHERE series = ? AND at >= ? ORDER BY at", (series, _seconds(since))
+            "SELECT at, value, status FROM points WHERE series = ? AND at BETWEEN ? AND ? ORDER BY at",
+            (series, _seconds(since), _seconds(self._now)),
         )
         if len(rows) > limit:
             step = len(rows) / limit
@@ -104,15 +108,16 @@ class History:
     def last(self, series: str) -> Row | None:
         """Return the newest (time, value, status) of a series, or None."""
         rows = self._query(
-            "SELECT at, value, status FROM points WHERE series = ? ORDER BY at DESC LIMIT 1", (series,)
+            "SELECT at, value, status FROM points WHERE series = ? AND at <= ? ORDER BY at DESC LIMIT 1",
+            (series, _seconds(self._now)),
         )
         return (datetime.fromtimestamp(rows[0][0], timezone.utc), rows[0][1], rows[0][2]) if rows else None
 
     def share_ok(self, series: str, *, since: datetime) -> float | None:
         """Return the percent of a series' rows whose status is ok; None when there are none: no data is not 0 %."""
         rows = self._query(
-            "SELECT 100.0 * SUM(status = 'ok') / COUNT(*) FROM points WHERE series = ? AND at >= ? AND status != ''",
-            (series, _seconds(since)),
+            "SELECT 100.0 * SUM(status = 'ok') / COUNT(*) FROM points WHERE series = ? AND at BETWEEN ? AND ? AND status != ''",
+            (series, _seconds(since), _seconds(self._now)),
         )
         return rows[0][0] if rows else None
 

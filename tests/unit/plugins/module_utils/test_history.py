@@ -32,7 +32,7 @@ def test_values_are_ordered_thinned_and_keep_the_newest(tmp_path: Path) -> None:
     path = tmp_path / "state" / "history.sqlite"
     for minute in (3, 1, 2, 0, 4):
         store(path, Point("cpu", float(minute), "ok"), at=NOW + timedelta(minutes=minute))
-    with open_history(path, now=NOW) as opened:
+    with open_history(path, now=NOW + timedelta(minutes=4)) as opened:
         assert [value for _at, value, _status in opened.values("cpu", since=LONG_AGO)] == [0, 1, 2, 3, 4]
         assert [value for _at, value, _status in opened.values("cpu", since=LONG_AGO, limit=2)] == [1, 4]
         assert [value for _at, value, _status in opened.values("cpu", since=NOW + timedelta(minutes=3))] == [3, 4]
@@ -42,12 +42,22 @@ def test_values_are_ordered_thinned_and_keep_the_newest(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
+def test_points_of_a_clock_that_was_ahead_are_no_past(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite"
+    store(path, Point("restarts", 1.0, "ok"), at=NOW - timedelta(minutes=5))
+    store(path, Point("restarts", 9.0, "critical"), at=NOW + timedelta(days=30))
+    with open_history(path, now=NOW) as opened:
+        assert opened.last("restarts") == (NOW - timedelta(minutes=5), 1.0, "ok")
+        assert len(opened.values("restarts", since=LONG_AGO)) == 1
+        assert opened.share_ok("restarts", since=LONG_AGO) == 100.0
+
+
 def test_share_ok_knows_the_difference_between_nothing_and_never(tmp_path: Path) -> None:
     path = tmp_path / "h"
     for minute, status in enumerate(["ok", "critical", "ok", "unknown", ""]):
         store(path, Point("web", None, status), at=NOW + timedelta(minutes=minute))
     store(path, Point("down", None, "critical"))
-    with open_history(path, now=NOW) as opened:
+    with open_history(path, now=NOW + timedelta(minutes=4)) as opened:
         assert opened.share_ok("web", since=LONG_AGO) == 50.0
         assert opened.share_ok("down", since=LONG_AGO) == 0.0
         assert opened.share_ok("web", since=NOW + timedelta(days=1)) is None
