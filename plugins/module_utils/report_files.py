@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.heartbeats import (
+    CLOCK_TOLERANCE_SECONDS,
     HEARTBEATS,
     heartbeat_content,
     heartbeat_path,
@@ -41,9 +43,11 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.run_index import (
     is_run_id,
     newest_key,
     past_runs,
+    read_file,
     read_record,
     surplus,
 )
+from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso, to_iso
 
 PAGE = "report.html"
 MARKDOWN = "report.md"
@@ -128,7 +132,14 @@ def write_report(
         written.problems += [f"the heartbeat {name} cannot be used: {reason}" for name, reason in damaged.items()]
         needed = {record["run_id"], *(beat["run_id"] for beat in beats.values())}
         written.removed = surplus(runs, keep=keep_runs, needed=needed)
-        _write_index(directory, [run for run in runs if run["run_id"] not in written.removed])
+        kept = [run for run in runs if run["run_id"] not in written.removed]
+        # This run ends now, so one that ended long after it had a clock that was ahead: it would stay the latest for ever.
+        limit = to_iso(from_iso(record["ended"]) + timedelta(seconds=CLOCK_TOLERANCE_SECONDS + wait_seconds))
+        written.problems += [
+            f"run {run['run_id']} ended in the future ({run['ended']}): a clock was ahead, so it is not the latest"
+            for run in kept if run["ended"] > limit and not run.get("damaged")
+        ]
+        _write_index(directory, kept, not_after=limit)
         for run_id in written.removed:
             _remove_run(directory / RUNS / run_id)
         if prometheus_directory is not None and report.whole:
@@ -172,20 +183,21 @@ def _write_run(directory: Path, report: Report) -> None:
         raise
 
 
-def _write_index(directory: Path, runs: list[dict[str, Any]]) -> None:
+def _write_index(directory: Path, runs: list[dict[str, Any]], *, not_after: str) -> None:
     content = json.dumps({"schema": 1, "runs": runs}, indent=1).encode() + b"\n"
     write_atomically(directory / INDEX, content, FILE_MODE)
     write_atomically(directory / "index.html", index_page(runs).encode("utf-8", "replace"), FILE_MODE)
-    sound = [run for run in runs if not run.get("damaged")]
+    sound = [run for run in runs if not run.get("damaged") and run["ended"] <= not_after]
     if not sound:
         return
     # Real files and not links: they can be copied, served and mailed.
     newest = directory / RUNS / max(sound, key=newest_key)["run_id"]
     for name, latest in _LATEST.items():
         try:
-            content = (newest / name).read_bytes()
-        except OSError as exc:
-            raise UpkeepError(f"cannot read {newest / name}: {exc.strerror}") from exc
+            content = read_file(newest / name)
+        except (OSError, ValueError) as exc:
+            reason = exc.strerror if isinstance(exc, OSError) else str(exc)
+            raise UpkeepError(f"cannot read {newest / name}: {reason}") from exc
         if name == PAGE:
             # The page of a run links upwards. Text of targets cannot hold this: its quotes are escaped.
             content = content.replace(b'href="../../', b'href="')

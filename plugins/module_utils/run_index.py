@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,26 @@ def surplus(entries: Iterable[Mapping[str, Any]], *, keep: int, needed: Iterable
     return removed
 
 
+def read_file(path: Path, *, max_bytes: int = MAX_RECORD_BYTES) -> bytes:
+    """Return what is in a file of ours.
+
+    The directory may belong to an unprivileged user while root reads: what he put there in place of a file is neither
+    followed (a link to a file that only root may read) nor waited for (a pipe).
+
+    :raises FileNotFoundError: when there is none.
+    :raises ValueError: when it is too big or no plain file, with the reason.
+    :raises OSError: when it cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("it is no plain file")
+        content = stream.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise ValueError(f"it is larger than {max_bytes} bytes")
+    return content
+
+
 def read_json(path: Path, *, max_bytes: int = MAX_RECORD_BYTES) -> Any:
     """Return the JSON value in a file.
 
@@ -86,10 +107,7 @@ def read_json(path: Path, *, max_bytes: int = MAX_RECORD_BYTES) -> Any:
     :raises ValueError: when it is too big or no JSON, with the reason.
     :raises OSError: when it cannot be read.
     """
-    with open(path, "rb") as stream:
-        content = stream.read(max_bytes + 1)
-    if len(content) > max_bytes:
-        raise ValueError(f"it is larger than {max_bytes} bytes")
+    content = read_file(path, max_bytes=max_bytes)
     try:
         return json.loads(content)
     except RecursionError:

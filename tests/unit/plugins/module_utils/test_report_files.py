@@ -85,6 +85,32 @@ def test_the_latest_is_the_run_that_ended_last(tmp_path: Path) -> None:
     assert ids(tmp_path) == [record(5)["run_id"], record(3)["run_id"]]
 
 
+def test_a_run_of_a_clock_that_was_ahead_does_not_stay_the_latest(tmp_path: Path) -> None:
+    ahead = record(2_000_000)
+    write(tmp_path, ahead)
+    written = write(tmp_path, record(1))
+    assert json.loads((tmp_path / "latest.json").read_text())["run_id"] == record(1)["run_id"]
+    assert any(ahead["run_id"] in problem and "clock" in problem for problem in written.problems)
+
+
+@pytest.mark.parametrize("name", ["runs/{}/record.json", "runs/{}/report.html", "index.json", "heartbeats/p.daily.json"])
+@pytest.mark.parametrize("plant", ["link", "pipe"])
+def test_a_planted_file_is_neither_followed_nor_waited_for(tmp_path: Path, name: str, plant: str) -> None:
+    """The directory may belong to an unprivileged user while root writes."""
+    secret = tmp_path / "shadow"
+    secret.write_text("root:secret")
+    directory = tmp_path / "reports"
+    write(directory, record(2))
+    path = directory / name.format(record(2)["run_id"])
+    path.unlink()
+    path.symlink_to(secret) if plant == "link" else os.mkfifo(path)
+    try:
+        write(directory, record(1))
+    except UpkeepError as exc:
+        assert str(path) in exc.message
+    assert not [found for found in directory.rglob("*") if found.is_file() and b"secret" in found.read_bytes() and found != path]
+
+
 def test_the_bound_counts_each_playbook_of_each_platform(tmp_path: Path) -> None:
     write(tmp_path, record(0, "daily"), keep=2)
     write(tmp_path, record(1, "daily", "Q"), keep=2)
