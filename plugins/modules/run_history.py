@@ -133,6 +133,9 @@ def read(params: dict[str, Any], *, now: datetime) -> dict[str, Any]:
     if not directory.is_absolute():
         raise UpkeepError(f"directory is {params['directory']!r}; it must be absolute")
     for index, cadence in enumerate(params["heartbeats"]):
+        for key in ("warning_hours", "critical_hours"):
+            if not 0 <= cadence[key] < float("inf"):
+                raise UpkeepError(f"heartbeats[{index}].{key} is {cadence[key]}; it must be a number of hours, 0 or more")
         if cadence["warning_hours"] > cadence["critical_hours"]:
             raise UpkeepError(f"heartbeats[{index}].warning_hours is above critical_hours; it must not be")
     runs, problem = past_runs(directory)

@@ -151,6 +151,8 @@ def test_a_damaged_heartbeat_is_unknown(tmp_path: Path) -> None:
     ("options", "says"),
     [
         ({"heartbeats": [{"playbook": "daily", "warning_hours": 3, "critical_hours": 2}]}, "heartbeats[0].warning_hours is above"),
+        ({"heartbeats": [{"playbook": "daily", "warning_hours": "nan", "critical_hours": "nan"}]}, "heartbeats[0].warning_hours"),
+        ({"heartbeats": [{"playbook": "daily", "warning_hours": -1, "critical_hours": 2}]}, "heartbeats[0].warning_hours"),
         ({"heartbeats": [{"playbook": "daily"}]}, "critical_hours, warning_hours"),
     ],
 )
