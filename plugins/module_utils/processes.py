@@ -28,7 +28,7 @@ INSTALL_HINT = "Install it with: ansible-playbook upkeep.runbook.prepare (Debian
 BECOME_HINT = "Run the task with become: true, so that it may look at processes of other users."
 MAX_PROCESSES = 50_000
 MAX_ARGV_CHARACTERS = 4096
-ZOMBIE, STUCK = "zombie", "disk-sleep"
+ZOMBIE, STUCK, STOPPED = "zombie", "disk-sleep", "stopped"
 
 _FACTS = ["pid", "ppid", "uids", "name", "cmdline", "status", "create_time", "cpu_times", "memory_info"]
 

@@ -14,6 +14,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome impo
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.patterns import found_in
 from ansible_collections.upkeep.runbook.plugins.module_utils.processes import (
     BECOME_HINT,
+    STOPPED,
     Process,
     executable_of,
     read_processes,
@@ -49,7 +50,9 @@ def probe_process(options: dict[str, Any], deadline: Deadline) -> Outcome:
         matching = [process for process, mark in zip(matching, marks) if mark]
     if options["exe"] is not None:
         matching = _running(matching, options["exe"])
-    return judge(options, [process.pid for process in matching])
+    return judge(
+        options, [process.pid for process in matching], stopped=sum(process.state == STOPPED for process in matching)
+    )
 
 
 def _running(processes: list[Process], program: str) -> list[Process]:
@@ -85,14 +88,19 @@ def is_ansible(argv: Iterable[str]) -> bool:
     return any(mark in argument for argument in arguments for mark in _ANSIBLE_MARKS)
 
 
-def judge(options: dict[str, Any], pids: list[int]) -> Outcome:
-    """Return the outcome for the processes that were found."""
+def judge(options: dict[str, Any], pids: list[int], *, stopped: int = 0) -> Outcome:
+    """Return the outcome for the processes that were found.
+
+    :param stopped: how many of them stand still (SIGSTOP, job control); they are there, but do no work.
+    """
     count, minimum, maximum = len(pids), options["minimum"], options["maximum"]
     some = ", ".join(str(pid) for pid in pids[:5]) + (", …" if count > 5 else "")
     summary = f"{target_of(options)}: {count}" + (f" (pid {some})" if pids else "")
+    if stopped:
+        summary += f", {stopped} stopped by a signal"
     details = {"count": count, "pids": pids[:_SHOWN_PIDS]}
     status = OK
-    if count < minimum:
+    if count - stopped < minimum:
         status, summary = CRITICAL, f"{summary}; at least {minimum} expected"
     elif maximum is not None and count > maximum:
         status, summary = CRITICAL, f"{summary}; at most {maximum} expected"

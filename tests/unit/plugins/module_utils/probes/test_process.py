@@ -67,6 +67,15 @@ def test_the_number_is_judged(host, look, bounds, status, said):
     assert (outcome.status, said in outcome.summary) == (status, True), outcome.summary
 
 
+def test_a_process_that_was_stopped_does_no_work_but_is_there(host, look):
+    host.add(104, argv=["node", "frozen.js"], state="stopped")
+    outcome = look("process", pattern="frozen")
+    assert (outcome.status, "1 stopped by a signal" in outcome.summary) == ("critical", True), outcome.summary
+    assert outcome.details["pids"] == [104]
+    assert look("process", pattern="frozen", minimum=0, maximum=0).status == "critical"
+    assert look("process", pattern="frozen|server").status == "ok"
+
+
 def test_hidden_processes_are_not_absent_ones(host, look):
     del host.shown[1]
     outcome = look("process", pattern="nothing like it")
