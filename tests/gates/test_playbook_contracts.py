@@ -53,6 +53,7 @@ def test_a_cadence_looks_in_one_play_and_reports_in_the_next(path: Path) -> None
     assert look["hosts"] == report["hosts"] == HOSTS
     assert look["become"] is True
     assert look["gather_facts"] is report["gather_facts"] is False
+    assert look["strategy"] == report["strategy"] == "ansible.builtin.linear", "under free, run_once runs for every host"
     assert look["ignore_errors"] is look["ignore_unreachable"] is True
     assert not IGNORING & report.keys(), "a verdict that is ignored is none"
     assert report["tags"] == ["always"]
