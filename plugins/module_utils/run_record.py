@@ -90,7 +90,9 @@ def build_record(
     :param report_result: result of those checks (heartbeats), None when none were asked for.
     :raises ValueError: when the run id has another form than ``YYYYMMDDTHHMMSSZ-xxxxxxxx``.
     """
-    hosts = {plain(host, _MAX_NAME): _host(host, found, promised_roles, selection) for host, found in results.items()}
+    hosts: dict[str, dict[str, Any]] = {}
+    for host, found in results.items():
+        hosts[_name_of_its_own(host, hosts)] = _host(host, found, promised_roles, selection)
     run_checks = _run_checks(hosts, promised_roles)
     entry = _report_entry(report_result, run_checks)
     if entry is not None:
@@ -110,6 +112,16 @@ def build_record(
         "health": platform_health(status),
         "hosts": hosts,
     }
+
+
+def _name_of_its_own(host: str, others: Collection[str]) -> str:
+    """Return the name of a host as it is shown; one that was cut to the name of another gets a number."""
+    name = shown = plain(host, _MAX_NAME)
+    number = 2
+    while shown in others:
+        shown = f"{name} ({number})"
+        number += 1
+    return shown
 
 
 def host_status(host: Mapping[str, Any]) -> str:

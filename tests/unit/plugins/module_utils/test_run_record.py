@@ -37,6 +37,16 @@ def record_of(hosts: dict[str, dict[str, Any]], **options: Any) -> dict[str, Any
     return build_record(RUN, hosts, **options)
 
 
+def test_hosts_whose_names_become_one_stay_two() -> None:
+    long = "h" * 300
+    record = record_of({
+        f"{long}a": {"platform": GONE}, f"{long}b": {"platform": PONG, "health": good(), "resources": good()},
+        "a  b": {"platform": GONE}, "a b": {"platform": PONG, "health": good(), "resources": good()},
+    })  # fmt: skip
+    assert len(record["hosts"]) == 4
+    assert [host["reachable"] for host in record["hosts"].values()] == [False, True, False, True]
+
+
 def test_the_schema_is_the_one_that_is_promised() -> None:
     record = record_of({"web": {"platform": PONG, "health": good(), "resources": good("warning")}})
     assert list(record) == [
