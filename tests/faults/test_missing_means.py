@@ -78,15 +78,21 @@ def test_without_a_network_what_lies_behind_it_is_unknown(house: House) -> None:
         {"name": "socket", "type": "websocket", "url": "ws://192.0.2.1/", "timeout_seconds": 2},
         {"name": "upstream", "type": "tcp", "host": "192.0.2.1", "port": 443, "timeout_seconds": 2},
         {"name": "name", "type": "http", "url": "http://ticks.test/", "timeout_seconds": 2},
-        {"name": "tests", "type": "process", "pattern": "pytest"},
+        {"name": "worker", "type": "process", "pattern": "upkeep-worker-of-this-test"},
     ]
-    done = house.start("daily", before=("unshare", "--net"), health_probes=probes).wait()
+    # Not the tests themselves: what started the probe never matches.
+    worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)", "upkeep-worker-of-this-test"])
+    try:
+        done = house.start("daily", before=("unshare", "--net"), health_probes=probes).wait()
+    finally:
+        worker.kill()
+        worker.wait()
     assert done.rc == 2, done.output
     for check in ("http", "websocket", "tcp"):
         row = done.check("alpha", f"service.{check}", {"http": "page", "websocket": "socket", "tcp": "upstream"}[check])
         assert row["status"] == "unknown" and "unreachable" in row["summary"], row
     row = done.check("alpha", "service.http", "name")
     assert row["status"] == "unknown" and "ticks.test" in row["summary"], row
-    assert done.check("alpha", "service.process", "tests")["status"] == "ok"
+    assert done.check("alpha", "service.process", "worker")["status"] == "ok"
     assert done.role("alpha", "resources")["status"] == "ok"
     assert done.record["health"] == "UNKNOWN"
