@@ -13,9 +13,12 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain, 
 
 
 def probe_check(probe: Probe, outcome: Outcome) -> dict[str, Any]:
-    """Return the check result of a probe; its value is the latency unless the type measures something else."""
+    """Return the check result of a probe; its value is the latency unless the type measures something else.
+
+    Thresholds are there only for the latency: those for restarts have another unit than the value, and the summary
+    names the one that was reached.
+    """
     by_latency = "warning_seconds" in probe.options
-    thresholds = ("warning_seconds", "critical_seconds") if by_latency else ("warning_restarts", "critical_restarts")
     return check_result(
         f"service.{probe.type}",
         probe.name,
@@ -23,8 +26,8 @@ def probe_check(probe: Probe, outcome: Outcome) -> dict[str, Any]:
         outcome.summary,
         value=_rounded(outcome.latency_seconds) if by_latency else outcome.value,
         unit="s" if by_latency else outcome.unit,
-        warning=probe.options.get(thresholds[0]),
-        critical=probe.options.get(thresholds[1]),
+        warning=probe.options.get("warning_seconds"),
+        critical=probe.options.get("critical_seconds"),
         hint=next_step(probe, outcome) or None,
     )
 

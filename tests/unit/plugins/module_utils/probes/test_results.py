@@ -58,3 +58,13 @@ def test_who_knows_better_says_the_next_step(status, own, given, shown):
 def test_a_next_step_is_made_plain():
     assert hints(Outcome(CRITICAL, "It is down."), hint="Read\n\x1b[31mits log") == "Read \\x1b[31mits log"
     assert len(hints(Outcome(CRITICAL, "It is down."), hint="x" * 10_000)) == 500
+
+
+@pytest.mark.parametrize("kind", sorted(OPTIONS))
+def test_thresholds_have_the_unit_of_the_value(kind):
+    (probe,) = read_probes([{"type": kind, **NEEDED[kind]}], {})
+    check = probe_check(probe, Outcome(OK, "It is up.", value="active", latency_seconds=0.25))
+    measures_latency = "warning_seconds" in OPTIONS[kind]
+    assert (check["value"], check["unit"]) == ((0.25, "s") if measures_latency else ("active", None))
+    if not measures_latency:
+        assert (check["warning"], check["critical"]) == (None, None)
