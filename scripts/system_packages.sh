@@ -9,6 +9,8 @@ set -euo pipefail
 # One line for each need: the gate, the command or file that must exist, the Debian package that brings it.
 needs() {
     cat <<'TABLE'
+venv      python3                                           python3
+venv      /usr/share/doc/python3-venv                       python3-venv
 sanity    shellcheck                                        shellcheck
 lint      shellcheck                                        shellcheck
 browser   chromium                                          chromium

@@ -23,7 +23,11 @@ exec 9>".cache/${directory##*/}.lock"
 if command -v flock >/dev/null; then flock 9; fi
 
 if ! usable; then
-    python=$(scripts/find_python.sh "${versions[@]}")
+    python=$(scripts/find_python.sh "${versions[@]}" 2>/dev/null) || {
+        # On a bare Debian or Ubuntu the system's own Python lacks venv, which is a package of its own.
+        scripts/system_packages.sh venv
+        python=$(scripts/find_python.sh "${versions[@]}")
+    }
     echo "Making $directory with $("$python" --version)"
     "$python" -m venv --clear "$directory"
 fi
