@@ -49,6 +49,7 @@ clean: ## Remove the virtual environments, caches and whatever else was made her
 ##@ Test it
 .PHONY: test
 test: ## Run every gate below, go on after a failure, end with `N passed, N failed`
+	@# Faults that need a certain moment are tried less often here than in `make faults`.
 	@FAULT_RUNS=$${FAULT_RUNS:-3} scripts/gates.sh $(GATES)
 
 .PHONY: units

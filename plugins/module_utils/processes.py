@@ -146,7 +146,7 @@ def _process(facts: dict[str, Any]) -> Process:
         facts["pid"], facts["ppid"] or 0, uids.effective if uids else None, facts["name"] or "",
         tuple(facts["cmdline"] or ()), facts["status"] or "", facts["create_time"] or 0.0,
         times.user + times.system if times else 0.0, memory.rss if memory else 0, bool(memory and memory.vms),
-    )  # fmt: skip
+    )
 
 
 def _read_listeners() -> list[Listener]:

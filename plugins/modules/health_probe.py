@@ -528,8 +528,7 @@ def outer_spec() -> dict[str, Any]:
     """Return the argument spec without the options of probes: those are checked by the table of each type.
 
     Ansible's check could name neither the index of a wrong probe nor the options of its type, and would give every
-    probe
-    the defaults of all types.
+    probe the defaults of all types.
     """
     spec = argument_spec()
     del spec["probes"]["options"]
