@@ -59,21 +59,13 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible.errors import AnsibleFilterError
-
-from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
-from ansible_collections.upkeep.runbook.plugins.module_utils.native_values import native_value
-from ansible_collections.upkeep.runbook.plugins.module_utils.platform_description import validate_platform
-from ansible_collections.upkeep.runbook.plugins.module_utils.platform_items import Host, service_probes
+from ansible_collections.upkeep.runbook.plugins.module_utils.platform_items import service_probes
+from ansible_collections.upkeep.runbook.plugins.plugin_utils.described_host import derived_items
 
 
 def health_probes(description: Any, inventory_hostname: str, group_names: Any) -> list[dict[str, Any]]:
     """Return the probes of the services of one host."""
-    try:
-        platform = validate_platform(native_value(description)).platform
-    except UpkeepError as error:
-        raise AnsibleFilterError(error.message) from None
-    return service_probes(platform, Host(str(inventory_hostname), native_value(group_names)))
+    return derived_items(service_probes, description, inventory_hostname, group_names)
 
 
 class FilterModule:
