@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible.errors import AnsibleFilterError
 
@@ -14,13 +14,15 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.native_values impor
 from ansible_collections.upkeep.runbook.plugins.module_utils.platform_description import validate_platform
 from ansible_collections.upkeep.runbook.plugins.module_utils.platform_items import Host
 
+Items = TypeVar("Items")
+
 
 def derived_items(
-    items: Callable[[dict[str, Any], Host], list[dict[str, Any]]],
+    items: Callable[[dict[str, Any], Host], Items],
     description: Any,
     inventory_hostname: str,
     group_names: Any,
-) -> list[dict[str, Any]]:
+) -> Items:
     """Return what ``items`` makes of the checked description for one host.
 
     :param items: takes the normalized platform and the host.
