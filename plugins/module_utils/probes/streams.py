@@ -115,7 +115,7 @@ def open_stream(host: str, port: int, deadline: Deadline, tls: dict[str, Any] | 
     :raises Broken: refused, reset, silent, or the wrong certificate.
     :raises Unchecked: when this host could not try.
     """
-    connection = _connect(host, port, deadline)
+    connection = connect(host, port, deadline)
     if tls is None:
         return Stream(connection, deadline)
     try:
@@ -125,7 +125,7 @@ def open_stream(host: str, port: int, deadline: Deadline, tls: dict[str, Any] | 
         raise
 
 
-def _connect(host: str, port: int, deadline: Deadline) -> socket.socket:
+def connect(host: str, port: int, deadline: Deadline) -> socket.socket:
     """Try every address in turn: ``localhost`` is often IPv6 first while the service listens on IPv4 only.
 
     An address that stays silent may use its share of the time, so that the next one gets its chance.
@@ -179,7 +179,7 @@ def _secure(connection: socket.socket, server_name: str, tls: dict[str, Any], de
     except ImportError:
         raise Unchecked("this Python has no ssl module", hint=_SSL_HINT, permanent=True) from None
 
-    context = _tls_context(tls["validate_certs"], tls["ca_file"] or "")
+    context = tls_context(tls["validate_certs"], tls["ca_file"] or "")
     try:
         connection.settimeout(deadline.remaining("did not complete the TLS handshake"))
         secured: socket.socket = context.wrap_socket(connection, server_hostname=server_name)
@@ -195,7 +195,7 @@ def _secure(connection: socket.socket, server_name: str, tls: dict[str, Any], de
         raise Broken(f"failed in the TLS handshake: {getattr(exc, 'strerror', None) or exc}") from exc
 
 
-def _tls_context(validate_certs: bool, ca_file: str) -> Any:
+def tls_context(validate_certs: bool, ca_file: str) -> Any:
     """Return a context, made once for all probes: loading the certificates of the system takes 10 to 40 ms."""
     import ssl
 
