@@ -34,6 +34,7 @@ def rename_away(plan: LogPlan, archive: Archive, folder: Folder) -> None:
     with opened(plan.name, os.O_RDONLY | _LOG, at) as log:
         status = os.fstat(log)
         _refuse_other(plan, status)
+        _refuse_taken(archive, folder)
         try:
             with opened(fresh, _NEW, at) as descriptor:
                 like(descriptor, log, status)
@@ -87,6 +88,12 @@ def _refuse_other(plan: LogPlan, status: os.stat_result) -> None:
         raise Refused("its owner was changed just now; run again")
 
 
+def _refuse_taken(archive: Archive, folder: Folder) -> None:
+    """A name of ours holds a microsecond and chance; should it be taken all the same, nothing is overwritten."""
+    if _exists(archive.name, folder):
+        raise Refused(f"{archive.name} exists already; run again")
+
+
 def copy_and_truncate(plan: LogPlan, archive: Archive, folder: Folder) -> None:
     """Copy the log to the archive and make it empty, for a writer that cannot be told.
 
@@ -100,6 +107,7 @@ def copy_and_truncate(plan: LogPlan, archive: Archive, folder: Folder) -> None:
     with opened(plan.name, os.O_RDWR | _LOG, at) as log:
         status = os.fstat(log)
         _refuse_other(plan, status)
+        _refuse_taken(archive, folder)
         try:
             with opened(draft, _NEW, at) as copy:
                 like(copy, log, status)

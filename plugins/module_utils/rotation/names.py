@@ -88,17 +88,15 @@ def archives_by_log(names: Iterable[str]) -> dict[str, list[Archive]]:
     return found
 
 
-def new_archive(log: str, now: datetime, mark: str) -> Archive:
+def new_archive(log: str, now: datetime, chance: bytes) -> Archive:
     """Return the archive that a rotation makes now.
 
-    :param mark: eight hexadecimal digits by chance, against a second rotation in the same second.
+    The mark is the microsecond, so that archives of one second have the order in which they were made, and chance.
+
+    :param chance: two bytes, against a second rotation at the same moment.
     """
-    return Archive(log, now.astimezone(timezone.utc).strftime(_STAMP), mark)
-
-
-def random_mark() -> str:
-    """Return eight hexadecimal digits."""
-    return os.urandom(4).hex()
+    moment = now.astimezone(timezone.utc)
+    return Archive(log, moment.strftime(_STAMP), f"{moment.microsecond:05x}{chance.hex()[:3]}")
 
 
 def is_too_long(log: str) -> bool:

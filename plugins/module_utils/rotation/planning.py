@@ -24,7 +24,6 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.names impo
     archives_by_log,
     is_too_long,
     new_archive,
-    random_mark,
     read_name,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.rules import Group, surplus, why_not_due
@@ -141,7 +140,7 @@ def _plan(log: Found, folder: Folder, archives: list[Archive], now: datetime, ow
     stamps = [archive.rotated for archive, _size in plan.finished]
     plan.not_due = why_not_due(plan.group, size, max(stamps, default=None), now)
     if not plan.not_due:
-        plan.archive = new_archive(plan.name, now, random_mark())
+        plan.archive = new_archive(plan.name, now, os.urandom(2))
     plan.removals = plan_removals(plan, now)
     return plan
 
