@@ -31,8 +31,6 @@ def check_rules(platform: dict[str, Any], problems: Problems) -> list[str]:
     if certificates and not problems.within("certificates"):
         if not any(certificates[key] for key in ("paths", "endpoints", "served_by")):
             problems.add("certificates", "names no certificate: give paths, endpoints or served_by")
-    if certificates and not problems.within("certificates") and not certificates["paths"] + certificates["endpoints"]:
-        problems.add("certificates", "names no certificate: give paths or endpoints")
     for index, contact in enumerate(platform["contacts"]):
         if not problems.within(f"contacts[{index}]"):
             _check_contact(contact, f"contacts[{index}]", problems)

@@ -132,7 +132,6 @@ def open_stream(host: str, port: int, deadline: Deadline, tls: dict[str, Any] | 
 
 def connect(host: str, port: int, deadline: Deadline) -> socket.socket:
     """Return a TCP connection to the first address of ``host`` that accepts one.
-    """Try every address in turn: ``localhost`` is often IPv6 first while the service listens on IPv4 only.
 
     Every address is tried in turn: ``localhost`` is often IPv6 first while the service listens on IPv4 only. One that
     stays silent may use its share of the time, so that the next one gets its chance.
