@@ -62,6 +62,8 @@ def test_only_addresses_are_replaced() -> None:
         "ansible_ssh_private_key_file",
         "upkeep_report_directory",
         "dependencies_registry",  # no test leaves the machine
+        "notify_smtp",
+        "notify_webhooks",
         "resources_thresholds",  # the figures of the machine that runs the tests; see the file
     }
 
