@@ -102,7 +102,16 @@ class Certificate:
     def signature_algorithm(self) -> str:
         """The name of its signature algorithm as OpenSSL writes it, or its object identifier."""
         oid: str = self._loaded.signature_algorithm_oid.dotted_string
-        return _SIGNATURES.get(oid, oid)
+        name = _SIGNATURES.get(oid, oid)
+        return f"{name}-{self._hash_name()}" if name == "rsassaPss" else name
+
+    def _hash_name(self) -> str:
+        from cryptography.exceptions import UnsupportedAlgorithm
+
+        try:
+            return str(self._loaded.signature_hash_algorithm.name)
+        except (UnsupportedAlgorithm, ValueError, AttributeError):
+            return "unknown"
 
     @property
     def fingerprint_sha256(self) -> str:
@@ -176,8 +185,9 @@ class Certificate:
         signed, text = loaded.signature, loaded.tbs_certificate_bytes
         try:
             if isinstance(public, rsa.RSAPublicKey):
-                # cryptography 38 does not tell the padding; PSS is not verified, and counts as signed by another.
-                public.verify(signed, text, padding.PKCS1v15(), loaded.signature_hash_algorithm)
+                # cryptography before 41 does not tell the padding: there PSS counts as signed by another.
+                how = getattr(loaded, "signature_algorithm_parameters", None) or padding.PKCS1v15()
+                public.verify(signed, text, how, loaded.signature_hash_algorithm)
             elif isinstance(public, ec.EllipticCurvePublicKey):
                 public.verify(signed, text, ec.ECDSA(loaded.signature_hash_algorithm))
             elif loaded.signature_hash_algorithm is not None:

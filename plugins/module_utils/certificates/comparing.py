@@ -70,24 +70,25 @@ def chain_check(subject: str, served: Served, self_signed: bool) -> dict[str, An
 
 
 def served_check(
-    subject: str, path: str, in_file: Certificate | Unreadable, served: Certificate | Unreadable, hint: str
+    path: str, server: str, in_file: Certificate | Unreadable, served: Certificate | Unreadable, hint: str
 ) -> dict[str, Any]:
     """Return whether a server presents the certificate that is in the file.
 
     :param hint: the next step when it presents another, or nothing for the usual one.
     """
-    for what, found in ((path, in_file), (subject, served)):
+    subject = f"{path} at {server}"
+    for what, found in ((path, in_file), (server, served)):
         if isinstance(found, Unreadable):
-            summary = f"{subject}: whether it serves {path} could not be found out: {what} {found}."
+            summary = f"{server}: whether it serves {path} could not be found out: {what} {found}."
             return check_result(SERVED, subject, UNKNOWN, summary, hint=found.hint or None)
     if isinstance(in_file, Unreadable) or isinstance(served, Unreadable) or in_file.der == served.der:
-        return check_result(SERVED, subject, OK, f"{subject} serves the certificate in {path}.")
+        return check_result(SERVED, subject, OK, f"{server} serves the certificate in {path}.")
     older = "an older one" if served.not_before < in_file.not_before else "another one"
     return check_result(
         SERVED,
         subject,
         WARNING,
-        f"{subject} does not serve the certificate in {path}, but {older} that expires on"
+        f"{server} does not serve the certificate in {path}, but {older} that expires on"
         f" {served.not_after:%Y-%m-%d} (the one in the file: {in_file.not_after:%Y-%m-%d}).",
         hint=hint or "Reload the server, so that it reads the file again, such as: systemctl reload nginx",
         evidence={"file_sha256": in_file.fingerprint_sha256, "served_sha256": served.fingerprint_sha256},

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -86,6 +86,7 @@ class Inspection:
         #: The first certificate of each file and of each server, or why there is none.
         self._leaves: dict[str, Certificate | Unreadable] = {}
         self._seen: set[str] = set()
+        self._compared: set[str] = set()
 
     def nothing_can_be_read(self, problem: str) -> None:
         """Note for everything configured that it could not be looked at."""
@@ -125,8 +126,8 @@ class Inspection:
             self._unreadable(subject_of(source, position), Unreadable(f"cannot be read: {reason}", _DAMAGED_HINT))
         for position, certificate in contents.certificates:
             self._judge(source, position, certificate, in_file=True)
-        for key in contents.keys:
-            self._compare_key(source, key, [(source, self._leaves[path])])
+        if contents.keys:
+            self._compare_keys_of(path, contents.keys, [(path, self._leaves[path])])
 
     def _contents_of(self, path: str) -> Contents:
         contents = read_contents(read_bounded(path), self._options.passphrases)
@@ -202,7 +203,7 @@ class Inspection:
             if in_file is None:
                 in_file = self._leaf_of(item.path)
             served = self._leaves[str(item.endpoint)]
-            self._note(SERVED, served_check(str(item.endpoint), plain(item.path), in_file, served, item.hint))
+            self._note(SERVED, served_check(plain(item.path), str(item.endpoint), in_file, served, item.hint))
 
     def _leaf_of(self, path: str) -> Certificate | Unreadable:
         try:
@@ -220,27 +221,29 @@ class Inspection:
                 self._note(KEY_MATCH, key_check(plain(given), exc, []))
                 continue
             for path in [*named, *found]:
+                if path in self._compared:
+                    continue
                 beside = [(name, leaf) for name, leaf in leaves if os.path.dirname(name) == os.path.dirname(path)]
-                self._compare_keys_of(path, beside or leaves)
+                try:
+                    keys = read_contents(read_bounded(path), self._options.passphrases).keys
+                    if not keys:
+                        raise Unreadable("holds no private key", "Name the file of the key.")
+                    self._compare_keys_of(path, keys, beside or leaves)
+                except Unreadable as exc:
+                    self._note(KEY_MATCH, key_check(plain(path), exc, []))
 
-    def _compare_keys_of(self, path: str, leaves: list[tuple[str, Any]]) -> None:
-        try:
-            keys = read_contents(read_bounded(path), self._options.passphrases).keys
-            if not keys:
-                raise Unreadable("holds no private key", "Name the file of the key.")
-        except Unreadable as exc:
-            self._note(KEY_MATCH, key_check(plain(path), exc, []))
-            return
-        for key in keys:
-            self._compare_key(plain(path), key, leaves)
-
-    def _compare_key(self, source: str, key: PrivateKey, leaves: list[tuple[str, Any]]) -> None:
-        readable = [(plain(name), leaf) for name, leaf in leaves if isinstance(leaf, Certificate)]
-        try:
-            public: bytes | Unreadable = key.public_key_der(self._options.passphrases)
-        except Unreadable as exc:
-            public = exc
-        self._note(KEY_MATCH, key_check(source, public, readable))
+    def _compare_keys_of(
+        self, path: str, keys: list[PrivateKey], leaves: Sequence[tuple[str, Certificate | Unreadable]]
+    ) -> None:
+        self._compared.add(path)
+        known = [(plain(name), leaf) for name, leaf in leaves if isinstance(leaf, Certificate)]
+        for number, key in enumerate(keys, 1):
+            try:
+                public: bytes | Unreadable = key.public_key_der(self._options.passphrases)
+            except Unreadable as exc:
+                public = exc
+            subject = plain(path) if number == 1 else f"{plain(path)} (key {number})"
+            self._note(KEY_MATCH, key_check(subject, public, known))
 
     def _unreadable(self, subject: str, problem: Unreadable) -> None:
         self._counts["unreadable"] += 1

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -27,7 +28,7 @@ READABLE = "certificate.readable"
 
 #: Bits below which a key is weak (NIST SP 800-57: less than 112 bits of security).
 LEAST_BITS = {"RSA": 2048, "EC": 224}
-_WEAK_HASHES = ("md2", "md4", "md5", "sha1")
+_WEAK_HASH = re.compile(r"(?i)(?:md[245]|sha1)(?!\d)")
 
 
 class Judged(NamedTuple):
@@ -112,9 +113,8 @@ def strength_of(certificate: Certificate) -> tuple[str, str]:
     if key.size is not None and key.size < LEAST_BITS.get(key.type, 0):
         return WARNING, f"key is weak: {bits} (at least {LEAST_BITS[key.type]})"
     # Nobody looks at the signature of a root: it is trusted because it is in the list.
-    if algorithm.lower().replace("ecdsa-with-", "").replace("dsa-with-", "").startswith(_WEAK_HASHES):
-        if not certificate.self_signed:
-            return WARNING, f"signature is weak: {algorithm}"
+    if _WEAK_HASH.search(algorithm) and not certificate.self_signed:
+        return WARNING, f"signature is weak: {algorithm}"
     return OK, f"key ({bits}) and signature ({algorithm}) are strong"
 
 

@@ -17,6 +17,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode,
 _LINE_BYTES = 4096
 _MOST_LINES = 100
 _MOST_BINARY_BYTES = 16384
+_INJECTED = "sent more data after it agreed to TLS and before TLS had begun"
 
 #: The request code of PostgreSQL that asks for TLS.
 _POSTGRESQL_REQUEST = struct.pack("!II", 8, 80877103)
@@ -35,7 +36,7 @@ def start_tls(stream: Stream, protocol: str) -> None:
     _CONVERSATIONS[protocol](stream)
     if stream.pending:
         # Whoever sits in between could slip in answers that would count as protected.
-        raise Broken("sent more data after it agreed to TLS and before TLS had begun")
+        raise Broken(_INJECTED)
 
 
 def _smtp(stream: Stream) -> None:
@@ -106,9 +107,14 @@ def _line(stream: Stream) -> str:
 
 def _postgresql(stream: Stream) -> None:
     stream.send(_POSTGRESQL_REQUEST)
-    answer = stream.read_exactly(1)
+    # All that has come: more than one byte was slipped in (CVE-2021-23222).
+    answer = stream.read(64)
+    if answer[:1] == b"S" and len(answer) > 1:
+        raise Broken(_INJECTED)
     if answer == b"N":
         raise Broken("refused to start TLS: PostgreSQL has it switched off (ssl = off)")
+    if not answer:
+        raise Broken("closed the connection before TLS had begun")
     if answer != b"S":
         raise Broken(f"does not speak PostgreSQL: it answered {plain(decode(answer))!r}")
 
@@ -134,7 +140,7 @@ def _ldap(stream: Stream) -> None:
     length = head[1]
     if length & 0x80:
         count = length & 0x7F
-        length = int.from_bytes(stream.read_exactly(count), "big") if 1 <= count <= 2 else 0
+        length = int.from_bytes(stream.read_exactly(count), "big") if 1 <= count <= 4 else 0
     if head[:1] != b"\x30" or not 1 <= length <= _MOST_BINARY_BYTES:
         raise Broken("does not speak LDAP")
     answer = stream.read_exactly(length)
