@@ -148,8 +148,11 @@ class _Reading:
             if self._member(name, prefix, depth):
                 self._inner(chunks, name, prefix, depth + 1, size)
 
-        gap_bytes = read_zip(descriptor, self._budget, visit, self._contents.add)
-        self._contents.gap_bytes += gap_bytes
+        def report(problem: ArchiveProblem) -> None:
+            problem.member = _inside(prefix, problem.member)
+            self._contents.add(problem)
+
+        self._contents.gap_bytes += read_zip(descriptor, self._budget, visit, report)
 
     def _member(self, name: bytes, prefix: bytes, depth: int) -> bool:
         """Count a member; tell whether it is called like an archive and is to be opened."""
@@ -187,8 +190,13 @@ class _Reading:
         except ArchiveProblem as problem:
             if contents.failed:
                 raise
-            problem.member = "/".join(filter(None, (plain(decode(path), 300), problem.member)))
+            problem.member = _inside(path, problem.member)
             self._contents.add(problem)
+
+
+def _inside(path: bytes, member: str) -> str:
+    """Return the name of a member of the archive inside at ``path``, for people."""
+    return "/".join(filter(None, (plain(decode(path.rstrip(b"/")), 300), member)))
 
 
 def _expression(pattern: str) -> re.Pattern[bytes]:

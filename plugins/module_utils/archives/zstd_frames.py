@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 _MAGIC = b"\x28\xb5\x2f\xfd"
+#: What follows the first byte, 0x50 to 0x5f, of a frame to be skipped.
+_SKIPPED = b"\x2a\x4d\x18"
 _CONTENT_SIZE_BYTES = (0, 2, 4, 8)
 _DICTIONARY_BYTES = (0, 1, 2, 4)
 _RLE, _RESERVED = 1, 3
@@ -75,10 +77,11 @@ class FrameWalk:
         return 3
 
     def _frame(self, head: bytes) -> int:
+        skippable = bool(head) and 0x50 <= head[0] <= 0x5F and _SKIPPED.startswith(head[1:4])
         if len(head) < 4:
-            self.garbage = not (_MAGIC.startswith(head) or head[1:] == b"\x2a\x4d\x18"[: len(head) - 1])
+            self.garbage = not (skippable or _MAGIC.startswith(head))
             return 0
-        if head[1:4] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F:  # a frame to be skipped
+        if skippable:
             if len(head) < 8:
                 return 0
             self._skip = int.from_bytes(head[4:8], "little")
