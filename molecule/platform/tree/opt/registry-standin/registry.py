@@ -206,8 +206,9 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Print what was asked, one line each, without the time."""
-        print(f"{self.command} {self.path} {args[1] if len(args) > 1 else ''}", flush=True)
+        """Print what was asked, one line each, without the time; of a token only that there was one."""
+        token = " with a token" if self.headers.get("Authorization") else ""
+        print(f"{self.command} {self.path} {args[1] if len(args) > 1 else ''}{token}", flush=True)
 
 
 class Registry(ThreadingHTTPServer):
