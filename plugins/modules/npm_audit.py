@@ -95,7 +95,7 @@ options:
     description:
       - Time for the whole call, all projects and attempts together, V(1) to V(900), in seconds. A project that is not
         audited until then is V(unknown).
-      - An attempt gets an equal share of what is left for the attempts of its project.
+      - An attempt gets an equal share of what is left for the attempts of its project, and at least 5 seconds of it.
     type: int
     default: 90
   retries:

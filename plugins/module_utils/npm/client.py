@@ -30,6 +30,10 @@ GLOBAL_CONFIG = "/etc/npmrc"
 _INSTALL_HINT = "Install npm on this host (Debian and Ubuntu: apt install npm), or name it in the option executable."
 _TIME_HINT = "See whether this host reaches its registry (npm ping), or raise timeout_seconds."
 _LONGEST_PAUSE_SECONDS = 10.0
+#: With less time left npm is not asked any more.
+_LEAST_SECONDS = 0.5
+#: What an attempt gets at least, when that much is left: a slow host needs some seconds to start npm.
+_ATTEMPT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ def audit_arguments(client: Client, folder: str, timeout_seconds: float) -> list
     arguments = [
         client.executable, "audit", "--json", "--package-lock-only", "--package-lock=true", "--ignore-scripts=true",
         "--global=false", "--offline=false", "--dry-run=false", "--fund=false", "--update-notifier=false",
-        "--progress=false", "--color=false", "--loglevel=error", "--logs-max=0", "--fetch-retries=0",
+        "--progress=false", "--color=false", "--loglevel=error", "--fetch-retries=0",
         f"--fetch-timeout={int(timeout_seconds * 1000)}",
         f"--prefix={folder}", f"--cache={os.path.join(client.scratch, 'cache')}",
         f"--userconfig={user_config}", f"--globalconfig={global_config}",
@@ -118,14 +122,15 @@ def audit(
     while True:
         attempt += 1
         remaining = deadline - time.monotonic()
-        if remaining <= 0:
+        if remaining < _LEAST_SECONDS:
             raise Unaudited("the time for all projects was over before npm could be asked", hint=_TIME_HINT)
+        # A registry that says nothing shall not use up the time of the attempts that follow.
+        share = max(remaining / (client.retries + 2 - attempt), min(remaining, _ATTEMPT_SECONDS))
         try:
-            # A registry that says nothing shall not use up the time of the attempts that follow.
-            return _ask(client, project, remaining / max(client.retries + 2 - attempt, 1)), attempt
+            return _ask(client, project, share), attempt
         except Unaudited as exc:
             wait = min(2.0 ** (attempt - 1), _LONGEST_PAUSE_SECONDS)
-            if exc.again and attempt <= client.retries and time.monotonic() + wait < deadline:
+            if exc.again and attempt <= client.retries and time.monotonic() + wait + _LEAST_SECONDS < deadline:
                 pause(wait)
                 continue
             tried = f" ({attempt} attempts in {time.monotonic() - began:.0f} s)" if attempt > 1 else ""
@@ -165,8 +170,9 @@ def read_result(
         return read_report(result.stdout, dependencies, omit)
     except Unaudited as exc:
         text = str(exc)
-        if "printed no" in text and result.stderr.strip():
-            text += f" but said: {plain(result.stderr, 200)}"
+        said = plain(result.stderr.partition("A complete log")[0], 200)
+        if "printed no" in text and said:
+            text += f" but said: {said}"
         raise Unaudited(without_credentials(text), hint=exc.hint, again=exc.again) from exc
 
 

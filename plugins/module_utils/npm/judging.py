@@ -81,7 +81,8 @@ def _sentence(result: Audited, level: str, critical_level: str) -> str:
     counts = count_severities(result.counting)
     number = counts.pop("total")
     if not number:
-        return f"No known vulnerability in the {dependencies} dependencies of {result.path} ({limits}).{ignored}"
+        counted = "1 dependency" if dependencies == 1 else f"{dependencies} dependencies"
+        return f"{result.path} has {counted} and no known vulnerability ({limits}).{ignored}"
     named = ", ".join(f"{count} {severity}" for severity, count in counts.items() if count)
     mended = sum(1 for row in result.counting if row["fix_available"])
     worst = result.counting[0]

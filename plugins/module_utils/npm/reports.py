@@ -41,7 +41,8 @@ def read_report(output: str, dependencies: int, omit: Collection[str]) -> list[d
     :raises Unaudited: when npm reports that there was no audit, or nothing that can be understood.
     """
     try:
-        report = json.loads(output[output.find("{"):]) if "{" in output else None
+        # Where npm fails twice it prints two objects; the first one says what began it.
+        report = json.JSONDecoder().raw_decode(output, output.find("{"))[0] if "{" in output else None
     except (ValueError, RecursionError) as exc:
         raise Unaudited("npm printed no whole report", again=True) from exc
     if not isinstance(report, dict):
@@ -76,7 +77,7 @@ def _failure(report: Mapping[str, Any]) -> Unaudited:
     status = report.get("statusCode")
     # What the registry refuses on principle it refuses again; 408 and 429 ask for another attempt.
     refused = isinstance(status, int) and 400 <= status < 500 and status not in (408, 429)
-    return Unaudited(plain(said, 300).rstrip("."), again=not refused)
+    return Unaudited(f"npm got no audit: {plain(said, 300).rstrip('.')}", again=not refused)
 
 
 def _second_form(vulnerabilities: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
