@@ -13,12 +13,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import yaml
 from containers import Container
 
 PROJECT = Path(__file__).resolve().parents[2]
 
 #: The platform as its user describes it, and over it the addresses of the containers.
 INVENTORIES = (PROJECT / "inventories/neurosensefx", PROJECT / "molecule/platform/inventory")
+
+#: What the user wrote about it.
+DESCRIPTION: dict[str, Any] = yaml.safe_load((INVENTORIES[0] / "group_vars/all.yml").read_text(encoding="utf-8"))["upkeep_platform"]
 
 #: Exit status of ``ansible-playbook`` when a host failed; the verdict of a bad run is such a failure.
 FAILED = 2

@@ -8,10 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
-from upkeep_run import INVENTORIES, PROJECT, Run, newest_record
+from upkeep_run import DESCRIPTION, INVENTORIES, PROJECT, Run, newest_record
 
-DESCRIPTION = yaml.safe_load((INVENTORIES[0] / "group_vars/all.yml").read_text(encoding="utf-8"))["upkeep_platform"]
 PROBED = ("unit", "port", "http", "websocket")
 
 
