@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -87,7 +88,7 @@ def mime_message(
         mail["To"] = Address(addr_spec=recipient)
         # A header is one line; what a host wrote must not begin the next one.
         mail["Subject"] = plain(message.title, 200)
-    except (ValueError, IndexError) as exc:
+    except (ValueError, IndexError, MessageError) as exc:
         raise ChannelFailed(f"the address cannot be written into a mail ({plain(str(exc), 100)})") from None
     mail["Date"] = format_datetime(now)
     mail["Message-ID"] = message_id
@@ -264,5 +265,5 @@ def _own_name() -> str:
 def _is_address(text: str) -> bool:
     try:
         return bool(Address(addr_spec=text).domain)
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, MessageError):
         return False

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What a message says, as plain values; the media lay it out. Pure.
 
-Everything that a host wrote is on one line, printable and bounded before it comes here; each medium escapes it once more.
+Every line of it is printable and bounded; each medium escapes it once more.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 #: More changes than this are counted: a message is read on a telephone, the report has them all.
 MAX_CHANGES = 20
-_MAX_SUMMARY = 400
+_MAX_LINE = 500
 _MAX_TITLE = 180
 
 _HEADINGS = {NEW: "New", WORSE: "Worse", STILL: "Still there", EASED: "Better", RECOVERED: "Recovered"}
@@ -74,17 +74,17 @@ def compose(
     all_clear = not any(told.open for told in tidings)
     sections = list(_sections(changes))
     if failures:
-        lines = tuple((f"{label}: {plain(reason, 200)}",) for label, reason in sorted(failures.items()))
+        lines = tuple((plain(f"{label}: {reason}", _MAX_LINE),) for label, reason in sorted(failures.items()))
         sections.append(Section("Channels that failed", lines))
     facts = [f"Run {record['run_id']} of {record['playbook']}, ended {record['ended']}."]
     if unchanged:
         facts.insert(0, f"{unchanged} more known problem{'' if unchanged == 1 else 's'}, unchanged.")
     if report:
-        facts.append(plain(report, 500))
+        facts.append(plain(report, _MAX_LINE))
     clear = "all clear, " if all_clear else ""
     return Message(
         title=plain(f"{record['platform']} is {record['health']}: {clear}{counted}", _MAX_TITLE),
-        lead=f"{record['platform']} is {record['health']} ({record['playbook']}: {counts_sentence(record)}).",
+        lead=plain(f"{record['platform']} is {record['health']} ({record['playbook']}: {counts_sentence(record)}).", _MAX_LINE),
         sections=tuple(sections),
         facts=tuple(facts),
         status=record["status"],
@@ -145,13 +145,13 @@ def _sections(changes: Sequence[Change]) -> Iterable[Section]:
 def _entry(change: Change) -> tuple[str, ...]:
     where = f"{change.host} {change.check} {change.subject}"
     if change.kind == RECOVERED:
-        return (f"{where} is fine again (was {change.was}, since {change.since})",)
+        return (plain(f"{where} is fine again (was {change.was}, since {change.since})", _MAX_LINE),)
     first = f"{change.status.upper()} {where}"
     if change.kind in (WORSE, EASED):
         first += f" (was {change.was})"
     if change.kind != NEW:
         first += f", since {change.since}"
-    lines = [first, plain(change.summary, _MAX_SUMMARY)]
+    lines = [plain(first, _MAX_LINE), plain(change.summary, _MAX_LINE)]
     if change.hint:
-        lines.append(f"Next: {plain(change.hint, _MAX_SUMMARY)}")
+        lines.append(f"Next: {plain(change.hint, _MAX_LINE)}")
     return tuple(lines)
