@@ -64,7 +64,6 @@ def pack(folder: int, raw: str, compress: str, pool: Executor | None = None) -> 
             status = os.fstat(source)
             if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
                 raise PackingProblem("it is no ordinary file of its own any more")
-            remove(draft, folder)
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
             if compress == "zstd":
                 _zstd(folder, raw, draft, status.st_size)
