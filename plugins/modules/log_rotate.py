@@ -169,6 +169,10 @@ options:
   run_id:
     description: Id of the run, which a second run is told while this one works.
     type: str
+  check_logrotate:
+    description: Whether to look for logs that the system's logrotate rotates too, in C(/etc/logrotate.conf) and what it includes.
+    type: bool
+    default: true
 seealso:
   - module: upkeep.runbook.logrotate_status
 """
@@ -252,6 +256,7 @@ checks:
   description:
     - C(log.rotation) for each log. It is a warning when the log was refused or its writer has not left, and critical when it
       could not be rotated.
+    - C(log.managed_twice) is a warning for each pattern of the system's logrotate that means one of the logs too.
   returned: always
   type: list
   elements: dict
@@ -319,6 +324,7 @@ def argument_spec() -> dict[str, Any]:
         "state_directory": {"type": "path", "default": "/var/lib/upkeep"},
         "lock_wait_seconds": {"type": "float", "default": 0.0},
         "run_id": {"type": "str"},
+        "check_logrotate": {"type": "bool", "default": True},
         "return_all": {"type": "bool", "default": False},
     }
 

@@ -7,19 +7,28 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Optional
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.folders import Folder, Refused
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.names import SUFFIXES, Archive
-from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.packing import PackingProblem, pack
+from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.packing import (
+    PIECE_BYTES,
+    PackingProblem,
+    make_durable,
+    pack,
+    remove,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.planning import LogPlan
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.writers import Identity, identity_of
 
 #: So many archives are packed before the folder is flushed to disk once and their raw files go.
-BATCH = 64
-#: Threads that pack; two of them leave a service the rest of a machine, and a third waits for the disk meanwhile.
-THREADS = 3
+BATCH = 256
+#: Threads that pack: the services on this host need processors too.
+THREADS = 2
+#: A log that is larger is packed in pieces, by all threads together.
+LARGE_BYTES = 4 * PIECE_BYTES
 
 Job = tuple[LogPlan, Archive, Identity]
 Packed = tuple[Job, Optional[tuple[str, int]], str]
@@ -44,25 +53,35 @@ def pack_archives(
             by_folder.setdefault(plan.folder, []).extend(jobs)
     if not any(by_folder.values()):
         return
-    from concurrent.futures import ThreadPoolExecutor
-
     with ThreadPoolExecutor(THREADS) as pool:
         for jobs in by_folder.values():
             for start in range(0, len(jobs), BATCH):
                 batch = jobs[start : start + BATCH]
                 try:
                     with in_folder([plan for plan, _archive, _identity in batch]) as folder:
-                        _finish(list(pool.map(lambda job: _pack(job, folder), batch)), folder)
+                        _finish(_pack_batch(batch, folder, pool), folder)
                 except (Refused, OSError) as exc:
                     reason = str(exc) if isinstance(exc, Refused) else f"its folder cannot be worked in ({exc.strerror})"
                     for plan, _archive, _identity in batch:
                         plan.failures.append(reason)
 
 
-def _pack(job: Job, folder: Folder) -> Packed:
+def _pack_batch(jobs: Sequence[Job], folder: Folder, pool: Executor) -> list[Packed]:
+    """Pack small logs beside each other, and large ones one after the other."""
+    large = [job for job in jobs if _size(job, folder) > LARGE_BYTES]
+    small = [job for job in jobs if job not in large] if large else jobs
+    packed = list(pool.map(lambda job: _pack(job, folder, None), small))
+    return packed + [_pack(job, folder, pool) for job in large]
+
+
+def _size(job: Job, folder: Folder) -> int:
+    return os.stat(job[1].name, dir_fd=folder.descriptor, follow_symlinks=False).st_size
+
+
+def _pack(job: Job, folder: Folder, pool: Executor | None) -> Packed:
     plan, archive, _identity = job
     try:
-        return job, pack(folder.descriptor, archive.name, plan.group.compress), ""
+        return job, pack(folder.descriptor, archive.name, plan.group.compress, pool), ""
     except PackingProblem as exc:
         return job, None, str(exc)
 
@@ -71,6 +90,13 @@ def _finish(results: Sequence[Packed], folder: Folder) -> None:
     """Give the packed copies their names, make these survive a power cut, and only then remove the raw files."""
     at = folder.descriptor
     renamed = []
+    drafts = [packed[0] for _job, packed, _problem in results if packed is not None]
+    try:
+        make_durable(at, drafts)
+    except OSError as exc:
+        for draft in drafts:
+            remove(draft, at)
+        results = [(job, None, exc.strerror or str(exc)) for job, _packed, _problem in results]
     for job, packed, problem in results:
         plan, archive, identity = job
         if packed is None:

@@ -14,6 +14,10 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.locking import Lock
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.answer import build_answer
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.finishing import pack_archives, remove_archives
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.folders import Folder, Refused, acting_as, open_folder
+from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.logrotate_configuration import (
+    check_managed_twice,
+    read_configuration,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.moving import (
     copy_and_truncate,
     finish_interrupted_copy,
@@ -65,8 +69,10 @@ def _answer(
     *,
     done: bool,
 ) -> dict[str, Any]:
+    ours = [plan.path for plan in plans if not plan.missing]
+    twice = check_managed_twice(ours, read_configuration()) if params["check_logrotate"] else []
     return build_answer(
-        plans, unmatched, [], return_all=bool(params["return_all"]), unseen=unseen, done=done, now=now
+        plans, unmatched, twice, return_all=bool(params["return_all"]), unseen=unseen, done=done, now=now
     )
 
 
