@@ -37,6 +37,7 @@ OPERATIONS, SECURITY, OWNER = (f"{name}@neurosensefx.example" for name in ("oper
 SITE_FILE = f"{LIVE}/{SITE}/fullchain.pem"
 ROOT, BACKEND, LIBRARY = "/opt/neurosensefx", "/opt/neurosensefx/services/tick-backend", "/opt/neurosensefx/libs/cTrader-Layer"
 LOGS = "/opt/neurosensefx/logs"
+TWICE = "/etc/logrotate.d/neurosensefx"
 GROUP_OF_BACKUPS = f"{BACKUPS}/comprehensive_backup_*.tar.gz"
 SECRETS = ("knows-nothing-else", "8f14e45f")
 
@@ -56,6 +57,9 @@ FIRST_WAVE = {
     (APP, "certificate.expiry", f"{LIVE}/expired.example/fullchain.pem", "critical"): "expired 12",
     (APP, "certificate.key_match", f"{LIVE}/mixed.example/privkey.pem", "critical"): "does not belong to",
     (APP, "certificate.served", f"{SITE_FILE} at {SITE}:443", "warning"): f"does not serve the certificate in {SITE_FILE}",
+    (APP, "log.rotation", f"{LOGS}/backend.log", "warning"): "its folder may be written by others",
+    (APP, "log.rotation", f"{LOGS}/frontend.log", "warning"): "its folder may be written by others",
+    (SECOND, "log.system_rotation", "/etc/logrotate.conf", "warning"): "bad rotation count 'many'",
     (APP, "dependency.audit", BACKEND, "warning"): "1 high",
     (SECOND, "dependency.audit", ROOT, "unknown"): "ECONNREFUSED",
     (SECOND, "dependency.audit", BACKEND, "unknown"): "ECONNREFUSED",
@@ -65,6 +69,9 @@ FIRST_WAVE = {
 }
 
 SECOND_WAVE = {
+    (APP, "log.rotation", f"{LOGS}/backend.log", "warning"): "(node server.js) still writes to an archive",
+    (APP, "log.rotation", f"{LOGS}/frontend.log", "warning"): "(node preview.js) still writes to an archive",
+    (APP, "log.managed_twice", f"{TWICE}: {LOGS}/backend.log", "warning"): f"{TWICE} rotates {LOGS}/backend.log too",
     (APP, "dependency.audit", ROOT, "unknown"): "405",
     (APP, "dependency.audit", BACKEND, "unknown"): "405",
     (APP, "dependency.audit", LIBRARY, "unknown"): "405",
@@ -115,8 +122,23 @@ def all_of(*broken: object) -> Iterator[None]:
         yield
 
 
+def lines_written(host: Container, log: str, since: str, number: str) -> list[int]:
+    """The numbers of the lines that a service wrote since a time, in all archives of its log and in the log.
+
+    :param number: an awk expression for the number of a line, 0 in a line that is not numbered.
+    """
+    program = f"$1 >= since {{ number = {number}; if (number > 0) print number }}"
+    return [int(line) for line in host.sh(f"cd {LOGS} && zcat -f {log}* | awk -v since={since} '{program}'").split()]
+
+
 @pytest.fixture(scope="module")
-def first_wave(app: Container, second: Container) -> tuple[Told, Told]:
+def began(app: Container) -> str:
+    """When the day began, as the logs write it."""
+    return app.sh("date --utc +%Y-%m-%dT%H:%M:%S.%3NZ").strip()
+
+
+@pytest.fixture(scope="module")
+def first_wave(app: Container, second: Container, began: str) -> tuple[Told, Told]:
     """The run that finds the first wave, and one that finds it again."""
     app.sh(f"rm -rf {REPORTS_ON_HOST}")
     with all_of(
@@ -124,6 +146,8 @@ def first_wave(app: Container, second: Container) -> tuple[Told, Told]:
         another_certificate(app, "expired.example", certificate="expired", key="expired"),
         another_certificate(app, "mixed.example", certificate="renewed", key="expired"),
         renewed_certificate(app),
+        mode(app, LOGS, "0777", usual="0755"),
+        file(second, "/etc/logrotate.d/broken", "/var/log/nginx/error.log {\n  rotate many\n}\n"),
         advisory(app, **VULNERABLE),
         second.stopped("registry-standin"),
         no_backup_for_days(app, 2),
@@ -143,11 +167,14 @@ def second_wave(app: Container, first_wave: object) -> Told:
         "reason": "The logs were removed from the backup.",
     }
     with all_of(
+        # The logs are due again; their writers do not leave them.
+        app.faults(ignore_reopen=True),
+        file(app, TWICE, f"{LOGS}/backend.log {{\n  weekly\n}}\n"),
         registry_fault(app, "405"),
         newest_backup(app, "rm *.log application.tar.gz"),
         sink_fault(app, "mail", "refuse"),
     ):
-        return daily(app, upkeep_silences=[known])
+        return daily(app, upkeep_silences=[known], logs_min_age_hours=0, logs_wait_seconds=2)
 
 
 @pytest.fixture(scope="module")
@@ -230,6 +257,16 @@ def test_everybody_hears_that_it_is_over(mended: Told) -> None:
     for address in mended.addresses():
         assert "RECOVERED" in mended.mail_to(address).text
     assert mended.chat == []
+
+
+@pytest.mark.parametrize(
+    ("log", "number"), [("backend.log", '$2 == "tick" ? $3 + 0 : 0'), ("frontend.log", 'index($3, "visit=") ? substr($3, 10) + 0 : 0')]
+)
+def test_no_line_of_the_day_is_lost(app: Container, began: str, mended: Told, log: str, number: str) -> None:
+    """Through a rotation that was refused, one that the writer ignored, and one that ended it."""
+    written = lines_written(app, log, began, number)
+    assert sorted(written) == list(range(min(written), max(written) + 1))
+    assert app.sh(f"find {LOGS} -name '{log}-*' -not -name '*.gz'") == "", "every archive is packed in the end"
 
 
 def test_secrets_are_nowhere(app: Container, first_wave: tuple[Told, Told], second_wave: Told, mended: Told) -> None:

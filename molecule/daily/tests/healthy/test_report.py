@@ -33,7 +33,25 @@ def inventory(*paths: Path) -> dict[str, dict[str, object]]:
 def test_platform_is_healthy_and_nothing_is_unknown(converged: Run) -> None:
     assert converged.health == "HEALTHY"
     assert converged.problems() == set()
-    assert all(entry["status"] == "ok" for host in converged.record["hosts"].values() for entry in host["roles"].values())
+
+
+def test_every_role_has_a_result_where_it_is_concerned(converged: Run) -> None:
+    """The second host serves no certificate and keeps no backup."""
+    looked = ("platform", "health", "resources", "certificates", "logs", "dependencies", "backups")
+    statuses = {
+        host: {role: entry["status"] for role, entry in found["roles"].items()} for host, found in converged.record["hosts"].items()
+    }
+    everything = {role: "ok" for role in looked}
+    assert statuses == {"nsfx-app-1": everything, "nsfx-app-2": {**everything, "certificates": "not_run", "backups": "not_run"}}
+
+
+def test_everything_of_the_inventory_is_a_subject(converged: Run) -> None:
+    expected = {("dependency.audit", project) for project in DESCRIPTION["node_projects"]}
+    expected |= {("log.rotation", log) for service in DESCRIPTION["services"] for log in service.get("logs", [])}
+    expected |= {("certificate.chain", endpoint) for endpoint in DESCRIPTION["certificates"]["endpoints"]}
+    expected |= {("backup.readable", f"{DESCRIPTION['backup']['directory']}/{DESCRIPTION['backup']['pattern']}")}
+    found = {(check.check, check.subject) for check in converged.checks() if check.host == "nsfx-app-1"}
+    assert expected <= found
 
 
 def test_every_service_of_the_inventory_is_a_subject(converged: Run) -> None:
