@@ -107,7 +107,7 @@ browser: venv-test ## The HTML report in headless Chromium
 .PHONY: faults
 faults: venv-test ## What must survive: dead hosts, full disks, two runs at once, SIGKILL
 	@scripts/system_packages.sh faults
-	@FAULT_RUNS=$${FAULT_RUNS:-20} $(PYTEST) tests/faults
+	@FAULT_RUNS=$${FAULT_RUNS:-20} $(PYTEST) --numprocesses auto tests/faults
 
 .PHONY: molecule
 molecule: venv-test ## The daily run on a real platform in systemd containers
