@@ -16,9 +16,9 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.checks import (
     grade,
     severity,
 )
+from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import bytes_text
 from ansible_collections.upkeep.runbook.plugins.module_utils.processes import Unseen
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.figures import (
-    bytes_text,
     duration_text,
     number_text,
     thresholds_text,
