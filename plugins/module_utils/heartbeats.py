@@ -15,9 +15,9 @@ from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import UNKNOWN, check_result, grade
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
-from ansible_collections.upkeep.runbook.plugins.module_utils.run_index import is_run_id, read_json
+from ansible_collections.upkeep.runbook.plugins.module_utils.run_index import read_json
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
-from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso
+from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso, is_run_id
 
 HEARTBEATS = "heartbeats"
 SCHEMA = 1
