@@ -524,7 +524,7 @@ def argument_spec() -> dict[str, Any]:
     }
 
 
-def outer_spec() -> dict[str, Any]:
+def spec_without_probe_options() -> dict[str, Any]:
     """Return the argument spec without the options of probes: those are checked by the table of each type.
 
     Ansible's check could name neither the index of a wrong probe nor the options of its type, and would give every
@@ -552,7 +552,7 @@ class DiscreetModule(AnsibleModule):
 
 def main() -> None:
     """Run the probes; a service that is down is a result, only a wrong option is a failure."""
-    module = DiscreetModule(argument_spec=outer_spec(), supports_check_mode=True)
+    module = DiscreetModule(argument_spec=spec_without_probe_options(), supports_check_mode=True)
     module.no_log_values.update(secrets_of(module.params))
     try:
         result = examine(module.params, now=utc_now(), check_mode=module.check_mode)
