@@ -77,6 +77,7 @@ options:
         description:
           - The next step for who reads that the probe is not ok, such as where its log is.
           - A probe that could not look tells what keeps it from looking instead, where it knows.
+          - Without it, what the type of the probe knows, such as a command that looks closer.
         type: str
       warning_seconds:
         description: A latency from which a right answer is a V(warning). Of types V(http), V(tcp), V(websocket), V(dns)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import shlex
 import shutil
 import time
 from collections.abc import Callable
@@ -145,7 +146,7 @@ def judge(
     facts: dict[str, Any] = {"value": online, "unit": "instances", "restarts": restarts, "details": details}
     if problems:
         text = f"{target}: {len(problems)} of {len(instances)} instances not well: {'; '.join(problems[:3])}."
-        return Outcome(CRITICAL, text, hint=f"Read its log with: pm2 logs {options['app']} --nostream", **facts)
+        return Outcome(CRITICAL, text, hint=f"Read its log with: pm2 logs {shlex.quote(options['app'])} --nostream", **facts)
     if online < options["minimum"]:
         text = f"{target}: {online} instances online; at least {options['minimum']} expected."
         return Outcome(CRITICAL, text, **facts)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK
@@ -73,5 +74,5 @@ def judge(options: dict[str, Any], properties: dict[str, str]) -> Outcome:
     why = f", result {result}" if result not in ("", "success") else ""
     expected = listed(options["expect_state"])
     return Outcome(
-        CRITICAL, f"{text}{why}; {expected} was expected.", hint=_LOG_HINT.format(unit=options["unit"]), **outcome
+        CRITICAL, f"{text}{why}; {expected} was expected.", hint=_LOG_HINT.format(unit=shlex.quote(options["unit"])), **outcome
     )
