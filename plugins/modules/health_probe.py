@@ -264,7 +264,9 @@ options:
         elements: str
         default: []
       argv:
-        description: Program and arguments. No shell is involved, and C(LC_ALL) is V(C). Required for type V(command).
+        description:
+          - Program and arguments. No shell is involved, and C(LC_ALL) is V(C). Required for type V(command).
+          - It is the command that is waited for, and not a daemon that it leaves behind with its output open.
         type: list
         elements: str
       directory:
