@@ -179,13 +179,15 @@ options:
         type: bool
         default: true
       address:
-        description: IP address that the listener must serve; one on all addresses serves it. By default any. Of type
-          V(port).
+        description:
+          - IP address that the listener must serve; one on all addresses serves it, and one for IPv6 only no IPv4 address.
+            By default any. Of type V(port).
         type: str
       unit:
         description:
           - Of type V(unit), the unit to ask for. Required.
-          - Of type V(port), the unit that the listening process must belong to. Without a suffix it is a service.
+          - Of type V(port), the unit that the listening process must belong to. Without a suffix it is a service. An alias will
+            do.
         type: str
       pid_file:
         description: File with the id of the process that must listen, itself or through a process it started. Of type

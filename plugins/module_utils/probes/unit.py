@@ -26,9 +26,21 @@ def target_of(options: dict[str, Any]) -> str:
 
 def probe_unit(options: dict[str, Any], deadline: Deadline) -> Outcome:
     """Ask systemd once."""
-    argv = ["systemctl", "show", "--no-pager", f"--property={','.join(_PROPERTIES)}", "--", options["unit"]]
-    result = run_command(argv, timeout_seconds=deadline.remaining())
-    return judge(options, read_properties(result))
+    return judge(options, _ask_systemd(options["unit"], _PROPERTIES, deadline))
+
+
+def names_of(unit: str, deadline: Deadline) -> set[str]:
+    """Return all names of a unit: ``sshd.service`` may be an alias of ``ssh.service``, whose processes are its own.
+
+    :raises Unchecked: when systemd does not tell.
+    """
+    properties = _ask_systemd(unit, ("Id", "Names"), deadline)
+    return {properties.get("Id", ""), *properties.get("Names", "").split()} - {""}
+
+
+def _ask_systemd(unit: str, properties: tuple[str, ...], deadline: Deadline) -> dict[str, str]:
+    argv = ["systemctl", "show", "--no-pager", f"--property={','.join(properties)}", "--", unit]
+    return read_properties(run_command(argv, timeout_seconds=deadline.remaining()))
 
 
 def read_properties(result: CommandResult) -> dict[str, str]:
