@@ -1,31 +1,15 @@
 # Copyright: upkeep.runbook contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The next step for who reads that a probe is not ok."""
+"""How to look closer at what a probe found wrong: the next step where nobody else knows one."""
 
 from __future__ import annotations
 
 import shlex
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, UNKNOWN
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.addresses import parse_url, place
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.options import Probe
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import Outcome
 
 _LOCAL = ("localhost", "::1")
-
-
-def next_step(probe: Probe, outcome: Outcome) -> str:
-    """Return how to go on; an empty text when all is well.
-
-    Whoever wrote ``hint`` knows the service better than its type does. What keeps a probe from looking is no matter of
-    the service: there the probe knows better. Where nobody said anything, the type knows how to look closer.
-    """
-    if outcome.status == OK:
-        return ""
-    given = probe.options["hint"] or ""
-    known = outcome.hint or given if outcome.status == UNKNOWN else given or outcome.hint
-    return known or look_closer(probe.type, probe.options)
 
 
 def look_closer(kind: str, options: dict[str, Any]) -> str:

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.checks import check_result
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.next_steps import next_step
+from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, UNKNOWN, check_result
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.options import Probe
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import Outcome
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain, plain_value
@@ -47,6 +46,23 @@ def probe_row(probe: Probe, outcome: Outcome) -> dict[str, Any]:
     if hint:
         row["hint"] = plain(hint, 500)
     return row
+
+
+def next_step(probe: Probe, outcome: Outcome) -> str:
+    """Return how to go on; an empty text when all is well.
+
+    Whoever wrote ``hint`` knows the service better than its type does. What keeps a probe from looking is no matter of
+    the service: there the probe knows better. Where nobody said anything, the type knows how to look closer.
+    """
+    if outcome.status == OK:
+        return ""
+    given = probe.options["hint"] or ""
+    known = outcome.hint or given if outcome.status == UNKNOWN else given or outcome.hint
+    if known:
+        return known
+    from ansible_collections.upkeep.runbook.plugins.module_utils.probes.next_steps import look_closer
+
+    return look_closer(probe.type, probe.options)
 
 
 def _rounded(latency: float | None) -> float | None:
