@@ -18,6 +18,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.probes.deadline imp
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.dual_stack import ipv6_only
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import Outcome, Unchecked, listed
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.patterns import found
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.pid_files import pid_in
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.unit import names_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.processes import (
     BECOME_HINT,
@@ -185,13 +186,13 @@ def pid_from(pid_file: str) -> int:
     :raises Unchecked: when the file cannot be read or holds no process id.
     """
     try:
-        text = Path(pid_file).read_text("ascii", "replace")[:64].strip()
+        pid = pid_in(pid_file)
     except OSError as exc:
         hint = BECOME_HINT if isinstance(exc, PermissionError) else "Correct pid_file, or let the service write it."
         raise Unchecked(f"the pid file {pid_file} cannot be read ({exc.strerror})", hint=hint) from exc
-    if not text.split(maxsplit=1)[:1] or not text.split()[0].isdigit():
+    if pid is None:
         raise Unchecked(f"the pid file {pid_file} holds no process id")
-    return int(text.split()[0])
+    return pid
 
 
 def _descends(process: Process, ancestor: int, processes: dict[int, Process]) -> bool:

@@ -8,6 +8,7 @@ import pwd
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes import dual_stack
@@ -188,6 +189,15 @@ def test_a_pid_file_names_the_process_or_its_parent(host, probe, tmp_path, conte
     outcome = probe(pid_file=str(tmp_path / "app.pid"), pattern="worker")
     assert outcome.status == status, outcome.summary
     assert ("holds no process id" in outcome.summary) is (status == "unknown")
+
+
+@pytest.mark.parametrize("hostile", ["pipe", "endless", "directory"])
+def test_what_stands_in_place_of_a_pid_file_does_not_hold_the_probe(host, probe, tmp_path, hostile):
+    path = tmp_path / "app.pid"
+    {"pipe": os.mkfifo, "endless": lambda at: at.symlink_to("/dev/zero"), "directory": os.mkdir}[hostile](path)
+    started = time.monotonic()
+    outcome = probe(pid_file=str(path), timeout_seconds=60)
+    assert outcome.status == "unknown" and time.monotonic() - started < 30, outcome.summary
 
 
 def test_a_pid_file_that_is_missing_is_unknown(host, probe, tmp_path):
