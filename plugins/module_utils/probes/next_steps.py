@@ -7,7 +7,8 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.addresses import parse_url, place
+from ansible_collections.upkeep.runbook.plugins.module_utils.host_port import place
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.addresses import parse_url
 
 _LOCAL = ("localhost", "::1")
 
