@@ -113,8 +113,12 @@ def _check_options(options: Mapping[str, Any]) -> None:
 
 
 def _check_registry(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        known = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        known = False
+    if not known:
         raise UpkeepError(f"registry: {plain(url.rpartition('@')[2], 100)!r} is not accepted; give an http:// or https:// URL.")
     if "@" in parts.netloc:
         raise UpkeepError(
