@@ -73,7 +73,8 @@ def compare(directory: Path, url: str) -> None:
     commands = {f"npm audit, {PROJECTS} projects in turn": ["sh", "-c", serial]}
     for label, tasks in ((f"one call, {PROJECTS} projects", [task]), ("one call, 1 project", [one]), (f"loop of {PROJECTS} commands", [loop]), ("no task", [])):
         path = directory / f"{len(commands)}.json"
-        path.write_text(json.dumps([{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}]))
+        play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}
+        path.write_text(json.dumps([play]))
         commands[label] = ansible_playbook("-i", "localhost,", "-e", f"ansible_python_interpreter={sys.executable}", str(path))
     print_table(
         f"Dependencies: {PROJECTS} projects of {PACKAGES} packages (whole playbook)",

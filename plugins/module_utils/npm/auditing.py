@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, fold_ok, worst_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
-from ansible_collections.upkeep.runbook.plugins.module_utils.npm.client import Client, audit, find_npm, private_folder
+from ansible_collections.upkeep.runbook.plugins.module_utils.npm.client import Client, audit, private_folder
 from ansible_collections.upkeep.runbook.plugins.module_utils.npm.ignores import Ignore, divide, ignore_checks, read_ignores
 from ansible_collections.upkeep.runbook.plugins.module_utils.npm.judging import Audited, project_check, project_row
 from ansible_collections.upkeep.runbook.plugins.module_utils.npm.projects import Unaudited, read_project

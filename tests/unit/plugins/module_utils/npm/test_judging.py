@@ -55,7 +55,9 @@ def test_the_sentence_has_figures_and_thresholds() -> None:
     assert len(check["evidence"]["vulnerabilities"]) == 3 and len(check["evidence"]["vulnerabilities"][0]["paths"]) == 3
 
 
-@pytest.mark.parametrize(("dependencies", "words"), [(0, "0 dependencies of a registry"), (1, "has 1 dependency and"), (9, "has 9 dependencies and")])
+@pytest.mark.parametrize(
+    ("dependencies", "words"), [(0, "0 dependencies of a registry"), (1, "has 1 dependency and"), (9, "has 9 dependencies and")]
+)
 def test_clean_says_of_how_many(dependencies: int, words: str) -> None:
     check = project_check(audited(dependencies=dependencies), "high", "critical")
     assert check["status"] == "ok" and words in check["summary"]

@@ -177,3 +177,14 @@ def test_what_the_lockfile_lacks_is_named() -> None:
     assert unlocked(manifest, packages, ()) == ("b", "c")
     assert unlocked(manifest, packages, ("dev",)) == ("b",)
     assert unlocked({"dependencies": "a"}, {}, ()) == ()
+
+
+def test_without_the_right_to_read_the_next_step_is_become(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    path = write(tmp_path / "app", package_json=MANIFEST, package__lock_json=LOCK)
+    monkeypatch.setattr(os, "open", refuse)
+    assert str(refusal(path)) == "package.json may not be read" and "become: true" in refusal(path).hint
+    monkeypatch.setattr(os, "listdir", refuse)
+    assert str(refusal(path)) == f"{path} may not be read"

@@ -159,7 +159,9 @@ def test_what_is_no_report_is_no_clean_one(output: str, words: str) -> None:
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize(("status", "again"), [(405, False), (404, False), (401, False), (408, True), (429, True), (500, True), (None, True)])
+@pytest.mark.parametrize(
+    ("status", "again"), [(405, False), (404, False), (401, False), (408, True), (429, True), (500, True), (None, True)]
+)
 def test_what_may_pass_is_tried_again(status: Any, again: bool) -> None:
     with pytest.raises(Unaudited) as caught:
         read_report(json.dumps({"message": "trouble", "statusCode": status}), 4, ())
