@@ -71,7 +71,10 @@ def compare(directory: Path, url: str) -> None:
         "ansible.builtin.command": {"argv": [str(NPM), "audit", *flags.split()], "chdir": "{{ item }}"},
     }
     commands = {f"npm audit, {PROJECTS} projects in turn": ["sh", "-c", serial]}
-    for label, tasks in ((f"one call, {PROJECTS} projects", [task]), ("one call, 1 project", [one]), (f"loop of {PROJECTS} commands", [loop]), ("no task", [])):
+    plays = {
+        f"one call, {PROJECTS} projects": [task], "one call, 1 project": [one], f"loop of {PROJECTS} commands": [loop], "no task": [],
+    }
+    for label, tasks in plays.items():
         path = directory / f"{len(commands)}.json"
         play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}
         path.write_text(json.dumps([play]))

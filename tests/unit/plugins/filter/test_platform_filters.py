@@ -138,7 +138,9 @@ def test_what_deserves_a_look_is_printed_as_a_warning() -> None:
 def test_projects_are_those_of_the_host_each_once() -> None:
     description = {
         **DESCRIPTION,
-        "node_projects": ["{{ '/opt/shop' }}", {"path": "/opt/shop/api", "hosts": ["backend"]}, {"path": "/opt/b", "hosts": ["other"]}, "/opt/shop"],
+        "node_projects": [
+            "{{ '/opt/shop' }}", {"path": "/opt/shop/api", "hosts": ["backend"]}, {"path": "/opt/b", "hosts": ["other"]}, "/opt/shop",
+        ],
     }
     expression = "upkeep_platform | upkeep.runbook.dependency_projects('a', ['backend'])"
     assert render(expression, upkeep_platform=description) == {"value": ["/opt/shop", "/opt/shop/api"]}
