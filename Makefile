@@ -117,4 +117,5 @@ molecule: venv-test ## The daily run on a real platform in systemd containers
 .PHONY: bench
 bench: venv-test ## Speed and memory, as ratios; not part of `make test`
 	@.venv/bin/python tests/benchmarks/probes.py
+	@.venv/bin/python tests/benchmarks/dependencies.py
 	@.venv/bin/python tests/benchmarks/daily.py
