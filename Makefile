@@ -54,7 +54,7 @@ test: ## Run every gate below, go on after a failure, end with `N passed, N fail
 
 .PHONY: units
 units: venv-test ## Unit tests on this Python
-	@$(PYTEST) tests/unit
+	@$(PYTEST) --numprocesses auto tests/unit
 
 .PHONY: units-oldest
 units-oldest: venv-test ## Unit tests of what runs on targets, on Python 3.9
@@ -95,10 +95,9 @@ package: venv-test ## The built tarball is small and clean, installs, and runs f
 	@$(PYTEST) tests/gates -m package
 
 .PHONY: matrix
-matrix: .collections/ansible_collections/upkeep/runbook ## Unit tests and the daily run on ansible-core 2.19, 2.20 and 2.21
+matrix: .collections/ansible_collections/upkeep/runbook ## Unit tests and the daily run on ansible-core 2.19 and 2.20; every other gate runs on 2.21
 	@scripts/controller.sh .venv-2.19 3.11
 	@scripts/controller.sh .venv-2.20 3.12
-	@scripts/controller.sh .venv-2.21 3.13
 
 .PHONY: browser
 browser: venv-test ## The HTML report in headless Chromium
@@ -108,7 +107,7 @@ browser: venv-test ## The HTML report in headless Chromium
 .PHONY: faults
 faults: venv-test ## What must survive: dead hosts, full disks, two runs at once, SIGKILL
 	@scripts/system_packages.sh faults
-	@FAULT_RUNS=$${FAULT_RUNS:-20} $(PYTEST) tests/faults
+	@FAULT_RUNS=$${FAULT_RUNS:-20} $(PYTEST) --numprocesses auto tests/faults
 
 .PHONY: molecule
 molecule: venv-test ## The daily run on a real platform in systemd containers
@@ -118,4 +117,5 @@ molecule: venv-test ## The daily run on a real platform in systemd containers
 .PHONY: bench
 bench: venv-test ## Speed and memory, as ratios; not part of `make test`
 	@.venv/bin/python tests/benchmarks/probes.py
+	@.venv/bin/python tests/benchmarks/dependencies.py
 	@.venv/bin/python tests/benchmarks/daily.py

@@ -18,7 +18,7 @@ if [[ $core != "${directory#.venv-}".* ]]; then
 fi
 
 echo "ansible-core $core on Python $python_version: unit tests"
-"$directory/bin/python" -m pytest --quiet tests/unit
+"$directory/bin/python" -m pytest --quiet --numprocesses auto tests/unit
 
 echo "ansible-core $core on Python $python_version: the daily run"
 state=$(mktemp -d)

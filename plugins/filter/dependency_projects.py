@@ -41,12 +41,14 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.platform_dependencies import node_projects
 from ansible_collections.upkeep.runbook.plugins.plugin_utils.described_host import derived_items
 
 
 def dependency_projects(description: Any, inventory_hostname: str, group_names: Any) -> list[str]:
     """Return the projects of one host."""
+    # Late, since Ansible loads every filter file in each worker process that uses one of them.
+    from ansible_collections.upkeep.runbook.plugins.module_utils.platform_dependencies import node_projects
+
     return [item["path"] for item in derived_items(node_projects, description, inventory_hostname, group_names)]
 
 

@@ -59,12 +59,14 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.platform_items import service_probes
 from ansible_collections.upkeep.runbook.plugins.plugin_utils.described_host import derived_items
 
 
 def health_probes(description: Any, inventory_hostname: str, group_names: Any) -> list[dict[str, Any]]:
     """Return the probes of the services of one host."""
+    # Late, since Ansible loads every filter file in each worker process that uses one of them.
+    from ansible_collections.upkeep.runbook.plugins.module_utils.platform_items import service_probes
+
     return derived_items(service_probes, description, inventory_hostname, group_names)
 
 

@@ -67,13 +67,14 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
-from ansible_collections.upkeep.runbook.plugins.module_utils.native_values import native_value
-from ansible_collections.upkeep.runbook.plugins.module_utils.platform_description import validate_platform
-
 
 def platform(description: Any, groups: Any = None) -> dict[str, Any]:
     """Return the description normalized."""
+    # Late, since Ansible loads every filter file in each worker process that uses one of them.
+    from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+    from ansible_collections.upkeep.runbook.plugins.module_utils.native_values import native_value
+    from ansible_collections.upkeep.runbook.plugins.module_utils.platform_description import validate_platform
+
     try:
         return validate_platform(native_value(description), groups=native_value(groups)).platform
     except UpkeepError as error:

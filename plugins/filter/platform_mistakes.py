@@ -54,13 +54,14 @@ from typing import Any
 
 from ansible.utils.display import Display
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
-from ansible_collections.upkeep.runbook.plugins.module_utils.native_values import native_value
-from ansible_collections.upkeep.runbook.plugins.module_utils.platform_description import validate_platform
-
 
 def platform_mistakes(description: Any, groups: Any = None) -> str:
     """Return what is wrong, or an empty text; print what deserves a look as a warning."""
+    # Late, since Ansible loads every filter file in each worker process that uses one of them.
+    from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+    from ansible_collections.upkeep.runbook.plugins.module_utils.native_values import native_value
+    from ansible_collections.upkeep.runbook.plugins.module_utils.platform_description import validate_platform
+
     try:
         validated = validate_platform(native_value(description), groups=native_value(groups))
     except UpkeepError as error:

@@ -49,13 +49,14 @@ from typing import Any
 import jinja2
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.content_security import csp_hash
-from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
-from ansible_collections.upkeep.runbook.plugins.module_utils.native_values import native_value
-
 
 def render_html(template_path: str, context: Mapping[str, Any]) -> str:
     """Return the rendered template."""
+    # Late, since Ansible loads every filter file in each worker process that uses one of them.
+    from ansible_collections.upkeep.runbook.plugins.module_utils.content_security import csp_hash
+    from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+    from ansible_collections.upkeep.runbook.plugins.module_utils.native_values import native_value
+
     directory, name = os.path.split(os.path.abspath(str(template_path)))
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(directory),

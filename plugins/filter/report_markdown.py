@@ -36,11 +36,12 @@ _value:
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.run_markdown import markdown
-
 
 def report_markdown(record: Mapping[str, Any]) -> str:
     """Return the record as Markdown."""
+    # Late, since Ansible loads every filter file in each worker process that uses one of them.
+    from ansible_collections.upkeep.runbook.plugins.module_utils.run_markdown import markdown
+
     return markdown(record)
 
 

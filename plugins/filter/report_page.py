@@ -52,8 +52,6 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils import report_page as page
-
 
 def report_page(
     record: Mapping[str, Any],
@@ -63,6 +61,9 @@ def report_page(
     stale_after_minutes: float = 0,
 ) -> dict[str, Any]:
     """Collect the registered results of the hosts of the record and decide what is shown."""
+    # Late, since Ansible loads every filter file in each worker process that uses one of them.
+    from ansible_collections.upkeep.runbook.plugins.module_utils import report_page as page
+
     details: dict[str, dict[str, Any]] = {}
     for host, entry in record["hosts"].items():
         # The host that only carries the checks of the run itself may have no variables of its own.

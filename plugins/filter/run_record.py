@@ -91,16 +91,6 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.native_values import native_value
-from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.silences import with_silences
-from ansible_collections.upkeep.runbook.plugins.module_utils.run_record import (
-    PLATFORM_ROLE,
-    Run,
-    Selection,
-    build_record,
-)
-from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import run_started, utc_now
-
 
 def run_record(
     hosts: Iterable[str],
@@ -117,6 +107,17 @@ def run_record(
     silences: Any = (),
 ) -> dict[str, Any]:
     """Collect ``<role>_result`` of every host and build the record."""
+    # Late, since Ansible loads every filter file in each worker process that uses one of them.
+    from ansible_collections.upkeep.runbook.plugins.module_utils.native_values import native_value
+    from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.silences import with_silences
+    from ansible_collections.upkeep.runbook.plugins.module_utils.run_record import (
+        PLATFORM_ROLE,
+        Run,
+        Selection,
+        build_record,
+    )
+    from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
+
     if isinstance(hosts, (str, Mapping)):
         raise AnsibleFilterError(f"run_record wants a list of host names, not {type(hosts).__name__}")
     roles = [str(role) for role in promised_roles]
@@ -152,6 +153,8 @@ def _results(hostvars: Mapping[str, Mapping[str, Any]], host: str, roles: list[s
 
 def _run_id(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str]) -> str:
     """Return the run id of the first host that has one: any host may have been left out of the first task."""
+    from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import run_started
+
     for host in hosts:
         run_id = str(hostvars[host].get("platform_run_id") or "")
         try:

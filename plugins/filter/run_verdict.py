@@ -55,11 +55,12 @@ _value:
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.run_summary import fails, statistics, verdict
-
 
 def run_verdict(record: Mapping[str, Any], fail_on: str = "unknown") -> dict[str, Any]:
     """Return ``{message, fails, statistics}``."""
+    # Late, since Ansible loads every filter file in each worker process that uses one of them.
+    from ansible_collections.upkeep.runbook.plugins.module_utils.run_summary import fails, statistics, verdict
+
     message = verdict(record)
     try:
         failing = fails(record["status"], str(fail_on))

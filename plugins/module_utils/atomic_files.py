@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -50,7 +51,6 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
             os.fsync(stream.fileno())
         os.replace(temporary, path)
         temporary = None
-        sync_directory(path.parent)
     except OSError as exc:
         raise UpkeepError(f"cannot write {path}: {exc.strerror}; the previous file is unchanged") from exc
     finally:
@@ -59,13 +59,20 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
                 os.unlink(temporary)
             except OSError:
                 pass  # remove_leftovers() takes it next time
+    try:
+        sync_directory(path.parent)
+    except OSError as exc:
+        raise UpkeepError(f"{path} is written, but a power cut may undo that: {exc.strerror}") from exc
 
 
 def sync_directory(path: Path) -> None:
-    """Make a rename in ``path`` survive a power cut."""
+    """Make a rename in ``path`` survive a power cut, on file systems that can (some network ones cannot)."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
+    except OSError as exc:
+        if exc.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(descriptor)
 

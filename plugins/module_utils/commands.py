@@ -17,6 +17,10 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode
 DEFAULT_TIMEOUT_SECONDS = 30.0
 DEFAULT_OUTPUT_BYTES = 1024 * 1024
 
+#: What a command left behind may hold its output for as long as it likes; this long after its end it is still read.
+_GRACE_SECONDS = 0.2
+_TICK_SECONDS = 0.05
+
 
 @dataclass(frozen=True)
 class CommandResult:
@@ -57,7 +61,8 @@ def run_command(
     """Run ``argv`` and wait for it, at most ``timeout_seconds``; nothing it does raises.
 
     The command gets a process group of its own, which is killed at the deadline, so that no grandchild lingers.
-    Reading ends at the deadline even when a grandchild has escaped the group and keeps the pipe open.
+    What counts is the command itself: a daemon that it started and that keeps the output open is left alone and not
+    waited for. What that daemon writes later is lost.
 
     :param argv: program and arguments; never a shell string.
     :param max_output_bytes: bound for each of stdout and stderr.
@@ -104,9 +109,12 @@ def run_command(
 
 
 def _read_until(process: subprocess.Popen[bytes], deadline: float, limit: int) -> tuple[list[bytes], bool, bool]:
-    """Read both pipes to their end; return (stdout, stderr), whether output was cut, whether time ran out."""
+    """Read both pipes to their end, or to that of the command and a little more.
+
+    :return: (stdout, stderr), whether output was cut, whether time ran out before the command ended.
+    """
     buffers = [bytearray(), bytearray()]
-    truncated = False
+    truncated = ended = False
     with selectors.DefaultSelector() as selector:
         for index, pipe in enumerate((process.stdout, process.stderr)):
             if pipe is not None:
@@ -114,8 +122,11 @@ def _read_until(process: subprocess.Popen[bytes], deadline: float, limit: int) -
         while selector.get_map():
             remaining = deadline - time.monotonic()
             if remaining <= 0:
-                return [bytes(b) for b in buffers], truncated, True
-            for key, _events in selector.select(remaining):
+                return [bytes(b) for b in buffers], truncated, process.poll() is None
+            if not ended and process.poll() is not None:
+                # All that the command wrote is in the pipes by now, and one more turn reads it.
+                ended, deadline = True, time.monotonic() + min(remaining, _GRACE_SECONDS)
+            for key, _events in selector.select(min(remaining, _TICK_SECONDS)):
                 data = os.read(key.fd, 65536)
                 if not data:
                     selector.unregister(key.fileobj)

@@ -25,9 +25,9 @@ def figure_text(value: Any, unit: str | None) -> str:
     if unit in _SECONDS:
         return _seconds(float(value))
     if unit in _BYTES:
-        return _bytes(float(value))
+        return bytes_text(float(value))
     if unit == "bytes_per_second":
-        return f"{_bytes(float(value))}/s"
+        return f"{bytes_text(float(value))}/s"
     return f"{_number(float(value))}{_SUFFIXES.get(unit or '', f' {unit}' if unit else '')}"
 
 
@@ -35,6 +35,15 @@ def limits_text(warning: Any, critical: Any, unit: str | None) -> str:
     """Return ``warning 85 %, critical 95 %``; '' when there is no threshold."""
     named = (("warning", warning), ("critical", critical))
     return ", ".join(f"{name} {figure_text(limit, unit)}" for name, limit in named if limit is not None)
+
+
+def bytes_text(value: float) -> str:
+    """Return ``4.1 GiB``, ``2 KiB`` or ``512 B``: the largest unit of which there is at least one."""
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if abs(value) < 1024:
+            return f"{_number(value)} {unit}"
+        value /= 1024
+    return f"{_number(value)} PiB"
 
 
 def _number(value: float) -> str:
@@ -54,11 +63,3 @@ def _seconds(value: float) -> str:
     if abs(value) < 7200:
         return f"{_number(value / 60)} min"
     return f"{_number(value / 3600)} h"
-
-
-def _bytes(value: float) -> str:
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if abs(value) < 1024:
-            return f"{_number(value)} {unit}"
-        value /= 1024
-    return f"{_number(value)} PiB"

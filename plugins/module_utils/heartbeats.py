@@ -15,9 +15,9 @@ from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import UNKNOWN, check_result, grade
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
-from ansible_collections.upkeep.runbook.plugins.module_utils.run_index import is_run_id, read_json
+from ansible_collections.upkeep.runbook.plugins.module_utils.run_index import read_json
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
-from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso
+from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso, is_run_id
 
 HEARTBEATS = "heartbeats"
 SCHEMA = 1
@@ -32,13 +32,14 @@ _KEYS = ("run_id", "platform", "playbook", "started", "ended", "status", "health
 def slug(name: str) -> str:
     """Return a name as part of a file name: lower case letters, digits and underscores.
 
-    A name of other letters, or a very long one, would lose what tells it from the next: it gets a mark of its own.
+    A name that this changes or cuts would lose what tells it from the next (``Web 1`` from ``web-1``): it gets a mark of
+    its own.
     """
-    short = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-    if name.isascii() and 0 < len(short) <= _MAX_SLUG:
+    short = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:_MAX_SLUG]
+    if short == name:
         return short
     mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{short[:_MAX_SLUG] or 'platform'}_{mark}"
+    return f"{short or 'platform'}_{mark}"
 
 
 def heartbeat_path(directory: Path, platform: str, playbook: str) -> Path:

@@ -64,7 +64,7 @@ def validate_platform(description: Any, *, groups: Groups | None = None) -> Vali
     if groups and any(groups.values()):
         warnings += _check_hosts(platform, groups, problems)
     if len(problems):
-        raise PlatformError(_everything_wrong(problems.sentences()))
+        raise PlatformError(_everything_wrong(problems.sentences(description)))
     return Validated(platform, warnings + _about_examples(examples))
 
 

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Collection
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.addresses import place
+from ansible_collections.upkeep.runbook.plugins.module_utils.host_port import place
 
 
 class Host:

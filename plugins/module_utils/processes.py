@@ -102,14 +102,10 @@ class Listener(NamedTuple):
         """Tell whether connections to the address reach this socket.
 
         One on all addresses serves each of them, but 0.0.0.0 no IPv6 address. That one on :: serves IPv4 too is what
-        it usually does; a socket for IPv6 only looks the same from outside.
+        it usually does; a socket for IPv6 only looks the same here.
         """
-        return address is None or self.address in (address, *wildcards(address))
-
-
-def wildcards(address: str) -> tuple[str, ...]:
-    """Return the addresses whose listeners serve this address among all others."""
-    return ("::",) if ":" in address else ("0.0.0.0", "::")
+        wildcards = ("::",) if address is not None and ":" in address else ("0.0.0.0", "::")
+        return address is None or self.address in (address, *wildcards)
 
 
 def load_psutil() -> ModuleType:
@@ -151,13 +147,14 @@ def _process(facts: dict[str, Any]) -> Process:
 
 def _read_listeners() -> list[Listener]:
     return [
-        Listener(_unmapped(socket.laddr.ip), socket.laddr.port, socket.pid, socket.fd)
+        Listener(unmapped(socket.laddr.ip), socket.laddr.port, socket.pid, socket.fd)
         for socket in _ask(lambda psutil: psutil.net_connections(kind="tcp"))
         if socket.status == "LISTEN"
     ]
 
 
-def _unmapped(address: str) -> str:
+def unmapped(address: str) -> str:
+    """Return the IPv4 address that stands in an IPv6 one (``::ffff:127.0.0.1``), or the address as it is."""
     return address[7:] if address.startswith("::ffff:") and "." in address else address
 
 

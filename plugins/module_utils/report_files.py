@@ -40,14 +40,13 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.run_index import (
     INDEX,
     RECORD,
     RUNS,
-    is_run_id,
     newest_key,
     past_runs,
     read_file,
     read_record,
     surplus,
 )
-from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso, to_iso
+from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso, is_run_id, to_iso
 
 PAGE = "report.html"
 MARKDOWN = "report.md"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -21,20 +20,14 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.errors import Upkee
 from ansible_collections.upkeep.runbook.plugins.module_utils.run_record import SCHEMA
 from ansible_collections.upkeep.runbook.plugins.module_utils.run_summary import index_entry
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain, plain_value
-from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso, run_started, to_iso
+from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso, is_run_id, run_started, to_iso
 
 RUNS = "runs"
 RECORD = "record.json"
 INDEX = "index.json"
 
 MAX_RECORD_BYTES = 64 * 1024 * 1024
-_RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 _ENTRY_TEXTS = ("run_id", "platform", "playbook", "started", "ended", "status", "health")
-
-
-def is_run_id(name: str) -> bool:
-    """Tell whether ``name`` is an id of a run: only directories with such names are ours."""
-    return bool(_RUN_ID.fullmatch(name))
 
 
 def past_runs(directory: Path) -> tuple[list[dict[str, Any]], str]:
@@ -165,6 +158,7 @@ def _changed(path: Path) -> int:
 
 
 def _run_ids(runs: Path) -> list[str]:
+    """Return the names of the directories of runs: what has another name is not ours."""
     try:
         with os.scandir(runs) as found:
             return [entry.name for entry in found if is_run_id(entry.name) and entry.is_dir(follow_symlinks=False)]

@@ -5,16 +5,18 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 MAX_SHOWN_CHARACTERS = 60
+_LAST_STEP = re.compile(r"(?:\.?[^.\[]+|\[[0-9]+\]|.)\Z", re.DOTALL)
 
 
 class Problems:
-    """What is wrong, by path, in the order found; the first thing said about a path stands."""
+    """What is wrong, by path; the first thing said about a path stands."""
 
     def __init__(self) -> None:
         self._by_path: dict[str, str] = {}
@@ -30,9 +32,13 @@ class Problems:
         """Tell whether the value at ``path``, or anything inside it, is wrong."""
         return any(at == path or at.startswith((f"{path}.", f"{path}[")) for at in self._by_path)
 
-    def sentences(self) -> list[str]:
-        """Return ``path: message`` for each problem."""
-        return [f"{path}: {message}" if path else message for path, message in self._by_path.items()]
+    def sentences(self, document: Any) -> list[str]:
+        """Return ``path: message`` for each problem, in the order in which ``document`` has what they are about."""
+        places = {path: place for place, path in enumerate(_paths(document, ""))}
+        return [
+            f"{path}: {message}" if path else message
+            for path, message in sorted(self._by_path.items(), key=lambda item: _place(item[0], places))
+        ]
 
 
 def shown(value: Any) -> str:
@@ -59,3 +65,21 @@ def key_path(path: str, key: Any) -> str:
     """Return the path of ``key`` inside the mapping at ``path``: ``services[0].port``."""
     name = plain(str(key), MAX_SHOWN_CHARACTERS)
     return f"{path}.{name}" if path else name
+
+
+def _paths(value: Any, path: str) -> Iterator[str]:
+    """Yield the path of a value and of everything inside it, in the order of the document."""
+    yield path
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _paths(item, key_path(path, key))
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from _paths(item, f"{path}[{index}]")
+
+
+def _place(path: str, places: Mapping[str, int]) -> int:
+    """Return where a path stands in the document; what is missing there stands with what it is missing from."""
+    while path not in places:
+        path = _LAST_STEP.sub("", path)
+    return places[path]

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timezone
 
-_RUN_ID = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{8}")
+_RUN_ID = re.compile(r"([0-9]{8}T[0-9]{6}Z)-[0-9a-f]{8}")
 
 
 def utc_now() -> datetime:
@@ -34,6 +34,11 @@ def from_iso(text: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(f"the time {text!r} carries no time zone")
     return moment.astimezone(timezone.utc)
+
+
+def is_run_id(text: str) -> bool:
+    """Tell whether a text has the form of the id of a run, ``YYYYMMDDTHHMMSSZ-xxxxxxxx``; its date may still be none."""
+    return bool(_RUN_ID.fullmatch(text))
 
 
 def run_started(run_id: str) -> datetime:

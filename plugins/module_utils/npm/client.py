@@ -180,7 +180,7 @@ def registry_hint(reason: str, client: Client) -> str:
     """Return the next step for a registry that gave no audit."""
     where = client.registry or "the registry that npm is configured with"
     if any(word in reason for word in ("404", "405", "501")):
-        return f"{where} serves no audits: name one that does in the option registry."
+        return f"It seems that {where} serves no audits; name one that does (option registry; dependencies_registry of the role)."
     if any(word in reason for word in ("401", "403", "E401", "E403")):
-        return "Give the host an npmrc with a valid token, and name it in the option config_file."
+        return "Give the host an npmrc with a valid token, and name it (option config_file; dependencies_config_file of the role)."
     return f"See whether this host reaches {where}; until it answers, nobody knows about new vulnerabilities."

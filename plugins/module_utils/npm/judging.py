@@ -14,6 +14,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.npm.projects import
 from ansible_collections.upkeep.runbook.plugins.module_utils.npm.reports import count_severities, rank
 
 MAX_LISTED = 100
+MAX_PATHS = 20
 MAX_EVIDENCE = 10
 _EVIDENCE = ("id", "package", "severity", "title", "direct", "paths", "fix")
 _MAX_EVIDENCE_PATHS = 3
@@ -122,6 +123,10 @@ def project_row(result: Audited, status: str) -> dict[str, Any]:
         "not_locked": list(project.unlocked) if project else [],
         "attempts": result.attempts,
         "totals": count_severities(result.counting) if problem is None else None,
-        "vulnerabilities": [dict(row) for row in result.counting[:MAX_LISTED]],
-        "ignored": [dict(row) for row in result.ignored[:MAX_LISTED]],
+        "vulnerabilities": _listed(result.counting),
+        "ignored": _listed(result.ignored),
     }
+
+
+def _listed(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{**row, "paths": row["paths"][:MAX_PATHS]} for row in rows[:MAX_LISTED]]

@@ -20,7 +20,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 SEVERITIES = ("info", "low", "moderate", "high", "critical")
 #: A severity that npm does not have. It is told, and never taken for a mild one.
 UNKNOWN_SEVERITY = "unknown"
-MAX_PATHS = 20
+MAX_AFFECTED = 20
+MAX_PATHS = 10_000
 
 _GHSA = re.compile(r"GHSA(?:-[0-9a-z]{4}){3}", re.IGNORECASE)
 #: What npm 6 writes when no version is mended.
@@ -107,7 +108,7 @@ def _whereabouts(entry: Mapping[str, Any], entries: Mapping[str, Any]) -> dict[s
     return {
         "direct": entry.get("isDirect") is True,
         "paths": _texts(entry.get("nodes")),
-        "affects": sorted(_dependents(entry, entries))[:MAX_PATHS],
+        "affects": sorted(_dependents(entry, entries))[:MAX_AFFECTED],
         **_fix(entry.get("fixAvailable")),
     }
 
@@ -151,8 +152,8 @@ def _first_form(advisories: Mapping[str, Any], omit: Collection[str]) -> Iterato
         yield {
             **row,
             "direct": any(">" not in path for path in paths),
-            "paths": paths[:MAX_PATHS],
-            "affects": sorted({path.split(">")[0] for path in paths if ">" in path})[:MAX_PATHS],
+            "paths": paths,
+            "affects": sorted({path.split(">")[0] for path in paths if ">" in path})[:MAX_AFFECTED],
             "fix_available": patched not in _NO_PATCH,
             "fix": plain(f"{row['package']} {patched}", 200) if patched not in _NO_PATCH else None,
         }
@@ -196,4 +197,4 @@ def _items(value: Any) -> list[Any]:
 
 
 def _texts(value: Any) -> list[str]:
-    return [plain(item, 300) for item in _items(value) if isinstance(item, str)][:200]
+    return [plain(item, 300) for item in _items(value) if isinstance(item, str)][:MAX_PATHS]

@@ -101,11 +101,6 @@ def parse_url(url: str, schemes: tuple[str, ...]) -> Target:
     )
 
 
-def place(host: str, port: int) -> str:
-    """Return ``host:port``, with brackets around an IPv6 address."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def is_literal(host: str) -> bool:
     """Tell whether the host is an IP address rather than a name."""
     for family in (socket.AF_INET, socket.AF_INET6):

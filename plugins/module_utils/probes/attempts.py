@@ -26,7 +26,7 @@ ProbeFunction = Callable[[dict[str, Any], Deadline], Outcome]
 TargetFunction = Callable[[dict[str, Any]], str]
 
 
-def make_attempt(
+def look_once(
     probe: Probe, restarts: Mapping[str, Previous] | None = None, clock: Callable[[], float] = time.monotonic
 ) -> Outcome:
     """Look once, for at most the ``timeout_seconds`` of the probe.

@@ -10,11 +10,8 @@ import struct
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.addresses import (
-    NETWORK_HINT,
-    place,
-    resolve,
-)
+from ansible_collections.upkeep.runbook.plugins.module_utils.host_port import place
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.addresses import NETWORK_HINT, resolve
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.deadline import Deadline
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.dns_wire import (
     Answer,

@@ -11,10 +11,10 @@ from typing import Any
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import fold_ok, worst_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes import option_values as values
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.attempts import functions_of, make_attempt
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.attempts import functions_of, look_once
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.options import read_probes
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.remembering import (
-    Memory,
+    Recalled,
     Uptime,
     previous_restarts,
     remember,
@@ -41,14 +41,14 @@ def examine(params: dict[str, Any], *, now: datetime, check_mode: bool) -> dict[
     restarts = previous_restarts(path, probes, now) if path else {}
     outcomes = run_probes(
         probes,
-        lambda probe: make_attempt(probe, restarts),
+        lambda probe: look_once(probe, restarts),
         wait_seconds=params["wait_seconds"],
         concurrency=params["concurrency"],
     )
-    memory = remember(path, probes, outcomes, now, read_only=check_mode) if path else Memory()
-    checks = [probe_check(probe, outcome) for probe, outcome in zip(probes, outcomes)] + memory.checks
+    recalled = remember(path, probes, outcomes, now, read_only=check_mode) if path else Recalled()
+    checks = [probe_check(probe, outcome) for probe, outcome in zip(probes, outcomes)] + recalled.checks
     rows = [
-        {**probe_row(probe, outcome), "uptime": memory.uptime.get((probe.type, probe.name), {})}
+        {**probe_row(probe, outcome), "uptime": recalled.uptime.get((probe.type, probe.name), {})}
         for probe, outcome in zip(probes, outcomes)
     ]
     return {
@@ -56,8 +56,8 @@ def examine(params: dict[str, Any], *, now: datetime, check_mode: bool) -> dict[
         "status": worst_of(checks),
         "checks": fold_ok(checks, return_all=params["return_all"]),
         "probes": rows,
-        "series": memory.series,
-        "uptime": uptime_by_name(memory.uptime),
+        "series": recalled.series,
+        "uptime": uptime_by_name(recalled.uptime),
     }
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.host_port import place
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes import option_values as values
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.addresses import parse_url, place
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.addresses import parse_url
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.option_table import COMMON, OPTIONS, Option
 
 

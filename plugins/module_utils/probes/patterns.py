@@ -16,7 +16,7 @@ _REPEAT = re.compile(r"[*+{]")
 _REPEATED_GROUP = re.compile(r"\)[*+{]")
 #: One repeat costs at most the square of the length of the text: milliseconds up to here.
 _SHORT_CHARACTERS = 2000
-#: Each optional part can double the time (``a?a?a?aaa``).
+#: Each optional part can double the time (``a?a?a?aaa``), and so can each choice (``(a|a)(a|a)(a|a)``).
 _FEW_OPTIONAL = 10
 
 _SEARCHER = """
@@ -59,7 +59,7 @@ def found_in(pattern: str, texts: Sequence[str], deadline: Deadline) -> list[boo
 
 
 def _harmless(pattern: str, text: str) -> bool:
-    if pattern.count("?") > _FEW_OPTIONAL:
+    if pattern.count("?") + pattern.count("|") > _FEW_OPTIONAL:
         return False
     repeats = len(_REPEAT.findall(pattern))
     if repeats == 0:

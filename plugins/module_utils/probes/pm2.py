@@ -11,16 +11,17 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import shlex
 import shutil
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK
 from ansible_collections.upkeep.runbook.plugins.module_utils.commands import CommandResult, run_command
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.deadline import Deadline
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import Broken, Outcome, Unchecked
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.pid_files import pid_in
 from ansible_collections.upkeep.runbook.plugins.module_utils.processes import BECOME_HINT, is_running
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
@@ -59,16 +60,16 @@ def _account(user: str | None) -> tuple[str, int]:
 
 
 def _require_daemon(pm2_home: str, *, installed: bool) -> None:
-    pid_file = Path(pm2_home) / "pm2.pid"
+    pid_file = os.path.join(pm2_home, "pm2.pid")
     try:
-        text = pid_file.read_text("ascii", "replace").strip()
+        pid = pid_in(pid_file)
     except FileNotFoundError:
         if not installed:
             raise Unchecked("PM2 is not installed on this host", hint=_INSTALL_HINT, permanent=True) from None
         raise Broken(f"does not run: no PM2 daemon was started with {pm2_home}") from None
     except OSError as exc:
         raise Unchecked(f"{pid_file} cannot be read ({exc.strerror})", hint=BECOME_HINT, permanent=True) from exc
-    if not text.isdigit() or not is_running(int(text)):
+    if pid is None or not is_running(pid):
         raise Broken(f"does not run: its PM2 daemon ({pid_file}) is dead")
 
 
@@ -145,7 +146,7 @@ def judge(
     facts: dict[str, Any] = {"value": online, "unit": "instances", "restarts": restarts, "details": details}
     if problems:
         text = f"{target}: {len(problems)} of {len(instances)} instances not well: {'; '.join(problems[:3])}."
-        return Outcome(CRITICAL, text, hint=f"Read its log with: pm2 logs {options['app']} --nostream", **facts)
+        return Outcome(CRITICAL, text, hint=f"Read its log with: pm2 logs {shlex.quote(options['app'])} --nostream", **facts)
     if online < options["minimum"]:
         text = f"{target}: {online} instances online; at least {options['minimum']} expected."
         return Outcome(CRITICAL, text, **facts)

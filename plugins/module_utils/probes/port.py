@@ -15,8 +15,11 @@ from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK, UNKNOWN
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.deadline import Deadline
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.dual_stack import ipv6_only
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import Outcome, Unchecked, listed
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.patterns import found
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.pid_files import pid_in
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.unit import names_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.processes import (
     BECOME_HINT,
     PROC,
@@ -27,9 +30,9 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.processes import (
     read_listeners,
     read_processes,
     units_of,
+    unmapped,
     user_id,
     user_name,
-    wildcards,
 )
 
 _SHOWN = 10
@@ -52,10 +55,11 @@ def probe_port(options: dict[str, Any], deadline: Deadline) -> Outcome:
         if any(options[key] is not None for key in _CRITERIA):
             raise
         return _judge_unowned(options)
-    listeners = [one for one in listeners if one.port == options["port"] and one.serves(options["address"])]
+    listeners = reached(listeners, options["port"], options["address"])
     if not listeners:
         return _no_listener(options)
-    verdicts = [_Socket(listener, processes, options, deadline) for listener in listeners]
+    expectation = _Expectation(options, processes, deadline)
+    verdicts = [_Socket(listener, processes, expectation) for listener in listeners]
     details = {"listeners": [verdict.row for verdict in verdicts[:_SHOWN]]}
     expected = describe_expected(options)
     wrong = [verdict for verdict in verdicts if verdict.right is False]
@@ -81,20 +85,27 @@ def _no_listener(options: dict[str, Any]) -> Outcome:
 
 def _judge_unowned(options: dict[str, Any]) -> Outcome:
     """Return the outcome where processes cannot be seen and need not be: the kernel says whether somebody listens."""
-    if not kernel_listens(options["port"], options["address"]):
+    if not reached(kernel_listeners(), options["port"], options["address"]):
         return _no_listener(options)
     return Outcome(OK, f"{target_of(options)} has a listener.", details={"listeners": []})
 
 
-def kernel_listens(port: int, address: str | None, proc: Path = PROC) -> bool:
-    """Tell from the socket tables of the kernel whether somebody listens on a port, and serves the address.
+def reached(listeners: list[Listener], port: int, address: str | None) -> list[Listener]:
+    """Return the listeners at a port that connections to the address reach; to any address when it is None.
+
+    :raises Unchecked: when the kernel does not tell of one on ``::`` whether it serves an IPv4 address.
+    """
+    serving = [one for one in listeners if one.port == port and one.serves(address)]
+    if address is None or ":" in address or all(one.address != "::" for one in serving) or not ipv6_only(port):
+        return serving
+    return [one for one in serving if one.address != "::"]
+
+
+def kernel_listeners(proc: Path = PROC) -> list[Listener]:
+    """Return the sockets that listen, from the tables of the kernel, which do not say who holds them.
 
     :raises Unchecked: when this system has no such tables.
     """
-    served = [] if address is None else [address, *wildcards(address)]
-    if address is not None and ":" not in address:
-        served.append(f"::ffff:{address}")
-    addresses = {_kernel_form(one) for one in served}
     rows: list[list[str]] = []
     try:
         for table in proc.glob("net/tcp*"):
@@ -103,14 +114,45 @@ def kernel_listens(port: int, address: str | None, proc: Path = PROC) -> bool:
         raise Unchecked(f"the socket tables cannot be read ({exc.strerror})", permanent=True) from exc
     if not rows:
         raise Unchecked(f"this system has no {proc}/net/tcp", permanent=True)
-    places = [row[1].split(":") for row in rows if len(row) > 3 and row[3] == _LISTEN]
-    return any(place[1] == f"{port:04X}" and (address is None or place[0] in addresses) for place in places)
+    places = [row[1].partition(":") for row in rows if len(row) > 3 and row[3] == _LISTEN]
+    return [Listener(_read_address(address), int(port, 16), None, -1) for address, _colon, port in places]
 
 
-def _kernel_form(address: str) -> str:
-    """Return an address as the kernel writes it: words of 32 bits in the byte order of the machine, in hexadecimal."""
-    packed = socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
-    return "".join(f"{word:08X}" for word in struct.unpack(f"={len(packed) // 4}I", packed))
+def _read_address(text: str) -> str:
+    """Return an address that the kernel wrote: words of 32 bits in the byte order of the machine, in hexadecimal."""
+    words = [int(text[start : start + 8], 16) for start in range(0, len(text), 8)]
+    packed = struct.pack(f"={len(words)}I", *words)
+    return unmapped(socket.inet_ntop(socket.AF_INET6 if len(words) == 4 else socket.AF_INET, packed))
+
+
+class _Expectation:
+    """Who should hold the socket."""
+
+    def __init__(self, options: dict[str, Any], processes: dict[int, Process], deadline: Deadline) -> None:
+        self._options = options
+        self._processes = processes
+        self._deadline = deadline
+        self._unit_names: set[str] = set()
+        self.is_given = any(options[key] is not None for key in _CRITERIA)
+
+    def is_met_by(self, process: Process) -> bool:
+        """Tell whether a process is the expected one."""
+        user, pid_file, pattern = (self._options[key] for key in ("user", "pid_file", "pattern"))
+        if user is not None and (process.uid is None or process.uid != user_id(user)):
+            return False
+        if pid_file is not None and not _descends(process, pid_from(pid_file), self._processes):
+            return False
+        if pattern is not None and not found(pattern, process.command_line, self._deadline):
+            return False
+        return self._options["unit"] is None or self._is_in_unit(process, unit_name(self._options["unit"]))
+
+    def _is_in_unit(self, process: Process, unit: str) -> bool:
+        units = units_of(process.pid)
+        if unit in units:
+            return True
+        # The control group has the first name of the unit, and the name that was given may be an alias.
+        self._unit_names = self._unit_names or names_of(unit, self._deadline)
+        return not self._unit_names.isdisjoint(units)
 
 
 class _Socket:
@@ -119,19 +161,17 @@ class _Socket:
     :ivar right: it belongs to the expected process; None when that cannot be told.
     """
 
-    def __init__(
-        self, listener: Listener, processes: dict[int, Process], options: dict[str, Any], deadline: Deadline
-    ) -> None:
+    def __init__(self, listener: Listener, processes: dict[int, Process], expectation: _Expectation) -> None:
         holder = processes.get(listener.pid or 0)
         holders = [holder] if holder else []
         self.right: bool | None = True
-        if any(options[key] is not None for key in _CRITERIA):
-            self.right = None if holder is None else _is_expected(holder, processes, options, deadline)
+        if expectation.is_given:
+            self.right = None if holder is None else expectation.is_met_by(holder)
         if self.right is False:
             # psutil names one holder. A worker, or the service for which systemd opened the socket, holds it too.
             fellows = [one for one in processes.values() if one != holder and also_holds(one.pid, listener)]
             holders += fellows
-            self.right = any(_is_expected(fellow, processes, options, deadline) for fellow in fellows)
+            self.right = any(expectation.is_met_by(fellow) for fellow in fellows)
         self.holders = [one.shown for one in holders[:_SHOWN]] or ["a process that is not visible here"]
         self.row = {
             "address": listener.address,
@@ -140,31 +180,19 @@ class _Socket:
         }
 
 
-def _is_expected(
-    process: Process, processes: dict[int, Process], options: dict[str, Any], deadline: Deadline
-) -> bool:
-    if options["user"] is not None and (process.uid is None or process.uid != user_id(options["user"])):
-        return False
-    if options["unit"] is not None and unit_name(options["unit"]) not in units_of(process.pid):
-        return False
-    if options["pid_file"] is not None and not _descends(process, pid_from(options["pid_file"]), processes):
-        return False
-    return options["pattern"] is None or found(options["pattern"], process.command_line, deadline)
-
-
 def pid_from(pid_file: str) -> int:
     """Return the process id in a pid file.
 
     :raises Unchecked: when the file cannot be read or holds no process id.
     """
     try:
-        text = Path(pid_file).read_text("ascii", "replace")[:64].strip()
+        pid = pid_in(pid_file)
     except OSError as exc:
         hint = BECOME_HINT if isinstance(exc, PermissionError) else "Correct pid_file, or let the service write it."
         raise Unchecked(f"the pid file {pid_file} cannot be read ({exc.strerror})", hint=hint) from exc
-    if not text.split(maxsplit=1)[:1] or not text.split()[0].isdigit():
+    if pid is None:
         raise Unchecked(f"the pid file {pid_file} holds no process id")
-    return int(text.split()[0])
+    return pid
 
 
 def _descends(process: Process, ancestor: int, processes: dict[int, Process]) -> bool:

@@ -17,6 +17,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.processes import (
     STOPPED,
     Process,
     executable_of,
+    is_running,
     read_processes,
     user_id,
 )
@@ -49,17 +50,23 @@ def probe_process(options: dict[str, Any], deadline: Deadline) -> Outcome:
         marks = found_in(options["pattern"], [process.command_line for process in matching], deadline)
         matching = [process for process, mark in zip(matching, marks) if mark]
     if options["exe"] is not None:
-        matching = _running(matching, options["exe"])
+        matching = _running(matching, options["exe"], options["minimum"], options["maximum"])
     return judge(
         options, [process.pid for process in matching], stopped=sum(process.state == STOPPED for process in matching)
     )
 
 
-def _running(processes: list[Process], program: str) -> list[Process]:
+def _running(processes: list[Process], program: str, minimum: int, maximum: int | None) -> list[Process]:
+    """Return the processes that run a program.
+
+    :raises Unchecked: when this user may not see what others run, and those could change the verdict.
+    """
     wanted = os.path.realpath(program)
     programs = {process: executable_of(process.pid) for process in processes}
     matching = [process for process, path in programs.items() if path in (wanted, program)]
-    if not matching and None in programs.values():
+    enough = len(matching) >= minimum if maximum is None else len(matching) > maximum
+    # One that ended meanwhile has no program either.
+    if not enough and any(path is None and is_running(process.pid) for process, path in programs.items()):
         raise Unchecked("this user may not see which program other users run", hint=BECOME_HINT, permanent=True)
     return matching
 

@@ -29,7 +29,7 @@ Uptime = dict[str, "float | None"]
 
 
 @dataclass
-class Memory:
+class Recalled:
     """What the history adds to a result.
 
     :ivar series: points of the last seven days, one entry for each probe with latencies.
@@ -64,19 +64,19 @@ def previous_restarts(path: Path, probes: Iterable[Probe], now: datetime) -> dic
 
 def remember(
     path: Path, probes: Sequence[Probe], outcomes: Sequence[Outcome], now: datetime, *, read_only: bool
-) -> Memory:
+) -> Recalled:
     """Store what was found, unless ``read_only``, and return what the history knows with it."""
-    memory = Memory()
+    recalled = Recalled()
     try:
         with open_history(path, now=now, read_only=read_only) as history:
             history.append([point for pair in zip(probes, outcomes) for point in points_of(*pair)])
             for probe in probes:
-                _recall(history, probe, now, memory)
+                _recall(history, probe, now, recalled)
             if history.set_aside is not None:
-                memory.checks.append(check_damaged(path, history.set_aside))
+                recalled.checks.append(check_damaged(path, history.set_aside))
     except HistoryProblem as problem:
-        memory.checks.append(check_unusable(path, problem.message))
-    return memory
+        recalled.checks.append(check_unusable(path, problem.message))
+    return recalled
 
 
 def points_of(probe: Probe, outcome: Outcome) -> list[Point]:
@@ -90,8 +90,8 @@ def points_of(probe: Probe, outcome: Outcome) -> list[Point]:
     return points
 
 
-def _recall(history: History, probe: Probe, now: datetime, memory: Memory) -> None:
-    memory.uptime[probe.type, probe.name] = {
+def _recall(history: History, probe: Probe, now: datetime, recalled: Recalled) -> None:
+    recalled.uptime[probe.type, probe.name] = {
         label: _percent(history.share_ok(f"{probe.series}:up", since=now - timedelta(days=days)))
         for label, days in UPTIME_DAYS.items()
     }
@@ -101,7 +101,7 @@ def _recall(history: History, probe: Probe, now: datetime, memory: Memory) -> No
     rows = history.values(f"{probe.series}:latency", since=since, limit=MAX_POINTS)
     if rows:
         points = [[to_iso(when), None if value is None else round(value, 6)] for when, value, _status in rows]
-        memory.series.append({"name": f"{probe.type} {probe.name}", "unit": "s", "points": points})
+        recalled.series.append({"name": f"{probe.type} {probe.name}", "unit": "s", "points": points})
 
 
 def _percent(share: float | None) -> float | None:

@@ -49,15 +49,20 @@ def probe_row(probe: Probe, outcome: Outcome) -> dict[str, Any]:
 
 
 def next_step(probe: Probe, outcome: Outcome) -> str:
-    """Return how to go on; an empty text when all is well or nobody knows.
+    """Return how to go on; an empty text when all is well.
 
     Whoever wrote ``hint`` knows the service better than its type does. What keeps a probe from looking is no matter of
-    the service: there the probe knows better.
+    the service: there the probe knows better. Where nobody said anything, the type knows how to look closer.
     """
     if outcome.status == OK:
         return ""
     given = probe.options["hint"] or ""
-    return outcome.hint or given if outcome.status == UNKNOWN else given or outcome.hint
+    known = outcome.hint or given if outcome.status == UNKNOWN else given or outcome.hint
+    if known:
+        return known
+    from ansible_collections.upkeep.runbook.plugins.module_utils.probes.next_steps import look_closer
+
+    return look_closer(probe.type, probe.options)
 
 
 def _rounded(latency: float | None) -> float | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.addresses import place
+from ansible_collections.upkeep.runbook.plugins.module_utils.host_port import place
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.deadline import Deadline
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import Broken, Outcome, seconds
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.patterns import found

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK
@@ -25,9 +26,21 @@ def target_of(options: dict[str, Any]) -> str:
 
 def probe_unit(options: dict[str, Any], deadline: Deadline) -> Outcome:
     """Ask systemd once."""
-    argv = ["systemctl", "show", "--no-pager", f"--property={','.join(_PROPERTIES)}", "--", options["unit"]]
-    result = run_command(argv, timeout_seconds=deadline.remaining())
-    return judge(options, read_properties(result))
+    return judge(options, _ask_systemd(options["unit"], _PROPERTIES, deadline))
+
+
+def names_of(unit: str, deadline: Deadline) -> set[str]:
+    """Return all names of a unit: ``sshd.service`` may be an alias of ``ssh.service``, whose processes are its own.
+
+    :raises Unchecked: when systemd does not tell.
+    """
+    properties = _ask_systemd(unit, ("Id", "Names"), deadline)
+    return {properties.get("Id", ""), *properties.get("Names", "").split()} - {""}
+
+
+def _ask_systemd(unit: str, properties: tuple[str, ...], deadline: Deadline) -> dict[str, str]:
+    argv = ["systemctl", "show", "--no-pager", f"--property={','.join(properties)}", "--", unit]
+    return read_properties(run_command(argv, timeout_seconds=deadline.remaining()))
 
 
 def read_properties(result: CommandResult) -> dict[str, str]:
@@ -73,5 +86,5 @@ def judge(options: dict[str, Any], properties: dict[str, str]) -> Outcome:
     why = f", result {result}" if result not in ("", "success") else ""
     expected = listed(options["expect_state"])
     return Outcome(
-        CRITICAL, f"{text}{why}; {expected} was expected.", hint=_LOG_HINT.format(unit=options["unit"]), **outcome
+        CRITICAL, f"{text}{why}; {expected} was expected.", hint=_LOG_HINT.format(unit=shlex.quote(options["unit"])), **outcome
     )

@@ -15,16 +15,6 @@ def share(part: float, whole: float) -> float:
     return round(min(100.0, max(0.0, 100.0 * part / whole)), 1) if whole > 0 else 0.0
 
 
-def bytes_text(count: float) -> str:
-    """Return ``4.1 GiB``; whole bytes below 1 KiB."""
-    figure = float(count)
-    for unit in ("bytes", "KiB", "MiB", "GiB", "TiB"):
-        if abs(figure) < 1024:
-            return f"{int(figure)} {unit}" if unit == "bytes" else f"{figure:.1f} {unit}"
-        figure /= 1024
-    return f"{figure:.1f} PiB"
-
-
 def duration_text(seconds: float) -> str:
     """Return ``12 days``, ``3 hours`` or ``5 minutes``: the largest unit that is whole at least once."""
     for length, name in ((86400, "day"), (3600, "hour"), (60, "minute")):

@@ -86,14 +86,17 @@ def file_system_row(path: str, answer: Mapping[str, Any], mounts: Sequence[Mount
 def file_system_rows(
     paths: Sequence[str], answers: Mapping[str, Mapping[str, Any]], mountinfo: str
 ) -> list[dict[str, Any]]:
-    """Return one row for each path; paths on one file system share one reading, so that their rows agree."""
+    """Return one row for each path; paths on one file system share one reading, so that their rows agree.
+
+    A folder with a quota of its own (XFS) says its quota in place of the size of the file system: that is another reading.
+    """
     mounts = parse_mountinfo(mountinfo)
-    by_device: dict[int, Mapping[str, Any]] = {}
+    shared_by: dict[tuple[int, int], Mapping[str, Any]] = {}
     rows = []
     for path in paths:
         answer = answers[path]
         if "problem" not in answer:
-            shared = by_device.setdefault(answer["st_dev"], answer)
+            shared = shared_by.setdefault((answer["st_dev"], answer["f_blocks"]), answer)
             # Which mount a path is reached through, and whether that mount is read-only, stays its own.
             answer = {**shared, "real_path": answer["real_path"], "read_only": answer["read_only"]}
         rows.append(file_system_row(path, answer, mounts))

@@ -9,11 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, UNKNOWN, check_result, grade
-from ansible_collections.upkeep.runbook.plugins.module_utils.resources.figures import (
-    bytes_text,
-    number_text,
-    thresholds_text,
-)
+from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import bytes_text
+from ansible_collections.upkeep.runbook.plugins.module_utils.resources.figures import number_text, thresholds_text
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.thresholds import DEFAULTS, Limits
 
 MAX_EVIDENCE_PROCESSES = 5

@@ -22,7 +22,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.resources.judging i
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.measuring import Measurement, measure_host
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.remembering import (
     OOM_KILLS,
-    Memory,
+    FigureHistory,
     kept_figures,
     kills_since,
     remember,
@@ -61,12 +61,12 @@ def inspect_resources(
         top_count=options["top_processes"],
         interfaces_ignored=options["interfaces_ignored"],
     )
-    with remember(options["history"], now=now, read_only=check_mode) as memory:
-        checks = _checks(found, limits, rules, memory, options)
+    with remember(options["history"], now=now, read_only=check_mode) as past:
+        checks = _checks(found, limits, rules, past, options)
         figures = kept_figures(found.metrics)
-        series = memory.series(figures)
-        memory.keep(figures, checks)
-        checks += memory.checks()
+        series = past.series(figures)
+        past.keep(figures, checks)
+        checks += past.checks()
     return {
         "status": worst_of(checks),
         "checks": fold_ok(checks, return_all=options["return_all"]),
@@ -80,14 +80,14 @@ def _checks(
     found: Measurement,
     limits: Mapping[str, Limits],
     rules: list[PathRule],
-    memory: Memory,
+    past: FigureHistory,
     options: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
     metrics, unavailable, required = found.metrics, found.unavailable, options["required"]
-    last = memory.last(OOM_KILLS)
+    last = past.last(OOM_KILLS)
     if metrics["oom_kills"] is not None:
         metrics["oom_kills"]["since_last_run"] = kills_since(
-            metrics["oom_kills"]["since_boot"], last, now=memory.now, uptime_seconds=metrics["uptime_seconds"]
+            metrics["oom_kills"]["since_boot"], last, now=past.now, uptime_seconds=metrics["uptime_seconds"]
         )
     return [
         *gauge_checks(metrics, unavailable, found.top_processes, limits, required),
@@ -98,7 +98,7 @@ def _checks(
             unavailable,
             limits["oom_kills"],
             last_run=last[0] if last else None,
-            now=memory.now,
+            now=past.now,
             top_processes=found.top_processes,
         ),
         *restart_checks(metrics["restart"], required, found.unseen),

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -16,9 +17,9 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.checks import (
     grade,
     severity,
 )
+from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import bytes_text
 from ansible_collections.upkeep.runbook.plugins.module_utils.processes import Unseen
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.figures import (
-    bytes_text,
     duration_text,
     number_text,
     thresholds_text,
@@ -49,6 +50,10 @@ def file_system_checks(rows: Sequence[Row], rules: Sequence[PathRule]) -> list[C
 
 
 def _space(row: Row, rule: PathRule) -> Check:
+    if not row["total_bytes"]:
+        kind = f" ({row['file_system']})" if row["file_system"] else ""
+        hint = "Look at it in another way, or leave this path out: how full it is cannot be seen from the host."
+        return not_measured("disk.space", rule.path, f"its file system{kind} does not tell its size", hint)
     value, free = row["used_percent"], row["available_bytes"]
     status = grade(value, rule.space.warning, rule.space.critical)
     where = f" on {row['device']}" if row["device"] else ""
@@ -60,7 +65,7 @@ def _space(row: Row, rule: PathRule) -> Check:
         status = CRITICAL
         summary += f", fewer than the {bytes_text(rule.min_free_bytes)} that must be (critical)"
     hint = (
-        f"Find what fills it: du -xh --max-depth=2 {rule.path} | sort -h | tail -20. Deleted files that a process keeps"
+        f"Find what fills it: du -xh --max-depth=2 {shlex.quote(rule.path)} | sort -h | tail -20. Deleted files that a process keeps"
         " open count too: lsof -nP +L1."
     )
     return check_result(
@@ -81,7 +86,7 @@ def _inodes(row: Row, rule: PathRule) -> Check:
         )
     status = grade(value, rule.inodes.warning, rule.inodes.critical)
     left = row["inodes_total"] - row["inodes_used"]
-    hint = f"Find the folders with very many files: du -x --inodes --max-depth=3 {rule.path} | sort -n | tail -20."
+    hint = f"Find the folders with very many files: du -x --inodes --max-depth=3 {shlex.quote(rule.path)} | sort -n | tail -20."
     return check_result(
         "disk.inodes", rule.path, status,
         f"{rule.path} has used {number_text(value)} % of its inodes {thresholds_text(*rule.inodes, 'percent')};"

@@ -47,7 +47,7 @@ def interface_metrics(before: str, after: str, seconds: float, ignored: Sequence
     :param ignored: shell patterns of names to leave out.
     """
     first, second = parse_interfaces(before), parse_interfaces(after)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in sorted(second):
         now, then = second[name], first.get(name)
         if then is None or any(fnmatchcase(name, pattern) for pattern in ignored):
@@ -67,7 +67,9 @@ def interface_metrics(before: str, after: str, seconds: float, ignored: Sequence
                 "drops_total": now["receive_drops"] + now["transmit_drops"],
             }
         )
-    return rows[:MAX_INTERFACES]
+    # Of very many, those with a fault are the last to be left out.
+    worst = sorted(rows, key=lambda row: -(row["errors_per_second"] + row["drops_per_second"]))[:MAX_INTERFACES]
+    return sorted(worst, key=lambda row: str(row["name"]))
 
 
 def tcp_states(texts: Sequence[str]) -> dict[str, int]:

@@ -42,7 +42,7 @@ class Figure:
 
 
 @dataclass
-class Memory:
+class FigureHistory:
     """The history as one call sees it; without one it remembers nothing and has nothing to say.
 
     :ivar problems: why it could not be read or written.
@@ -115,17 +115,17 @@ class Memory:
 
 
 @contextmanager
-def remember(path: str | None, *, now: datetime, read_only: bool) -> Iterator[Memory]:
-    """Open the memory.
+def remember(path: str | None, *, now: datetime, read_only: bool) -> Iterator[FigureHistory]:
+    """Open the history of the figures.
 
     :param path: the history file; None or '' for none.
     :param read_only: for check mode.
     """
     if not path:
-        yield Memory(now)
+        yield FigureHistory(now)
         return
     with open_history(Path(path), now=now, read_only=read_only) as history:
-        yield Memory(now, history)
+        yield FigureHistory(now, history)
 
 
 def kept_figures(metrics: Mapping[str, Any]) -> list[Figure]:

@@ -124,7 +124,7 @@ def test_the_first_host_is_down_and_the_report_is_whole(play: Any) -> None:
     assert "NeuroSense FX is UNHEALTHY (daily: 1 critical, 4 ok on 3 hosts). Worst: dead host.reachable dead" in ran.output
     page = ran.reports / "runs" / record["run_id"] / "report.html"
     assert f"Report: {page} on localhost" in ran.output and "{{ 7*7 }}" in page.read_text()
-    assert (ran.reports / "heartbeats" / "neurosense_fx.daily.json").exists()
+    assert (ran.reports / "heartbeats" / "neurosense_fx_cf237f4e.daily.json").exists()
 
 
 def test_every_host_is_down(play: Any) -> None:
@@ -197,7 +197,7 @@ def test_metrics_and_a_second_run(play: Any, tmp_path: Path) -> None:
     metrics.mkdir()
     play(upkeep_prometheus_directory=str(metrics))
     ran = play(upkeep_prometheus_directory=str(metrics), run_id="20261122T060000Z-1a2b3c4d")
-    text = (metrics / "upkeep_neurosense_fx.prom").read_text()
+    text = (metrics / "upkeep_neurosense_fx_cf237f4e.prom").read_text()
     assert 'upkeep_check_status{platform="NeuroSense FX",host="dead",check="host.reachable",subject="dead"} 2' in text
     index = json.loads((ran.reports / "index.json").read_text())
     assert [run["run_id"] for run in index["runs"]] == ["20261122T060000Z-1a2b3c4d", "20261122T050000Z-1a2b3c4d"]

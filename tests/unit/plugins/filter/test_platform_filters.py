@@ -133,3 +133,17 @@ def test_what_deserves_a_look_is_printed_as_a_warning() -> None:
     display().warning.assert_called_once_with(
         "upkeep_platform: names or addresses that are only examples stand in services[0].http: write the real ones."
     )
+
+
+def test_projects_are_those_of_the_host_each_once() -> None:
+    description = {
+        **DESCRIPTION,
+        "node_projects": [
+            "{{ '/opt/shop' }}", {"path": "/opt/shop/api", "hosts": ["backend"]}, {"path": "/opt/b", "hosts": ["other"]}, "/opt/shop",
+        ],
+    }
+    expression = "upkeep_platform | upkeep.runbook.dependency_projects('a', ['backend'])"
+    assert render(expression, upkeep_platform=description) == {"value": ["/opt/shop", "/opt/shop/api"]}
+    assert render(expression) == {"value": []}
+    wrong = render(expression, upkeep_platform={**description, "node_projects": ["relative"]})
+    assert "node_projects[0]" in wrong["error"]

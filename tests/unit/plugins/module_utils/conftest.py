@@ -56,6 +56,7 @@ class FakeHost:
         directory = self.proc / str(pid)
         (directory / "fd").mkdir(parents=True, exist_ok=True)
         (directory / "cgroup").write_text(cgroup + "\n")
+        (directory / "stat").write_text(f"{pid} ({name}) {'Z' if state == 'zombie' else 'S'} {parent}")
         if exe is not None:
             (directory / "exe").symlink_to(exe)
         for number, inode in enumerate(sockets):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -50,6 +51,26 @@ def test_no_room_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
     assert done.stdout == f"cannot write {target}: File too large; the previous file is unchanged\n"
     assert target.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize(("number", "said"), [(errno.EINVAL, ""), (errno.ENOTSUP, ""), (errno.EIO, "is written, but a power cut may undo that")])
+def test_a_folder_that_cannot_be_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, said: str) -> None:
+    """Some network file systems cannot; a failing disk is told, and not as if nothing had been written."""
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    told = ""
+    try:
+        atomic_files.write_atomically(tmp_path / "file", b"new")
+    except UpkeepError as exc:
+        told = exc.message
+    assert (said in told, bool(told)) == (True, bool(said))
+    assert (tmp_path / "file").read_bytes() == b"new" and os.listdir(tmp_path) == ["file"]
 
 
 def test_a_missing_directory_is_named(tmp_path: Path) -> None:

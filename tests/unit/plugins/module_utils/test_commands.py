@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.commands import run_command
 
 PYTHON = sys.executable
@@ -59,17 +60,37 @@ def test_silence_and_its_children_are_killed_at_the_deadline(tmp_path: Path) -> 
     assert _gone(int(pid_file.read_text()))
 
 
-def test_a_grandchild_that_escaped_does_not_keep_the_caller(tmp_path: Path) -> None:
-    pid_file = tmp_path / "pid"
-    code = (
-        "import subprocess, sys\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(120)'], start_new_session=True)\n"
-        f"open({str(pid_file)!r}, 'w').write(str(child.pid))\n"
-    )
+DAEMON = """
+import os, subprocess, sys
+code = "import sys, time\\nwhile {chatters}: print('later', flush=True)\\ntime.sleep(120)"
+child = subprocess.Popen([sys.executable, "-c", code], start_new_session={escapes})
+print(child.pid, "x" * {size}, flush=True)
+sys.stderr.write("said")
+sys.exit({status})
+"""
+
+
+@pytest.mark.parametrize("escapes", [True, False])
+@pytest.mark.parametrize("chatters", [True, False])
+@pytest.mark.parametrize("status", [0, 3])
+def test_a_daemon_that_holds_the_output_is_not_waited_for(escapes: bool, chatters: bool, status: int) -> None:
+    code = DAEMON.format(escapes=escapes, chatters=chatters, status=status, size=10)
     started = time.monotonic()
-    result = run_command([PYTHON, "-c", code], timeout_seconds=2)
-    os.kill(int(pid_file.read_text()), 9)
-    assert result.timed_out and time.monotonic() - started < 60
+    result = run_command([PYTHON, "-c", code], timeout_seconds=300, max_output_bytes=10_000_000)
+    waited = time.monotonic() - started
+    child = int(next(line for line in result.stdout.splitlines() if line[:1].isdigit()).split()[0])
+    alive = not _gone(child, attempts=1)
+    if alive:
+        os.kill(child, 9)
+    assert (result.returncode, result.timed_out, result.stderr) == (status, False, "said")
+    assert waited < 100, "the command had ended long before"
+    assert alive or chatters, "what a command leaves running is its own business"
+
+
+def test_all_that_a_command_wrote_before_its_end_is_read() -> None:
+    result = run_command([PYTHON, "-c", DAEMON.format(escapes=True, chatters=False, status=0, size=500_000)])
+    os.kill(int(result.stdout.split()[0]), 9)
+    assert result.stdout.count("x") == 500_000 and not result.timed_out
 
 
 def test_input_is_given() -> None:
@@ -78,8 +99,8 @@ def test_input_is_given() -> None:
     assert run_command([PYTHON, "-c", "pass"], input_bytes=b"x" * 1000).succeeded
 
 
-def _gone(pid: int) -> bool:
-    for _attempt in range(100):
+def _gone(pid: int, *, attempts: int = 100) -> bool:
+    for _attempt in range(attempts):
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
         except (FileNotFoundError, ProcessLookupError):

@@ -71,7 +71,7 @@ def test_two_platforms_share_a_directory(tmp_path: Path) -> None:
     store(tmp_path, beat("Q", "weekly"))
     assert list(read_heartbeats(tmp_path, "P")[0]) == ["daily"]
     assert list(read_heartbeats(tmp_path, "Q")[0]) == ["weekly"]
-    assert read_heartbeats(tmp_path, "p")[0] == {}  # the same file name, another platform
+    assert read_heartbeats(tmp_path, "p")[0] == {}
     assert read_heartbeats(tmp_path / "absent", "P") == ({}, {})
 
 
@@ -80,7 +80,7 @@ def test_damage_is_named(tmp_path: Path, damage: bytes) -> None:
     path = store(tmp_path, beat())
     path.write_bytes(damage)
     beats, damaged = read_heartbeats(tmp_path, "P")
-    assert beats == {} and list(damaged) == ["p.daily.json"] and damaged["p.daily.json"]
+    assert beats == {} and list(damaged) == ["p_5c62e091.daily.json"] and damaged["p_5c62e091.daily.json"]
 
 
 @pytest.mark.parametrize("change", [{"ended": "yesterday"}, {"run_id": "../x"}, {"status": None}, {"ended": "2026-11-22T04:00:10"}])
@@ -91,13 +91,19 @@ def test_wrong_values_are_damage(tmp_path: Path, change: dict[str, Any]) -> None
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("NeuroSense FX", "neurosense_fx"), ("../../etc", "etc"), ("a/b\x00", "a_b"), ("Web-1", "web_1")],
+    [("daily", "daily"), ("web_1", "web_1"), ("NeuroSense FX", "neurosense_fx_cf237f4e"), ("../../etc", "etc_74ccf3c5"), ("..", "platform_5ec1f7e7")],
 )
 def test_slug(name: str, expected: str) -> None:
     assert slug(name) == expected
 
 
-@pytest.mark.parametrize(("one", "other"), [("Ω", "Ж"), ("Zürich", "Zörich"), ("x" * 300, "x" * 301), ("Ω", "")])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Ω", "Ж"), ("Zürich", "Zörich"), ("x" * 300, "x" * 301), ("x" * 80, "x" * 81), ("Ω", ""),
+        ("Web 1", "web-1"), ("web_1", "web-1"), ("WEB 1", "Web 1"), ("web", "web_"),
+    ],
+)
 def test_names_that_lose_what_tells_them_apart_have_slugs_of_their_own(one: str, other: str) -> None:
     assert slug(one) != slug(other) and slug(one) == slug(one)
     assert all(set(slug(name)) <= set("abcdefghijklmnopqrstuvwxyz0123456789_") and len(slug(name)) < 100 for name in (one, other))

@@ -302,6 +302,21 @@ def test_several_mistakes_are_a_list() -> None:
     )
 
 
+def test_mistakes_stand_in_the_order_of_the_description() -> None:
+    """Whatever finds them: the schema, the rules between keys, or the search for placeholders and secrets."""
+    description = {
+        "certificates": {},
+        "services": [{"name": "api", "unit": "a b", "x.y[0]": 1}, {"port": 0, "http": "www"}, {"name": "api", "unit": "b"}],
+        "owner": "changeme",
+        "backup": {"directory": "b", "sources": []},
+        "name": "two\nlines",
+    }
+    assert [line.split(": ")[0] for line in mistakes(description)] == [
+        "root", "certificates", "services[0].unit", "services[0].x.y[0]", "services[1].name", "services[1].port",
+        "services[1].http.url", "services[2].name", "owner", "backup.directory", "backup.sources", "name",
+    ]
+
+
 @pytest.mark.parametrize(
     "description, mistake",
     [
@@ -513,8 +528,7 @@ def test_secrets_are_refused_and_never_repeated(description: Any, path: str, mes
 
 
 def test_hosts_are_names_of_the_inventory() -> None:
-    description = service(hosts=["app-1", "backend", "backnd", "app-3"])
-    description["root_hosts"] = ["nowhere"]
+    description = {"root_hosts": ["nowhere"], **service(hosts=["app-1", "backend", "backnd", "app-3"])}
     assert mistakes(description, groups=GROUPS) == [
         'root_hosts[0]: "nowhere" is no host or group of the inventory; accepted: '
         "all, app-1, app-2, backend, empty, ungrouped",

@@ -162,6 +162,7 @@ def test_those_who_ask_during_a_look_share_the_next_one():
 )
 def test_a_process_is_alive_without_psutil(fake_host, no_psutil, stat, expected):
     fake_host.add(60, argv=["x"])
+    (fake_host.proc / "60" / "stat").unlink()
     if stat is not None:
         (fake_host.proc / "60" / "stat").write_text(stat)
     assert is_running(60) is expected

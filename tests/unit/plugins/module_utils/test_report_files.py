@@ -65,7 +65,7 @@ def test_everything_is_there_with_its_rights(tmp_path: Path) -> None:
         os.umask(previous)
     run = f"runs/{one['run_id']}"
     assert set(tree(directory)) == {
-        "index.html", "index.json", "latest.html", "latest.json", "latest.md", "heartbeats/p.daily.json",
+        "index.html", "index.json", "latest.html", "latest.json", "latest.md", "heartbeats/p_5c62e091.daily.json",
         f"{run}/record.json", f"{run}/report.html", f"{run}/report.md",
     }
     for path in [directory, *directory.rglob("*")]:
@@ -93,7 +93,7 @@ def test_a_run_of_a_clock_that_was_ahead_does_not_stay_the_latest(tmp_path: Path
     assert any(ahead["run_id"] in problem and "clock" in problem for problem in written.problems)
 
 
-@pytest.mark.parametrize("name", ["runs/{}/record.json", "runs/{}/report.html", "index.json", "heartbeats/p.daily.json"])
+@pytest.mark.parametrize("name", ["runs/{}/record.json", "runs/{}/report.html", "index.json", "heartbeats/p_5c62e091.daily.json"])
 @pytest.mark.parametrize("plant", ["link", "pipe"])
 def test_a_planted_file_is_neither_followed_nor_waited_for(tmp_path: Path, name: str, plant: str) -> None:
     """The directory may belong to an unprivileged user while root writes."""
@@ -231,16 +231,16 @@ def test_metrics_speak_for_the_newest_whole_run_of_each_playbook(tmp_path: Path)
     write(reports, record(0, "daily", subject="daily"), metrics=metrics)
     write(reports, record(1, "health_check", subject="quick"), metrics=metrics)
     write(reports, record(2, "daily", subject="partial"), metrics=metrics, whole=False)
-    path = metrics / "upkeep_p.prom"
+    path = metrics / "upkeep_p_5c62e091.prom"
     text = path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     assert 'subject="daily"' in text and 'subject="quick"' in text and "partial" not in text
     write(reports, record(3, "daily", "Q"), metrics=metrics)
-    assert path.read_text() == text and (metrics / "upkeep_q.prom").exists()
+    assert path.read_text() == text and (metrics / "upkeep_q_4ae81572.prom").exists()
 
 
 def test_a_missing_metrics_directory_is_a_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(UpkeepError, match="cannot write .*upkeep_p.prom: No such file or directory"):
+    with pytest.raises(UpkeepError, match="cannot write .*upkeep_p_5c62e091.prom: No such file or directory"):
         write(tmp_path / "reports", record(0), metrics=tmp_path / "absent")
 
 

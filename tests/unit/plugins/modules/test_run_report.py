@@ -78,7 +78,7 @@ def test_the_home_of_the_user_is_found(tmp_path: Path) -> None:
     [
         ({"keep_runs": 0}, "keep_runs is 0; it must be 1 or more"),
         ({"record": {**record(), "run_id": "x"}}, "record.run_id is 'x'"),
-        ({"prometheus_directory": "/nonexistent/metrics"}, "cannot write /nonexistent/metrics/upkeep_p.prom"),
+        ({"prometheus_directory": "/nonexistent/metrics"}, "cannot write /nonexistent/metrics/upkeep_p_5c62e091.prom"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, options: dict[str, Any], says: str) -> None:
@@ -142,7 +142,7 @@ def test_a_damaged_index_is_a_warning_and_is_left_for_the_writer(tmp_path: Path)
 
 def test_a_damaged_heartbeat_is_unknown(tmp_path: Path) -> None:
     report(tmp_path, record())
-    (tmp_path / "heartbeats" / "p.daily.json").write_text("{")
+    (tmp_path / "heartbeats" / "p_5c62e091.daily.json").write_text("{")
     answer = history(tmp_path, heartbeats=CADENCES[:1])
     assert answer["checks"][0]["status"] == "unknown" and "no JSON" in answer["checks"][0]["summary"]
 

@@ -177,6 +177,7 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, status: int, content: dict[str, Any]) -> None:
         """Send an answer, as well or as badly as ordered."""
         body, kind, fault = json.dumps(content).encode(), "application/json", self.server.faults.next()
+        self.server.stopping.wait(self.server.delay_seconds)
         if fault.isdigit():
             status, body = int(fault), json.dumps({"error": f"the registry was told to answer {fault}"}).encode()
         elif fault == "html":
@@ -214,13 +215,15 @@ class Handler(BaseHTTPRequestHandler):
 class Registry(ThreadingHTTPServer):
     """The registry on an address of this machine.
 
+    :ivar delay_seconds: how late each answer comes.
     :ivar stopping: set when it ends, so that nobody waits for a silent one.
     """
 
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], advisories: Path, fault: Path | None = None) -> None:
+    def __init__(self, address: tuple[str, int], advisories: Path, fault: Path | None, delay_seconds: float) -> None:
         super().__init__(address, Handler)
+        self.delay_seconds = delay_seconds
         self._advisories = advisories
         self.faults = Faults(fault)
         self.stopping = threading.Event()
@@ -251,8 +254,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=4873)
     parser.add_argument("--advisories", type=Path, required=True)
     parser.add_argument("--fault", type=Path)
+    parser.add_argument("--delay-seconds", type=float, default=0.0, help="as if it were far away")
     options = parser.parse_args()
-    registry = Registry((options.address, options.port), options.advisories, options.fault)
+    registry = Registry((options.address, options.port), options.advisories, options.fault, options.delay_seconds)
     print(registry.url, flush=True)
     registry.serve_forever()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.attempts import make_attempt
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.attempts import look_once
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.options import read_probes
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import Outcome
 
@@ -130,6 +130,6 @@ def look() -> Callable[..., Outcome]:
 
     def attempt(kind: str, **options: Any) -> Outcome:
         (probe,) = read_probes([{"type": kind, "timeout_seconds": 5, **options}], {})
-        return make_attempt(probe)
+        return look_once(probe)
 
     return attempt

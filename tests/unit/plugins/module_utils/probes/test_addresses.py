@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.addresses import is_literal, parse_url, place
+from ansible_collections.upkeep.runbook.plugins.module_utils.host_port import place
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.addresses import is_literal, parse_url
 
 HTTP = ("http", "https")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -39,6 +40,14 @@ def test_a_command_that_does_not_end_is_killed_with_its_children(look, tmp_path)
     assert "did not end within 0.3 s and was killed" in outcome.summary
     time.sleep(2.2)
     assert not mark.exists()
+
+
+def test_a_command_that_leaves_a_daemon_with_its_output_has_ended(look, tmp_path):
+    script = f"sleep 300 & echo $! > {tmp_path}/pid; echo started; exit 4"
+    outcome = look("command", argv=["sh", "-c", script], expect_rc=4, expect_stdout="^started$", timeout_seconds=120)
+    os.kill(int((tmp_path / "pid").read_text()), 9)
+    assert outcome.status == "ok", outcome.summary
+    assert "ended with exit status 4 after" in outcome.summary and outcome.latency_seconds < 60
 
 
 def test_output_without_end_is_bounded(look):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.commands import CommandResult
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.attempts import make_attempt
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.attempts import look_once
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.options import read_probes
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import Previous, Unchecked
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.pm2 import find_list, list_command, read_list
@@ -76,7 +76,7 @@ def test_details_tell_uptime_and_memory(pm2, look, tmp_path):
 def test_restarts_since_the_last_run_are_a_warning(pm2):
     options = pm2(json.dumps([item(restarts=3), item(restarts=4, number=1)]))
     (probe,) = read_probes([{"type": "pm2", "app": "app", **options}], {})
-    outcome = make_attempt(probe, {probe.series: Previous("2026-11-22T00:00:00Z", 5)})
+    outcome = look_once(probe, {probe.series: Previous("2026-11-22T00:00:00Z", 5)})
     assert outcome.status == "warning"
     assert "restarted 2 times" in outcome.summary
     assert outcome.restarts == 7

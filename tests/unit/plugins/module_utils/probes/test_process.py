@@ -83,10 +83,30 @@ def test_hidden_processes_are_not_absent_ones(host, look):
     assert outcome.permanent
 
 
-def test_a_program_that_may_not_be_known_is_not_another_program(fake_host, look):
+@pytest.mark.parametrize(
+    ("seen", "bounds", "status"),
+    [
+        (0, {}, "unknown"),
+        (1, {}, "ok"),
+        (1, {"minimum": 2}, "unknown"),
+        (1, {"maximum": 1}, "unknown"),
+        (2, {"maximum": 1}, "critical"),
+        (0, {"minimum": 0, "maximum": 0}, "unknown"),
+    ],
+)
+def test_a_program_that_may_not_be_known_is_not_another_program(fake_host, look, seen, bounds, status):
+    """What is hidden matters where it could change the verdict."""
     fake_host.add(50, argv=["/usr/bin/node"])
-    outcome = look("process", pattern="node", exe="/usr/bin/node")
-    assert (outcome.status, "may not see which program" in outcome.summary) == ("unknown", True)
+    for number in range(seen):
+        fake_host.add(60 + number, argv=["/usr/bin/node"], exe="/usr/bin/node")
+    outcome = look("process", pattern="node", exe="/usr/bin/node", **bounds)
+    assert (outcome.status, "may not see which program" in outcome.summary) == (status, status == "unknown")
+
+
+def test_a_process_that_ended_meanwhile_hides_nothing(fake_host, look):
+    fake_host.add(50, argv=["/usr/bin/node"])
+    (fake_host.proc / "50" / "stat").unlink()
+    assert look("process", pattern="node", exe="/usr/bin/node").status == "critical"
 
 
 @pytest.mark.usefixtures("no_psutil")

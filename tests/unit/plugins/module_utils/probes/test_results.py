@@ -34,7 +34,34 @@ def hints(outcome, kind="tcp", **options):
 @pytest.mark.parametrize("kind", sorted(OPTIONS))
 def test_a_probe_of_any_type_takes_a_next_step(kind):
     assert hints(Outcome(CRITICAL, "It is down."), kind, hint="Read its log.") == "Read its log."
-    assert hints(Outcome(CRITICAL, "It is down."), kind) is None
+    assert hints(Outcome(CRITICAL, "It is down."), kind)
+    assert hints(Outcome(UNKNOWN, "Nobody could look."), kind)
+    assert hints(Outcome(OK, "It is up."), kind) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "said"),
+    [
+        ("http", {"url": "http://u:S3CRET@a.test/x?a=1&b='2"}, "curl -sv -o /dev/null 'http://a.test/x?a=1&b='\"'\"'2'; then"),
+        ("tcp", {"port": 80}, "with: ss -ltnp 'sport = :80'; then"),
+        ("tcp", {"port": 80, "host": "a.test"}, "with: nc -vz a.test 80; look"),
+        ("tcp", {"port": 443, "host": "2001:db8::1", "tls": True}, "with: openssl s_client -connect '[2001:db8::1]:443'; look"),
+        ("websocket", {"url": "ws://127.0.0.1:8081/"}, "with: ss -ltnp 'sport = :8081'; then"),
+        ("websocket", {"url": "wss://u:S3CRET@a.test/"}, "with: openssl s_client -connect a.test:443; look"),
+        ("port", {"port": 80}, "with: ss -ltnp 'sport = :80'; start"),
+        ("process", {"pattern": "a b|$(c)", "user": "deploy"}, "with: pgrep -af -u deploy -- 'a b|$(c)'; then"),
+        ("process", {"pattern": None, "exe": "/usr/bin/node"}, "with: pgrep -af -- /usr/bin/node; then"),
+        ("process", {"pattern": None, "user": "1000"}, "with: ps -f -u 1000; then"),
+        ("dns", {}, "with: getent ahosts a.test; then"),
+        ("dns", {"server": "192.0.2.1", "record": "AAAA"}, "with: dig -p 53 @192.0.2.1 a.test AAAA; then"),
+        ("unit", {"unit": r"a\x2d.service"}, r"with: systemctl status 'a\x2d.service'"),
+        ("pm2", {"app": "my app"}, "with: pm2 describe 'my app'"),
+        ("command", {"argv": ["check", "--password=S3CRET"]}, "Run the command on this host"),
+    ],
+)
+def test_where_nobody_says_a_next_step_the_type_knows_how_to_look_closer(kind, options, said):
+    hint = hints(Outcome(CRITICAL, "It is down."), kind, **options)
+    assert said in hint and "S3CRET" not in hint, hint
 
 
 @pytest.mark.parametrize(

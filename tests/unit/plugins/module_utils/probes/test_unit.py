@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.commands import CommandResult
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.attempts import make_attempt
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.attempts import look_once
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.options import read_probes
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import Previous, Unchecked
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.unit import read_properties
@@ -95,7 +95,7 @@ def test_restarts_since_the_last_run_are_judged(systemctl, before, now, options,
     systemctl(says(restarts=str(now)))
     (probe,) = read_probes([{"type": "unit", "unit": "app.service", **options}], {})
     previous = {} if before is None else {probe.series: Previous("2026-11-22T00:00:00Z", before)}
-    outcome = make_attempt(probe, previous)
+    outcome = look_once(probe, previous)
     assert (outcome.status, said in outcome.summary) == (status, True), outcome.summary
     assert outcome.details["restarts"] == outcome.restarts == now
     assert outcome.details["restarts_since_last"] == since

@@ -16,14 +16,6 @@ def test_share(part: float, whole: float, expected: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "text"),
-    [(0, "0 bytes"), (1023, "1023 bytes"), (1024, "1.0 KiB"), (4402341478, "4.1 GiB"), (2**50 * 3, "3.0 PiB")],
-)
-def test_bytes(count: int, text: str) -> None:
-    assert figures.bytes_text(count) == text
-
-
-@pytest.mark.parametrize(
     ("seconds", "text"),
     [(0, "less than a minute"), (60, "1 minute"), (7199, "1 hour"), (86400, "1 day"), (864000, "10 days")],
 )

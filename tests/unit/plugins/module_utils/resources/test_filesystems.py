@@ -89,6 +89,12 @@ def test_paths_on_one_file_system_agree_and_each_has_a_row() -> None:
     assert rows[2] == {"path": "/c", "problem": "gone"}
 
 
+def test_a_folder_with_a_quota_of_its_own_has_its_own_figures() -> None:
+    full = answer(real_path="/srv/app", f_blocks=10, f_bfree=0, f_bavail=0)
+    rows = file_system_rows(["/srv", "/srv/app"], {"/srv": answer(), "/srv/app": full}, MOUNTINFO)
+    assert [row["used_percent"] for row in rows] == [66.7, 100.0]
+
+
 def test_a_name_that_is_no_text_is_carried_visibly(tmp_path: Path) -> None:
     path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
     os.mkdir(path)

@@ -109,7 +109,7 @@ def test_all_processors_busy_for_a_moment_is_a_warning_and_names_who_it_is() -> 
 def test_memory_names_who_holds_it() -> None:
     check = rows(metrics(memory={"used_percent": 96.5}))["memory.usage"]
     assert check["summary"] == (
-        "Memory is 96.5 % used (warning at 85 %, critical at 95 %); 6.0 GiB of 10.0 GiB are available."
+        "Memory is 96.5 % used (warning at 85 %, critical at 95 %); 6 GiB of 10 GiB are available."
     )
     assert [row["pid"] for row in check["evidence"]["top_processes"]] == [6]
     assert check["evidence"]["top_processes"][0]["rss_bytes"] == 5 * GIB
@@ -124,7 +124,7 @@ def test_evidence_is_bounded() -> None:
 def test_a_container_says_that_it_is_one() -> None:
     checks = rows(metrics(cpu={"scope": "cgroup", "limit_cores": 0.5}, memory={"scope": "cgroup"}))
     assert "this container may use 0.5 of 2 cores" in checks["cpu.usage"]["summary"]
-    assert "10.0 GiB that this container may use" in checks["memory.usage"]["summary"]
+    assert "10 GiB that this container may use" in checks["memory.usage"]["summary"]
 
 
 def test_no_swap_is_ok_and_said() -> None:

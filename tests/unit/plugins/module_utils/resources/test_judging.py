@@ -57,6 +57,18 @@ def test_a_full_disk_is_told_with_figure_threshold_and_next_step() -> None:
     assert check["evidence"]["mount_point"] == "/"
 
 
+def test_a_file_system_that_tells_no_size_is_unknown_and_not_empty() -> None:
+    checks = by_id(judging.file_system_checks([row(total_bytes=0, used_percent=0.0, file_system="fuse.x")], [rule()]))
+    assert (checks["disk.space"]["status"], checks["disk.readonly"]["status"]) == ("unknown", "ok")
+    assert "its file system (fuse.x) does not tell its size" in checks["disk.space"]["summary"]
+    assert checks["disk.space"]["hint"]
+
+
+def test_a_command_in_a_next_step_can_be_pasted() -> None:
+    checks = by_id(judging.file_system_checks([row(used_percent=99.0, inodes_used_percent=99.0)], [rule(path="/a b;c")]))
+    assert all("'/a b;c' |" in checks[check]["hint"] for check in ("disk.space", "disk.inodes"))
+
+
 def test_each_path_has_its_own_thresholds() -> None:
     rows = [row(used_percent=90.0), row(used_percent=90.0)]
     rules = [rule(), rule(path="/srv", space=Limits(95, 99))]
@@ -68,7 +80,7 @@ def test_each_path_has_its_own_thresholds() -> None:
 def test_too_few_free_bytes_are_critical_whatever_the_percentage(free: int, status: str) -> None:
     (check, *_rest) = judging.file_system_checks([row(available_bytes=free)], [rule(min_free_bytes=GIB)])
     assert check["status"] == status
-    assert ("fewer than the 1.0 GiB" in check["summary"]) == (status == "critical")
+    assert ("fewer than the 1 GiB" in check["summary"]) == (status == "critical")
 
 
 def test_no_fixed_number_of_inodes_is_ok_and_said() -> None:

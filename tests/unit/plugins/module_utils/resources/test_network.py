@@ -60,6 +60,13 @@ def test_interfaces_that_are_left_out(before: str, after: str) -> None:
     assert interface_metrics(before, after, 1.0, ["lo", "veth*"]) == []
 
 
+def test_of_very_many_interfaces_one_with_errors_is_not_left_out() -> None:
+    many = {f"br{number:03}": QUIET for number in range(100)}
+    rows = interface_metrics(dev(**many, eth0=QUIET), dev(**many, eth0=(1, 1, 5, 0, 1, 1, 0, 0)), 1.0, [])
+    names = [row["name"] for row in rows]
+    assert len(names) == 64 and names[-1] == "eth0" and names == sorted(names)
+
+
 def test_an_alias_keeps_its_colon() -> None:
     text = HEADER + "eth0:1: 1 1 0 0 0 0 0 0 1 1 0 0 0 0 0 0\n"
     assert interface_metrics(text, text, 1.0, [])[0]["name"] == "eth0:1"
