@@ -115,6 +115,8 @@ def strength_of(certificate: Certificate) -> tuple[str, str]:
     # Nobody looks at the signature of a root: it is trusted because it is in the list.
     if _WEAK_HASH.search(algorithm) and not certificate.self_signed:
         return WARNING, f"signature is weak: {algorithm}"
+    if algorithm.endswith("-unknown") and not certificate.self_signed:
+        return UNKNOWN, "signature (RSASSA-PSS) uses a hash that this version of the library cryptography does not tell"
     return OK, f"key ({bits}) and signature ({algorithm}) are strong"
 
 
