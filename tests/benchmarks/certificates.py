@@ -86,7 +86,10 @@ def make_certificates(folder: Path) -> None:
     for number in range(FILES):
         path = folder / "files" / f"{number:05d}.pem"
         path.write_bytes(issue(f"host{number}.internal", number).public_bytes(Encoding.PEM))
-    (folder / "authority.pem").write_bytes(issue("authority", 1, authority=True).public_bytes(Encoding.PEM))
+    # With those of the system, as when the servers of the world are asked: whoever verifies has to load them all.
+    system = ssl.get_default_verify_paths().cafile
+    known = Path(system).read_bytes() if system else b""
+    (folder / "authority.pem").write_bytes(known + issue("authority", 1, authority=True).public_bytes(Encoding.PEM))
     secret = keys[1].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (folder / "server.pem").write_bytes(issue("server.internal", 3).public_bytes(Encoding.PEM) + secret)
 

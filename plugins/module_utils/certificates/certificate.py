@@ -91,7 +91,10 @@ class Certificate:
 
     def __init__(self, data: bytes, *, pem: bool = False) -> None:
         library = _library()
-        loaded = library.load_pem_x509_certificate(data) if pem else library.load_der_x509_certificate(data)
+        try:
+            loaded = library.load_pem_x509_certificate(data) if pem else library.load_der_x509_certificate(data)
+        except library.InvalidVersion as exc:
+            raise ValueError(str(exc)) from exc
         self._loaded: Any = loaded
         try:
             self.not_before: datetime = loaded.not_valid_before_utc

@@ -207,6 +207,7 @@ class Inspection:
             self._note(check, row)
         self._judge(subject, 1, leaf, in_file=False, others=tuple(row["status"] for _check, row in rows))
         for position, der in enumerate(served.issuers, 2):
+            # OpenSSL has verified these a moment ago.
             self._judge(subject, position, Certificate(der), in_file=False)
 
     def compare_files_with_servers(self) -> None:

@@ -131,6 +131,11 @@ def test_what_is_nothing_of_the_kind_is_said(data: bytes, said: str) -> None:
         read_contents(data)
 
 
+def test_a_version_that_does_not_exist_is_damage() -> None:
+    contents = read_contents(LEAF.der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05", 1))
+    assert [position for position, _reason in contents.broken] == [1]
+
+
 def test_any_damage_gives_a_result_and_never_an_error() -> None:
     chance = random.Random(1)
     for whole in (LEAF.der, LEAF.pem + ROOT.pem, pkcs12("")):
