@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, timezone
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
@@ -59,36 +59,65 @@ def missing_library() -> str:
         return f"this Python has no usable library cryptography ({exc})"
 
 
+@lru_cache(maxsize=None)
+def _library() -> Any:
+    """Return the library; to import its parts once for each of ten thousand certificates would take longer than reading them."""
+    from cryptography import x509
+
+    return x509
+
+
+@lru_cache(maxsize=None)
+def _kinds_of_keys() -> tuple[tuple[Any, str, int | None], ...]:
+    """Return the classes of public keys, their names, and their bits where these never vary."""
+    from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
+
+    return (
+        (rsa.RSAPublicKey, "RSA", None),
+        (ec.EllipticCurvePublicKey, "EC", None),
+        (dsa.DSAPublicKey, "DSA", None),
+        (ed25519.Ed25519PublicKey, "Ed25519", 256),
+        (ed448.Ed448PublicKey, "Ed448", 456),
+    )
+
+
 class Certificate:
     """A certificate.
 
-    :param der: its encoding.
+    :param data: its encoding.
+    :param pem: it is one block of PEM, and not DER.
     :raises ValueError: when it is none.
     """
 
-    def __init__(self, der: bytes) -> None:
-        from cryptography import x509
+    def __init__(self, data: bytes, *, pem: bool = False) -> None:
+        library = _library()
+        try:
+            loaded = library.load_pem_x509_certificate(data) if pem else library.load_der_x509_certificate(data)
+        except library.InvalidVersion as exc:
+            raise ValueError(str(exc)) from exc
+        self._loaded: Any = loaded
+        try:
+            self.not_before: datetime = loaded.not_valid_before_utc
+            self.not_after: datetime = loaded.not_valid_after_utc
+        except AttributeError:  # cryptography before 42 knows only times without a zone, which are UTC
+            self.not_before = loaded.not_valid_before.replace(tzinfo=timezone.utc)
+            self.not_after = loaded.not_valid_after.replace(tzinfo=timezone.utc)
 
-        self.der = der
-        self._loaded: Any = x509.load_der_x509_certificate(der)
-        self.not_before = _moment(self._loaded, "not_valid_before")
-        self.not_after = _moment(self._loaded, "not_valid_after")
+    @cached_property
+    def der(self) -> bytes:
+        """Its encoding."""
+        from cryptography.hazmat.primitives.serialization import Encoding
+
+        return bytes(self._loaded.public_bytes(Encoding.DER))
 
     @cached_property
     def key(self) -> Key:
         """Type and size of its public key."""
-        from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
-
         public = self._public_key()
-        if isinstance(public, rsa.RSAPublicKey):
-            return Key("RSA", public.key_size)
-        if isinstance(public, ec.EllipticCurvePublicKey):
-            return Key("EC", public.key_size)
-        if isinstance(public, dsa.DSAPublicKey):
-            return Key("DSA", public.key_size)
-        if isinstance(public, ed25519.Ed25519PublicKey):
-            return Key("Ed25519", 256)
-        return Key("Ed448", 456) if isinstance(public, ed448.Ed448PublicKey) else Key("unknown", None)
+        for kind, name, size in _kinds_of_keys():
+            if isinstance(public, kind):
+                return Key(name, size or public.key_size)
+        return Key("unknown", None)
 
     @cached_property
     def public_key_der(self) -> bytes:
@@ -199,23 +228,17 @@ class Certificate:
         return True
 
     def _public_key(self) -> Any:
-        from cryptography.exceptions import UnsupportedAlgorithm
-
         try:
             return self._loaded.public_key()
-        except (ValueError, UnsupportedAlgorithm):
-            return None
+        except Exception as exc:
+            from cryptography.exceptions import UnsupportedAlgorithm
+
+            if isinstance(exc, (ValueError, UnsupportedAlgorithm)):
+                return None
+            raise
 
     def _name(self, which: str) -> str:
         try:
             return plain(getattr(self._loaded, which).rfc4514_string(), 500)
         except ValueError as exc:
             return plain(f"unreadable ({exc})", 500)
-
-
-def _moment(loaded: Any, name: str) -> datetime:
-    """Return a time of a certificate, aware; cryptography before 42 knows only the naive one."""
-    aware = getattr(loaded, f"{name}_utc", None)
-    if aware is not None:
-        return aware  # type: ignore[no-any-return]
-    return getattr(loaded, name).replace(tzinfo=timezone.utc)  # type: ignore[no-any-return]

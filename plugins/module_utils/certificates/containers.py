@@ -15,8 +15,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.unread
 
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,64})-----(.*?)(-----END \1-----|-----BEGIN |\Z)", re.DOTALL)
 _CERTIFICATES = (b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE")
-_WHITE_SPACE = b" \t\r\n"
-_BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
+_BEGIN = b"-----BEGIN CERTIFICATE-----"
 
 _JAVA_KEYSTORES = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")
 _JAVA_HINT = "Convert it: keytool -importkeystore -srckeystore FILE -destkeystore FILE.p12 -deststoretype PKCS12"
@@ -61,6 +60,11 @@ def read_contents(data: bytes, passphrases: Sequence[str] = ()) -> Contents:
 
 
 def _read_pem(data: bytes) -> Contents:
+    if data.startswith(_BEGIN) and data.find(b"-----BEGIN ", len(_BEGIN)) < 0:
+        try:  # most files are one certificate and nothing else
+            return Contents(certificates=[(1, Certificate(data, pem=True))])
+        except ValueError:
+            pass  # it is told below what is wrong
     contents = Contents()
     position, start = 0, 0
     while True:
@@ -75,7 +79,7 @@ def _read_pem(data: bytes) -> Contents:
             try:
                 if not end.startswith(b"-----END"):
                     raise ValueError("it is cut off: its END line is missing")
-                contents.certificates.append((position, _certificate(label, body)))
+                contents.certificates.append((position, _certificate(label, data[match.start() : match.end()], body)))
             except ValueError as exc:
                 contents.broken.append((position, str(exc) or "it is damaged"))
         elif label.endswith(b"PRIVATE KEY"):
@@ -85,17 +89,15 @@ def _read_pem(data: bytes) -> Contents:
     return contents
 
 
-def _certificate(label: bytes, body: bytes) -> Certificate:
-    packed = body.translate(None, _WHITE_SPACE)
-    # Python would pass over stray characters, with which a server refuses the file.
-    if not _BASE64.fullmatch(packed) or len(packed) % 4:
-        raise ValueError("its Base64 text is damaged")
+def _certificate(label: bytes, block: bytes, body: bytes) -> Certificate:
+    if not label.startswith(b"TRUSTED"):
+        return Certificate(block, pem=True)
+    # OpenSSL appends what the certificate is trusted for.
     try:
-        der = binascii.a2b_base64(packed)
+        der = binascii.a2b_base64(body)
     except binascii.Error as exc:
         raise ValueError(f"its Base64 text is damaged ({exc})") from exc
-    # OpenSSL appends what the certificate is trusted for.
-    return Certificate(der[: _element_length(der)] if label.startswith(b"TRUSTED") else der)
+    return Certificate(der[: _element_length(der)])
 
 
 def _element_length(der: bytes) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.certificate import (
@@ -27,24 +28,29 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.compar
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.containers import Contents, read_contents
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.files import find_files, read_bounded
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.judging import (
+    EXPIRY,
     READABLE,
+    STRENGTH,
+    VALIDITY,
     details_of,
     earliest,
     judge,
+    row_of,
     subject_of,
     unreadable_row,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.ledger import Ledger
-from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.lifetime import lifetime_at
+from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.lifetime import Lifetime, lifetime_at
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.options import Endpoint, Options, read_options
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.private_keys import PrivateKey
-from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.renewal import RENEW, renewal_hint
+from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.renewal import renewal_hint
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.served import Served, Trust, ask_all
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.unreadable import Unreadable
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, UNKNOWN, check_result, worst
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 _DAMAGED_HINT = "Put the certificate there again: from the backup, or by renewing it."
+_ALL_OK = ((EXPIRY, OK), (VALIDITY, OK), (STRENGTH, OK))
 _ENDPOINT_HINT = "Renew it and reload the server; when the file is new already, reload the server."
 
 
@@ -85,6 +91,7 @@ class Inspection:
         self._ends: list[datetime] = []
         #: The first certificate of each file and of each server, or why there is none.
         self._leaves: dict[str, Certificate | Unreadable] = {}
+        self._compares_files = bool(options.private_keys or options.served_by)
         self._seen: set[str] = set()
         self._compared: set[str] = set()
 
@@ -111,23 +118,23 @@ class Inspection:
             return
         self._seen.add(path)
         self._counts["files"] += 1
-        source = plain(path)
         try:
             contents = self._contents_of(path)
         except Unreadable as exc:
             self._leaves[path] = exc
-            self._unreadable(source, exc)
+            self._unreadable(plain(path), exc)
             return
         if contents.holds_other_things_only:
             self._pass_over(path, contents, named)
             return
-        self._leaves[path] = _leaf(contents)
+        if self._compares_files:
+            self._leaves[path] = _leaf(contents)
         for position, reason in contents.broken:
-            self._unreadable(subject_of(source, position), Unreadable(f"cannot be read: {reason}", _DAMAGED_HINT))
+            self._unreadable(subject_of(plain(path), position), Unreadable(f"cannot be read: {reason}", _DAMAGED_HINT))
         for position, certificate in contents.certificates:
-            self._judge(source, position, certificate, in_file=True)
+            self._judge(path, position, certificate, in_file=True)
         if contents.keys:
-            self._compare_keys_of(path, contents.keys, [(path, self._leaves[path])])
+            self._compare_keys_of(path, contents.keys, [(path, _leaf(contents))])
 
     def _contents_of(self, path: str) -> Contents:
         contents = read_contents(read_bounded(path), self._options.passphrases)
@@ -147,17 +154,23 @@ class Inspection:
 
     def _judge(self, source: str, position: int, certificate: Certificate, *, in_file: bool, others: tuple[str, ...] = ()) -> None:
         lifetime = lifetime_at(self._now, certificate.not_before, certificate.not_after, self._options.thresholds)
-        hint = _ENDPOINT_HINT
-        if in_file:
-            hint = RENEW if lifetime.status == OK else self._hint()
-        judged = judge(subject_of(source, position), certificate, lifetime, hint)
-        for check, status, build in judged:
-            self._ledger.note(check, status, build)
         self._counts["certificates"] += 1
         self._ends.append(certificate.not_after)
-        status = worst([*(entry.status for entry in judged), *others])
-        if status != OK or self._options.return_all:
-            self._details.append(details_of(source, position, certificate, lifetime, status))
+        judged = judge(certificate, lifetime)
+        for check, status in judged:
+            self._ledger.note(check, status, partial(self._row, check, source, position, certificate, lifetime, in_file))
+        if self._options.return_all or judged != _ALL_OK or others:
+            status = worst([*(status for _check, status in judged), *others])
+            if self._options.return_all or status != OK:
+                self._details.append(details_of(plain(source), position, certificate, lifetime, status))
+
+    def _row(
+        self, check: str, source: str, position: int, certificate: Certificate, lifetime: Lifetime, in_file: bool
+    ) -> dict[str, Any]:
+        hint = _ENDPOINT_HINT
+        if in_file and lifetime.status != OK:
+            hint = self._hint()
+        return row_of(check, subject_of(plain(source), position), certificate, lifetime, hint)
 
     def _hint(self) -> str:
         self._file_hint = self._file_hint or self._hint_for_files(self._now)
@@ -194,6 +207,7 @@ class Inspection:
             self._note(check, row)
         self._judge(subject, 1, leaf, in_file=False, others=tuple(row["status"] for _check, row in rows))
         for position, der in enumerate(served.issuers, 2):
+            # OpenSSL has verified these a moment ago.
             self._judge(subject, position, Certificate(der), in_file=False)
 
     def compare_files_with_servers(self) -> None:

@@ -6,11 +6,9 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.certificate import Certificate
-from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.ledger import Build
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.lifetime import Lifetime, duration_text
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import (
     CRITICAL,
@@ -31,31 +29,31 @@ LEAST_BITS = {"RSA": 2048, "EC": 224}
 _WEAK_HASH = re.compile(r"(?i)(?:md[245]|sha1)(?!\d)")
 
 
-class Judged(NamedTuple):
-    """A check, its status, and what makes its row."""
-
-    check: str
-    status: str
-    build: Build
-
-
 def subject_of(source: str, position: int) -> str:
     """Return the subject of a check about a certificate: its source, and its place where it is not the first."""
     return source if position == 1 else f"{source} (certificate {position})"
 
 
-def judge(subject: str, certificate: Certificate, lifetime: Lifetime, hint: str) -> list[Judged]:
-    """Return the checks about a certificate by itself.
+#: What is looked at in every certificate, and what makes the row of each.
+Judged = tuple[tuple[str, str], tuple[str, str], tuple[str, str]]
+
+
+def judge(certificate: Certificate, lifetime: Lifetime) -> Judged:
+    """Return what is looked at in every certificate, each with its status."""
+    validity = CRITICAL if lifetime.seconds_until_valid > 0 else OK
+    return (EXPIRY, lifetime.status), (VALIDITY, validity), (STRENGTH, strength_of(certificate)[0])
+
+
+def row_of(check: str, subject: str, certificate: Certificate, lifetime: Lifetime, hint: str) -> dict[str, Any]:
+    """Return the row of one of the checks of :func:`judge`.
 
     :param hint: the next step when little time is left.
     """
-    validity = CRITICAL if lifetime.seconds_until_valid > 0 else OK
-    strength, words = strength_of(certificate)
-    return [
-        Judged(EXPIRY, lifetime.status, partial(_expiry_row, subject, certificate, lifetime, hint)),
-        Judged(VALIDITY, validity, partial(_validity_row, subject, certificate, lifetime, validity)),
-        Judged(STRENGTH, strength, partial(_strength_row, subject, strength, words)),
-    ]
+    if check == EXPIRY:
+        return _expiry_row(subject, certificate, lifetime, hint)
+    if check == VALIDITY:
+        return _validity_row(subject, certificate, lifetime)
+    return _strength_row(subject, *strength_of(certificate))
 
 
 def unreadable_row(subject: str, reason: str, hint: str) -> dict[str, Any]:
@@ -88,14 +86,14 @@ def _days(days: float) -> str:
     return f"{days:.1f} days" if days % 1 else f"{days:.0f} {'day' if days == 1 else 'days'}"
 
 
-def _validity_row(subject: str, certificate: Certificate, lifetime: Lifetime, status: str) -> dict[str, Any]:
+def _validity_row(subject: str, certificate: Certificate, lifetime: Lifetime) -> dict[str, Any]:
     since, name = to_iso(certificate.not_before), certificate.common_name
-    if status == OK:
+    if lifetime.seconds_until_valid <= 0:
         return check_result(VALIDITY, subject, OK, f"{subject}: the certificate of {name} is valid since {since}.")
     return check_result(
         VALIDITY,
         subject,
-        status,
+        CRITICAL,
         f"{subject}: the certificate of {name} is not valid yet: it will be in"
         f" {duration_text(lifetime.seconds_until_valid)}, on {since}.",
         hint="Compare the clock of this host with the right time (timedatectl); otherwise use the previous certificate.",
@@ -115,6 +113,8 @@ def strength_of(certificate: Certificate) -> tuple[str, str]:
     # Nobody looks at the signature of a root: it is trusted because it is in the list.
     if _WEAK_HASH.search(algorithm) and not certificate.self_signed:
         return WARNING, f"signature is weak: {algorithm}"
+    if algorithm.endswith("-unknown") and not certificate.self_signed:
+        return UNKNOWN, "signature (RSASSA-PSS) uses a hash that this version of the library cryptography does not tell"
     return OK, f"key ({bits}) and signature ({algorithm}) are strong"
 
 

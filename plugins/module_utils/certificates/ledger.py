@@ -27,9 +27,10 @@ class Ledger:
         """Take in a check; ``build`` makes its row."""
         if status != OK or self._return_all:
             self._rows.append(build())
-            return
-        self._ok[check] = self._ok.get(check, 0) + 1
-        self._first_ok.setdefault(check, build)
+        elif check in self._ok:
+            self._ok[check] += 1
+        else:
+            self._ok[check], self._first_ok[check] = 1, build
 
     def checks(self) -> list[dict[str, Any]]:
         """Return the rows: in order with ``return_all``, otherwise what is not ok first, the worst before the rest."""

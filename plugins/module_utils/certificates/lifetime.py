@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK, WARNING
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
@@ -71,8 +71,7 @@ def read_thresholds(options: Mapping[str, Any]) -> Thresholds:
     )
 
 
-@dataclass(frozen=True)
-class Lifetime:
+class Lifetime(NamedTuple):
     """The time of a certificate at one moment.
 
     :ivar seconds_left: until it expires; negative afterwards.

@@ -9,15 +9,8 @@ import pytest
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.inspection import inspect_certificates
 from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.certificates.issuing import NOW
+from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.certificates.module_options import DEFAULTS
 from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.certificates.tls_servers import TlsServers
-
-#: The options of the module as Ansible fills them in.
-DEFAULTS: dict[str, Any] = {
-    "paths": [], "endpoints": [], "served_by": [], "private_keys": [], "passphrase": None, "passphrases": None,
-    "warning_days": 30.0, "critical_days": 7.0, "warning_lifetime_percent": None, "critical_lifetime_percent": None,
-    "ca_file": None, "verify_chain": True, "timeout_seconds": 5.0, "concurrency": 32, "return_all": True,
-}  # fmt: skip
-
 
 @pytest.fixture
 def options() -> dict[str, Any]:

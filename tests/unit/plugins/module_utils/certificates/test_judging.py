@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import cryptography
 import pytest
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.certificate import Certificate, Key
@@ -96,6 +97,8 @@ def test_a_pss_signature_is_as_strong_as_its_hash(tmp_path: Path, digest: str, s
     sign = ["x509", "-req", "-in", str(tmp_path / "request.pem"), "-CA", str(tmp_path / "root.pem"), "-days", "9"]
     data = openssl(*sign, f"-{digest}", "-sigopt", "rsa_padding_mode:pss")
     ((_position, found),) = read_contents(data).certificates
+    if int(cryptography.__version__.split(".", maxsplit=1)[0]) < 41:
+        digest, status = "unknown", "unknown"  # as on Debian 12: nobody could look, so nobody says that it is strong
     assert (found.signature_algorithm, strength_of(found)[0]) == (f"rsassaPss-{digest}", status)
 
 

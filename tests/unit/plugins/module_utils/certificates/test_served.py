@@ -179,7 +179,11 @@ def test_nobody_there(authorities: str) -> None:
 
 def test_many_at_once_keep_their_order(tmp_path: Path, servers: TlsServers, authorities: str) -> None:
     one, other = present(by=ROOT), present("other", by=ROOT)
-    ports = [servers.start(one.write(tmp_path / "a.pem")), servers.start(before=servers.hold), servers.start(other.write(tmp_path / "b.pem"))]
+    ports = [
+        servers.start(one.write(tmp_path / "a.pem")),
+        servers.start(before=servers.hold),
+        servers.start(other.write(tmp_path / "b.pem")),
+    ]
     endpoints = [Endpoint("127.0.0.1", port) for port in ports * 10]
     started = time.monotonic()
     answers = ask_all(endpoints, Trust(True, authorities), timeout_seconds=2.0, concurrency=30)
