@@ -12,7 +12,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.lifeti
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.starttls import PROTOCOLS
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.platform_values import read_host, split_host_port
-from ansible_collections.upkeep.runbook.plugins.module_utils.probes.addresses import place
+from ansible_collections.upkeep.runbook.plugins.module_utils.host_port import place
 
 _KEYS = ("host", "port", "server_name", "starttls", "ca_file")
 #: What openssl s_client calls it.
