@@ -118,4 +118,5 @@ molecule: venv-test ## The daily run on a real platform in systemd containers
 .PHONY: bench
 bench: venv-test ## Speed and memory, as ratios; not part of `make test`
 	@.venv/bin/python tests/benchmarks/probes.py
+	@.venv/bin/python tests/benchmarks/backup_verify.py
 	@.venv/bin/python tests/benchmarks/daily.py

@@ -146,7 +146,6 @@ class TarReader:
         return Damaged(
             f"is cut off: its tar archive ends at byte {self._reader.position}{where}, before its end marker",
             offset=self._reader.position,
-            member=decode(self._current),
             cut_off=True,
         )
 

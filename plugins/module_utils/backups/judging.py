@@ -181,8 +181,7 @@ def _readable_text(group: Group, one: Examined, status: str) -> tuple[str, str, 
         return text, "", evidence
     kind = Damaged if status == CRITICAL else Unread
     first = next(problem for problem in contents.problems if isinstance(problem, kind))
-    member = f" {first.member} inside it" if first.member and not first.message.startswith("is cut off: its tar") else ""
-    text = f"{path}:{member} {first.message}." if member else f"{path} {first.message}."
+    text = f"{path}: {first.member} inside it {first.message}." if first.member else f"{path} {first.message}."
     if contents.problem_count > 1:
         text += f" {contents.problem_count - 1} more of its members have problems."
     hint = _NEW_BACKUP if isinstance(first, Damaged) else first.hint if isinstance(first, Unread) else ""
