@@ -53,7 +53,7 @@ def main() -> None:
         path = Path(directory, "tree.tar.gz")
         what = make_archive(path)
         arguments = Path(directory, "arguments.json")
-        arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": {"path": str(path), "nested_depth": 0}}))
+        arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": {"path": str(path)}}))
         commands = {
             "gzip -t": ["gzip", "-t", str(path)],
             "backup_verify, level readable": [sys.executable, "-c", RUN_MODULE, str(arguments)],

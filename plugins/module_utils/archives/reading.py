@@ -18,6 +18,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.archives.spooling i
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Peekable, ReadAhead, file_chunks
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_stream import MemberContents, TarReader
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.unpacking import unpack
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zip_directory import Entry
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zip_reading import read_zip
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zstd_pipe import unpack_zstd
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode, plain
@@ -144,9 +145,9 @@ class _Reading:
                 self._inner(reader.contents(), member.name, prefix, depth + 1, member.size)
 
     def _zip(self, descriptor: int, prefix: bytes, depth: int) -> None:
-        def visit(name: bytes, chunks: Iterator[bytes], size: int) -> None:
-            if self._member(name, prefix, depth):
-                self._inner(chunks, name, prefix, depth + 1, size)
+        def visit(entry: Entry, chunks: Iterator[bytes]) -> None:
+            if self._member(entry.name, prefix, depth) and entry.is_file:
+                self._inner(chunks, entry.name, prefix, depth + 1, entry.size)
 
         def report(problem: ArchiveProblem) -> None:
             problem.member = _inside(prefix, problem.member)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ _END64_LOCATOR = struct.Struct("<4sLQL")
 _END64 = struct.Struct("<4sQ2H2L4Q")
 _ENTRY = struct.Struct("<4s6H3L5H2L")
 _MOST_COMMENT = 65535
+_UNIX = 3
 _FULL16, _FULL32 = 0xFFFF, 0xFFFFFFFF
 ENCRYPTED, DESCRIPTOR_FOLLOWS, STRONG_ENCRYPTED, MASKED = 0x1, 0x8, 0x40, 0x2000
 
@@ -39,7 +41,10 @@ class Directory:
 
 @dataclass(frozen=True)
 class Entry:
-    """What the directory says of one member; ``offset`` is that of its local header in the file."""
+    """What the directory says of one member; ``offset`` is that of its local header in the file.
+
+    :ivar is_file: false of symbolic links, whose contents are a path.
+    """
 
     name: bytes
     version: int
@@ -50,6 +55,7 @@ class Entry:
     packed: int
     size: int
     offset: int
+    is_file: bool
 
     @property
     def encrypted(self) -> bool:
@@ -118,14 +124,18 @@ def entries(descriptor: int, directory: Directory) -> Iterator[Entry]:
         fields = _ENTRY.unpack_from(window, at - base)
         if fields[0] != b"PK\x01\x02":
             raise _wrong(at)
-        _magic, _made, needed, flags, method, clock, day, crc, packed, size, names, extras, comments, disk, *_attributes, offset = fields
+        _magic, made, needed, flags, method, clock, day, crc, packed, size, *fields = fields
+        names, extras, comments, disk, _internal, attributes, offset = fields
         variable = window[at - base + _ENTRY.size :][: names + extras + comments]
         if len(variable) < names + extras + comments:
             raise _wrong(at)
         size, packed, offset, disk = large_fields(variable[names : names + extras], (size, packed, offset, disk), at)
         if disk:
             raise Unread("was not read: it is one part of a zip archive in several files")
-        yield Entry(variable[:names], needed & 0xFF, flags, method, day << 16 | clock, crc, packed, size, offset + directory.shift)
+        yield Entry(
+            variable[:names], needed & 0xFF, flags, method, day << 16 | clock, crc, packed, size, offset + directory.shift,
+            not (made >> 8 == _UNIX and stat.S_ISLNK(attributes >> 16)),
+        )
         at += _ENTRY.size + names + extras + comments
     if at != directory.end:
         raise _wrong(at)
