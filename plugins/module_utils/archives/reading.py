@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import closing
 from dataclasses import dataclass, field
 from fnmatch import translate
 
@@ -57,6 +57,8 @@ class Contents:
     def add(self, problem: ArchiveProblem) -> None:
         self.problem_count += 1
         if len(self.problems) < MAX_PROBLEMS:
+            # Without the frames in which it was raised: they hold what was being read.
+            problem.__traceback__ = problem.__context__ = None
             self.problems.append(problem)
 
 
@@ -116,7 +118,8 @@ class _Reading:
             self._tar(source, prefix, depth)
             return
         unpacked = self._unpacked(source, kind, depth)
-        with ReadAhead(unpacked) if size >= _THREAD_BYTES else nullcontext(unpacked) as chunks:
+        # Closed in any case: nothing may go on reading the outer archive behind the back of who reads it on.
+        with ReadAhead(unpacked) if size >= _THREAD_BYTES else closing(unpacked) as chunks:
             inside = Peekable(chunks)
             first = inside.peek(formats.HEAD_BYTES)
             if formats.looks_like_tar(first) or promised.startswith("tar."):

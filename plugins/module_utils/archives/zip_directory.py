@@ -9,6 +9,7 @@ import stat
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import Damaged, Unread
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import CHUNK_BYTES, read_at
@@ -117,15 +118,16 @@ def entries(descriptor: int, directory: Directory) -> Iterator[Entry]:
     """
     at, window, base = directory.start, b"", directory.start
     for _number in range(directory.count):
-        if at + _ENTRY.size + 3 * _FULL16 > base + len(window):
+        window_end = base + len(window)
+        if at + _ENTRY.size + 3 * _FULL16 > window_end and window_end < directory.end:
             base, window = at, read_at(descriptor, at, min(CHUNK_BYTES * 2, directory.end - at))
         if len(window) - (at - base) < _ENTRY.size:
             raise _wrong(at)
-        fields = _ENTRY.unpack_from(window, at - base)
+        fields: tuple[Any, ...] = _ENTRY.unpack_from(window, at - base)
         if fields[0] != b"PK\x01\x02":
             raise _wrong(at)
-        _magic, made, needed, flags, method, clock, day, crc, packed, size, *fields = fields
-        names, extras, comments, disk, _internal, attributes, offset = fields
+        _magic, made, needed, flags, method, clock, day, crc, packed, size, *rest = fields
+        names, extras, comments, disk, _internal, attributes, offset = rest
         variable = window[at - base + _ENTRY.size :][: names + extras + comments]
         if len(variable) < names + extras + comments:
             raise _wrong(at)

@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem, Damaged, Unread
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.examining import Examined
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.finding import BackupFile, Found
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.finding import LINK, BackupFile, Found
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.groups import Group
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK, UNKNOWN, WARNING, check_result, worst
 from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import figure_text
@@ -40,8 +40,11 @@ def presence_check(group: Group, found: Found) -> dict[str, Any]:
         summary = f"{_count(len(found.files), 'backup')} in {where}." if group.directory else f"{where} exists."
         hint = "Give it another name, or a narrower pattern." if found.others else ""
     elif found.others:
-        summary = f"There is no backup: {found.others[0][0]} is {found.others[0][1]}."
-        hint = "Give the path of the file itself." if "link" in found.others[0][1] else hint
+        other, kind = found.others[0]
+        summary = f"There is no backup: {other} is {kind}."
+        if all(kind == LINK for _path, kind in found.others):
+            status, hint = UNKNOWN, "Give the path of the file itself; it can be verified there."
+            summary = f"{other} is {kind}, which is not followed."
     else:
         summary = f"There is no backup: none of the {found.entries} entries of {where} is called {names}."
     if found.files and found.others:

@@ -173,10 +173,19 @@ def test_something_called_like_a_backup_is_a_warning_beside_one_and_critical_alo
     assert check_of(result, "present")["evidence"]["others"] == [f"{tmp_path}/b-dir.gz: a folder"]
 
 
+def test_a_link_to_elsewhere_is_not_followed_and_not_called_missing(tmp_path: Path) -> None:
+    (tmp_path / "b-link.gz").symlink_to("/etc/passwd")
+    for options in ({"directory": str(tmp_path), "pattern": ["b-*"]}, {"path": str(tmp_path / "b-link.gz")}):
+        result = verify(**options)
+        assert statuses(result) == {"present": "unknown"}
+        assert "which is not followed" in check_of(result, "present")["summary"]
+
+
 def test_hostile_names_are_shown_safely(tmp_path: Path) -> None:
     path = os.path.join(os.fsencode(tmp_path), b"b-\x1b[31m\xff\n.gz")
     with open(path, "wb") as file:
         file.write(b"bad")
+    os.utime(path, (1, 1))
     result = verify(directory=str(tmp_path), pattern=["b-*"])
     for text in (check_of(result, "readable")["summary"], result["backups"][0]["path"]):
         assert text.isprintable()
