@@ -273,7 +273,9 @@ def test_what_tar_itself_wrote_is_whole(tmp_path: Path, options: list[str]) -> N
 
 @pytest.mark.parametrize("size", [3_000, 3_000_000])
 @pytest.mark.parametrize("outer", ["tar", "tar.gz", "tar.zst", "zip"])
-def test_what_follows_a_damaged_archive_inside_is_read_from_its_place(outer: str, size: int, fault_runs: int, chance: random.Random) -> None:
+def test_what_follows_a_damaged_archive_inside_is_read_from_its_place(
+    outer: str, size: int, fault_runs: int, chance: random.Random
+) -> None:
     """An inner zstd archive is read by a program and two threads; none of them may take bytes of what comes next."""
     inner = archive_of("tar.zst", application(size))
     for _number in range(fault_runs * 2):

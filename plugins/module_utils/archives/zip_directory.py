@@ -96,7 +96,7 @@ def find_directory(descriptor: int) -> Directory:
 def _read_end64(descriptor: int, end: int, short: tuple[int, ...]) -> tuple[int, int, int, int, int, int, int]:
     """Read the end record for large archives; a field of the ``short`` record must agree or be full of ones."""
     at = end - _END64_LOCATOR.size
-    _magic, _disk, _offset, disks = _END64_LOCATOR.unpack(read_at(descriptor, at, _END64_LOCATOR.size))
+    _magic, _disk, record_offset, disks = _END64_LOCATOR.unpack(read_at(descriptor, at, _END64_LOCATOR.size))
     record = at - _END64.size  # without an extensible data sector, which nobody writes
     data = read_at(descriptor, record, _END64.size) if record >= 0 else b""
     if len(data) < _END64.size or data[:4] != b"PK\x06\x06" or disks > 1:
@@ -105,7 +105,7 @@ def _read_end64(descriptor: int, end: int, short: tuple[int, ...]) -> tuple[int,
     fulls = (_FULL16, _FULL16, _FULL16, _FULL16, _FULL32, _FULL32)
     agree = all(one in (full, field) for one, full, field in zip(short, fulls, fields))
     shift = record - fields[4] - fields[5]
-    if length != _END64.size - 12 or not agree or record != _offset + shift:
+    if length != _END64.size - 12 or not agree or record != record_offset + shift:
         raise Damaged(f"is damaged: its end records at bytes {record} and {end} do not agree", offset=record)
     disk, first_disk, here, count, directory_bytes, offset = fields
     return disk, first_disk, here, count, directory_bytes, offset, record
