@@ -203,7 +203,8 @@ def _content_text(group: Group, one: Examined, status: str) -> tuple[str, str, d
         missing = ", ".join(contents.missing[:5]) + (" …" if len(contents.missing) > 5 else "")
         text = f"{path} lacks {len(contents.missing)} of {_count(len(group.require), 'required member')}: {missing}."
         return text, "Look at what the backup left out; a source that does not exist makes a smaller archive.", evidence
-    return f"{path} has {_count(contents.members, 'member')} and all {len(group.require)} required.", "", {}
+    required = f", all {len(group.require)} required ones among them" if group.require else "; none is required"
+    return f"{path} has {_count(contents.members, 'member')}{required}.", "", {}
 
 
 def problem_row(problem: ArchiveProblem) -> dict[str, Any]:

@@ -124,7 +124,7 @@ def test_depth_is_bounded_and_what_is_left_out_is_counted(read: Any, tar: Any) -
 def test_archives_that_are_excluded_are_not_opened(read: Any, tar: Any) -> None:
     files = {"node_modules/tar/test/bad.tgz": b"bad", "./x/node_modules/y/bad.zip": b"bad", "./mine.tgz": b"bad"}
     contents = read(tar(files), "b.tar", exclude=["node_modules/*", "*/node_modules/*"])
-    assert ([member for member, _ in words(contents)], contents.inner_left_out) == (["mine.tgz"], 2)
+    assert ([member for member, _message in words(contents)], contents.inner_left_out) == (["mine.tgz"], 2)
 
 
 def test_problems_are_counted_and_bounded(read: Any, tar: Any) -> None:
