@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import closing
 from dataclasses import dataclass, field
 from fnmatch import translate
 
@@ -18,6 +18,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.archives.spooling i
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Peekable, ReadAhead, file_chunks
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_stream import MemberContents, TarReader
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.unpacking import unpack
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zip_directory import Entry
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zip_reading import read_zip
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zstd_pipe import unpack_zstd
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode, plain
@@ -56,6 +57,8 @@ class Contents:
     def add(self, problem: ArchiveProblem) -> None:
         self.problem_count += 1
         if len(self.problems) < MAX_PROBLEMS:
+            # Without the frames in which it was raised: they hold what was being read.
+            problem.__traceback__ = problem.__context__ = None
             self.problems.append(problem)
 
 
@@ -115,7 +118,8 @@ class _Reading:
             self._tar(source, prefix, depth)
             return
         unpacked = self._unpacked(source, kind, depth)
-        with ReadAhead(unpacked) if size >= _THREAD_BYTES else nullcontext(unpacked) as chunks:
+        # Closed in any case: nothing may go on reading the outer archive behind the back of who reads it on.
+        with ReadAhead(unpacked) if size >= _THREAD_BYTES else closing(unpacked) as chunks:
             inside = Peekable(chunks)
             first = inside.peek(formats.HEAD_BYTES)
             if formats.looks_like_tar(first) or promised.startswith("tar."):
@@ -144,9 +148,9 @@ class _Reading:
                 self._inner(reader.contents(), member.name, prefix, depth + 1, member.size)
 
     def _zip(self, descriptor: int, prefix: bytes, depth: int) -> None:
-        def visit(name: bytes, chunks: Iterator[bytes], size: int) -> None:
-            if self._member(name, prefix, depth):
-                self._inner(chunks, name, prefix, depth + 1, size)
+        def visit(entry: Entry, chunks: Iterator[bytes]) -> None:
+            if self._member(entry.name, prefix, depth) and entry.is_file:
+                self._inner(chunks, entry.name, prefix, depth + 1, entry.size)
 
         def report(problem: ArchiveProblem) -> None:
             problem.member = _inside(prefix, problem.member)

@@ -27,12 +27,16 @@ class Header:
     """One header block.
 
     :ivar kind: the type flag, one byte.
-    :ivar size: bytes of contents that follow, without padding.
+    :ivar size: bytes of contents that follow, without padding, unless an extended header gives another size.
     """
 
     name: bytes
     kind: bytes
     size: int
+
+    @property
+    def has_contents(self) -> bool:
+        return self.kind not in _WITHOUT_CONTENTS
 
 
 def checksum_fits(block: bytes) -> bool:
@@ -92,7 +96,7 @@ def read_header(block: bytes, offset: int) -> Header:
         size = -1
     if not 0 <= size <= _MAX_SIZE:
         raise Damaged(f"is damaged: the tar header at byte {offset} has a size that is no number", offset=offset)
-    return Header(name, kind, 0 if kind in _WITHOUT_CONTENTS else size)
+    return Header(name, kind, size)
 
 
 def read_records(data: bytes, offset: int) -> dict[bytes, bytes]:

@@ -95,7 +95,7 @@ class TarReader:
             if block == _ZEROS:
                 raise Damaged(f"is damaged: the extended header at byte {at} has no member", offset=at)
         self._current = header.name if name is None else name
-        stored = header.size if size is None or not header.size and not header.kind in headers.FILE_TYPES else size
+        stored = (header.size if size is None else size) if header.has_contents else 0
         if header.kind == headers.SPARSE:
             self._read_sparse_map(block, stored)
         self._left, self._padding = stored, -stored % BLOCK
@@ -146,7 +146,6 @@ class TarReader:
         return Damaged(
             f"is cut off: its tar archive ends at byte {self._reader.position}{where}, before its end marker",
             offset=self._reader.position,
-            member=decode(self._current),
             cut_off=True,
         )
 

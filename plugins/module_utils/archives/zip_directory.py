@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import os
+import stat
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import Damaged, Unread
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import CHUNK_BYTES, read_at
@@ -17,6 +19,7 @@ _END64_LOCATOR = struct.Struct("<4sLQL")
 _END64 = struct.Struct("<4sQ2H2L4Q")
 _ENTRY = struct.Struct("<4s6H3L5H2L")
 _MOST_COMMENT = 65535
+_UNIX = 3
 _FULL16, _FULL32 = 0xFFFF, 0xFFFFFFFF
 ENCRYPTED, DESCRIPTOR_FOLLOWS, STRONG_ENCRYPTED, MASKED = 0x1, 0x8, 0x40, 0x2000
 
@@ -39,7 +42,10 @@ class Directory:
 
 @dataclass(frozen=True)
 class Entry:
-    """What the directory says of one member; ``offset`` is that of its local header in the file."""
+    """What the directory says of one member; ``offset`` is that of its local header in the file.
+
+    :ivar is_file: false of symbolic links, whose contents are a path.
+    """
 
     name: bytes
     version: int
@@ -50,6 +56,7 @@ class Entry:
     packed: int
     size: int
     offset: int
+    is_file: bool
 
     @property
     def encrypted(self) -> bool:
@@ -89,7 +96,7 @@ def find_directory(descriptor: int) -> Directory:
 def _read_end64(descriptor: int, end: int, short: tuple[int, ...]) -> tuple[int, int, int, int, int, int, int]:
     """Read the end record for large archives; a field of the ``short`` record must agree or be full of ones."""
     at = end - _END64_LOCATOR.size
-    _magic, _disk, _offset, disks = _END64_LOCATOR.unpack(read_at(descriptor, at, _END64_LOCATOR.size))
+    _magic, _disk, record_offset, disks = _END64_LOCATOR.unpack(read_at(descriptor, at, _END64_LOCATOR.size))
     record = at - _END64.size  # without an extensible data sector, which nobody writes
     data = read_at(descriptor, record, _END64.size) if record >= 0 else b""
     if len(data) < _END64.size or data[:4] != b"PK\x06\x06" or disks > 1:
@@ -98,7 +105,7 @@ def _read_end64(descriptor: int, end: int, short: tuple[int, ...]) -> tuple[int,
     fulls = (_FULL16, _FULL16, _FULL16, _FULL16, _FULL32, _FULL32)
     agree = all(one in (full, field) for one, full, field in zip(short, fulls, fields))
     shift = record - fields[4] - fields[5]
-    if length != _END64.size - 12 or not agree or record != _offset + shift:
+    if length != _END64.size - 12 or not agree or record != record_offset + shift:
         raise Damaged(f"is damaged: its end records at bytes {record} and {end} do not agree", offset=record)
     disk, first_disk, here, count, directory_bytes, offset = fields
     return disk, first_disk, here, count, directory_bytes, offset, record
@@ -111,21 +118,26 @@ def entries(descriptor: int, directory: Directory) -> Iterator[Entry]:
     """
     at, window, base = directory.start, b"", directory.start
     for _number in range(directory.count):
-        if at + _ENTRY.size + 3 * _FULL16 > base + len(window):
+        window_end = base + len(window)
+        if at + _ENTRY.size + 3 * _FULL16 > window_end and window_end < directory.end:
             base, window = at, read_at(descriptor, at, min(CHUNK_BYTES * 2, directory.end - at))
         if len(window) - (at - base) < _ENTRY.size:
             raise _wrong(at)
-        fields = _ENTRY.unpack_from(window, at - base)
+        fields: tuple[Any, ...] = _ENTRY.unpack_from(window, at - base)
         if fields[0] != b"PK\x01\x02":
             raise _wrong(at)
-        _magic, _made, needed, flags, method, clock, day, crc, packed, size, names, extras, comments, disk, *_attributes, offset = fields
+        _magic, made, needed, flags, method, clock, day, crc, packed, size, *rest = fields
+        names, extras, comments, disk, _internal, attributes, offset = rest
         variable = window[at - base + _ENTRY.size :][: names + extras + comments]
         if len(variable) < names + extras + comments:
             raise _wrong(at)
         size, packed, offset, disk = large_fields(variable[names : names + extras], (size, packed, offset, disk), at)
         if disk:
             raise Unread("was not read: it is one part of a zip archive in several files")
-        yield Entry(variable[:names], needed & 0xFF, flags, method, day << 16 | clock, crc, packed, size, offset + directory.shift)
+        yield Entry(
+            variable[:names], needed & 0xFF, flags, method, day << 16 | clock, crc, packed, size, offset + directory.shift,
+            not (made >> 8 == _UNIX and stat.S_ISLNK(attributes >> 16)),
+        )
         at += _ENTRY.size + names + extras + comments
     if at != directory.end:
         raise _wrong(at)

@@ -23,7 +23,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zip_direct
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode, plain
 
-Visit = Callable[[bytes, Iterator[bytes], int], None]
+Visit = Callable[[Entry, Iterator[bytes]], None]
 
 _LOCAL = struct.Struct("<4s5H3L2H")
 _STORED, _DEFLATED, _BZIP2 = 0, 8, 12
@@ -38,7 +38,7 @@ def read_zip(
 ) -> int:
     """Read a zip archive to its end; return how many of its bytes belong to nothing.
 
-    :param visit: called for each member with its name, its contents and its size; what it does not read is read after it.
+    :param visit: called for each member with its contents; what it does not read is read after it.
     :param report: called with what is wrong with a member; the others are read all the same.
     :raises ArchiveProblem: when what is wrong ends the reading.
     """
@@ -106,7 +106,7 @@ def _read_member(descriptor: int, budget: Budget, directory: Directory, entry: E
             hint="Pack backups by deflate, or as tar.", member=shown,
         )
     contents = _contents(descriptor, budget, entry, start, shown)
-    visit(entry.name, contents, entry.size)
+    visit(entry, contents)
     for _part in contents:
         pass
     end = start + entry.packed

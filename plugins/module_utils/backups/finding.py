@@ -18,8 +18,9 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.backups.creation_ti
 MAX_ENTRIES = 200_000
 BECOME_HINT = "Run the task with become: true, or let its user read there."
 
+LINK = "a symbolic link"
 _KINDS = (
-    (stat.S_ISDIR, "a folder"), (stat.S_ISLNK, "a symbolic link"), (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISDIR, "a folder"), (stat.S_ISLNK, LINK), (stat.S_ISFIFO, "a pipe"),
     (stat.S_ISSOCK, "a socket"), (stat.S_ISBLK, "a device"), (stat.S_ISCHR, "a device"),
 )
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem, Damaged, Unread
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.examining import Examined
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.finding import BackupFile, Found
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.finding import LINK, BackupFile, Found
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.groups import Group
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK, UNKNOWN, WARNING, check_result, worst
 from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import figure_text
@@ -40,8 +40,11 @@ def presence_check(group: Group, found: Found) -> dict[str, Any]:
         summary = f"{_count(len(found.files), 'backup')} in {where}." if group.directory else f"{where} exists."
         hint = "Give it another name, or a narrower pattern." if found.others else ""
     elif found.others:
-        summary = f"There is no backup: {found.others[0][0]} is {found.others[0][1]}."
-        hint = "Give the path of the file itself." if "link" in found.others[0][1] else hint
+        other, kind = found.others[0]
+        summary = f"There is no backup: {other} is {kind}."
+        if all(kind == LINK for _path, kind in found.others):
+            status, hint = UNKNOWN, "Give the path of the file itself; it can be verified there."
+            summary = f"{other} is {kind}, which is not followed."
     else:
         summary = f"There is no backup: none of the {found.entries} entries of {where} is called {names}."
     if found.files and found.others:
@@ -181,8 +184,7 @@ def _readable_text(group: Group, one: Examined, status: str) -> tuple[str, str, 
         return text, "", evidence
     kind = Damaged if status == CRITICAL else Unread
     first = next(problem for problem in contents.problems if isinstance(problem, kind))
-    member = f" {first.member} inside it" if first.member and not first.message.startswith("is cut off: its tar") else ""
-    text = f"{path}:{member} {first.message}." if member else f"{path} {first.message}."
+    text = f"{path}: {first.member} inside it {first.message}." if first.member else f"{path} {first.message}."
     if contents.problem_count > 1:
         text += f" {contents.problem_count - 1} more of its members have problems."
     hint = _NEW_BACKUP if isinstance(first, Damaged) else first.hint if isinstance(first, Unread) else ""
@@ -201,7 +203,8 @@ def _content_text(group: Group, one: Examined, status: str) -> tuple[str, str, d
         missing = ", ".join(contents.missing[:5]) + (" …" if len(contents.missing) > 5 else "")
         text = f"{path} lacks {len(contents.missing)} of {_count(len(group.require), 'required member')}: {missing}."
         return text, "Look at what the backup left out; a source that does not exist makes a smaller archive.", evidence
-    return f"{path} has {_count(contents.members, 'member')} and all {len(group.require)} required.", "", {}
+    required = f", all {len(group.require)} required ones among them" if group.require else "; none is required"
+    return f"{path} has {_count(contents.members, 'member')}{required}.", "", {}
 
 
 def problem_row(problem: ArchiveProblem) -> dict[str, Any]:

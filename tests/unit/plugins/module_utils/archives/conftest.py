@@ -22,22 +22,22 @@ Archive = Callable[..., bytes]
 Read = Callable[..., Contents]
 
 
-def tar_of(files: Mapping[str, bytes] = FILES, form: int = tarfile.PAX_FORMAT, mode: str = "w", **pax: Any) -> bytes:
+def tar_of(files: Mapping[str, bytes] | None = None, form: int = tarfile.PAX_FORMAT, mode: str = "w", **pax: Any) -> bytes:
     """Return a tar archive; ``mode`` is that of tarfile, such as ``w:gz``."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode=mode, format=form, **pax) as archive:  # type: ignore[call-overload]
-        for name, data in files.items():
+        for name, data in (FILES if files is None else files).items():
             member = tarfile.TarInfo(name)
             member.size, member.mtime = len(data), 1_700_000_000
             archive.addfile(member, io.BytesIO(data))
     return buffer.getvalue()
 
 
-def zip_of(files: Mapping[str, bytes] = FILES, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+def zip_of(files: Mapping[str, bytes] | None = None, method: int = zipfile.ZIP_DEFLATED) -> bytes:
     """Return a zip archive."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as archive:
-        for name, data in files.items():
+        for name, data in (FILES if files is None else files).items():
             archive.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), data, compress_type=method)
     return buffer.getvalue()
 

@@ -101,8 +101,9 @@ def test_a_damaged_zip_inside_and_a_wrong_name_inside_are_found(read: Any, tar: 
 def test_the_outer_archive_that_ends_in_an_inner_one_is_what_is_cut_off(read: Any, tar: Any) -> None:
     data = tar({"inner.tar.gz": tar({"x": bytes(1_200_000)}, mode="w:gz", compresslevel=0)})
     contents = read(data[: len(data) // 2], "b.tar")
-    assert [member for member, _message in words(contents)] == ["inner.tar.gz"]
+    assert [member for member, _message in words(contents)] == [""]
     assert "its tar archive ends at byte" in words(contents)[0][1]
+    assert "after the header of inner.tar.gz" in words(contents)[0][1]
 
 
 def nest(tar: Any, depth: int) -> bytes:
@@ -123,7 +124,7 @@ def test_depth_is_bounded_and_what_is_left_out_is_counted(read: Any, tar: Any) -
 def test_archives_that_are_excluded_are_not_opened(read: Any, tar: Any) -> None:
     files = {"node_modules/tar/test/bad.tgz": b"bad", "./x/node_modules/y/bad.zip": b"bad", "./mine.tgz": b"bad"}
     contents = read(tar(files), "b.tar", exclude=["node_modules/*", "*/node_modules/*"])
-    assert ([member for member, _ in words(contents)], contents.inner_left_out) == (["mine.tgz"], 2)
+    assert ([member for member, _message in words(contents)], contents.inner_left_out) == (["mine.tgz"], 2)
 
 
 def test_problems_are_counted_and_bounded(read: Any, tar: Any) -> None:

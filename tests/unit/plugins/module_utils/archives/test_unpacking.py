@@ -8,7 +8,6 @@ import lzma
 import time
 import zlib
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 

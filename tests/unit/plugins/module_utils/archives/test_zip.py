@@ -118,6 +118,15 @@ def test_bytes_that_belong_to_nothing_are_counted(read: Any, zipped: Any) -> Non
     assert (contents.problems, contents.gap_bytes) == ([], 5)
 
 
+def test_a_link_that_is_called_like_an_archive_is_none(read: Any) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        link = zipfile.ZipInfo("latest.tar.gz")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "elsewhere.tar.gz")
+    assert read(buffer.getvalue(), "a.zip").problems == []
+
+
 def test_an_encrypted_member_and_an_unknown_method_are_not_called_damaged(read: Any, zipped: Any) -> None:
     data = zipped({"one": b"1", "two": b"2"}, zipfile.ZIP_STORED)
     for place, value, reason in ((6, b"\1\0", "encrypted"), (8, b"\x63\0", "AES"), (4, b"\x4b\0", "version")):
