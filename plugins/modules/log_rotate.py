@@ -298,7 +298,7 @@ def argument_spec() -> dict[str, Any]:
         "command": {"type": "list", "elements": "str"},
         "none": {"type": "bool"},
     }
-    rules = {
+    rules: dict[str, dict[str, Any]] = {
         "keep": {"type": "int"},
         "max_age_days": {"type": "float"},
         "max_total_bytes": {"type": "int"},

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.resources.figures import duration_text
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.names import Archive
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
@@ -142,7 +143,7 @@ def why_not_due(group: Group, size: int, newest: datetime | None, now: datetime)
     hours = max(0.0, (now - newest).total_seconds() / 3600)
     if hours >= group.min_age_hours:
         return ""
-    return f"was rotated {hours:.1f} hours ago and is due after {group.min_age_hours:g}"
+    return f"was rotated {duration_text(hours * 3600)} ago and is due {group.min_age_hours:g} hours after that"
 
 
 def surplus(
