@@ -100,7 +100,16 @@ def test_resource_paths_are_those_of_the_host() -> None:
     assert render("upkeep_platform | upkeep.runbook.resource_paths('a', ['backend'])") == expected
 
 
-@pytest.mark.parametrize("call", ["platform", "health_probes('a', [])", "resource_paths('a', [])"])
+def test_log_groups_are_those_of_the_host() -> None:
+    services = [{"name": "ticks", "unit": "ticks.service", "hosts": ["a"], "logs": ["/logs/a.log"], "reopen": {"signal": "USR1"}}]
+    description = {**DESCRIPTION, "services": services}
+    expected = [{"name": "ticks", "paths": ["/logs/a.log"], "reopen": {"signal": "USR1", "unit": "ticks.service"}}]
+    call = "upkeep_platform | upkeep.runbook.log_groups"
+    assert render(f"{call}('a', [])", upkeep_platform=description) == {"value": expected}
+    assert render(f"{call}('b', [])", upkeep_platform=description) == {"value": []}
+
+
+@pytest.mark.parametrize("call", ["platform", "health_probes('a', [])", "resource_paths('a', [])", "log_groups('a', [])"])
 def test_a_mistake_fails_the_template_with_the_message(call: str) -> None:
     error = render(f"upkeep_platform | upkeep.runbook.{call}", upkeep_platform={**DESCRIPTION, "rot": "/"})["error"]
     assert 'upkeep_platform is wrong: rot: unknown key; did you mean "root"? accepted: name, root,' in error

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.rotating import rotate_logs
-from ansible_collections.upkeep.runbook.plugins.modules import log_rotate
+from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.rules import DEFAULTS
 
 NOW = datetime(2026, 11, 22, 5, 0, 0, 123456, timezone.utc)
 
@@ -28,12 +28,11 @@ def logs(tmp_path: Path) -> Path:
 @pytest.fixture
 def rotate(tmp_path: Path, logs: Path) -> Rotate:
     """Return what rotates the logs ``*.log`` of the folder, with the defaults of the module."""
-    defaults = {name: option.get("default") for name, option in log_rotate.argument_spec().items()}
-
     def call(*, now: datetime = NOW, check_mode: bool = False, **options: Any) -> dict[str, Any]:
         params = {
-            **defaults, "paths": [str(logs / "*.log")], "state_directory": str(tmp_path / "state"), "return_all": True,
-            "wait_seconds": 0.2, "check_logrotate": False, **options,
+            **DEFAULTS, "reopen": None, "groups": [], "timeout_seconds": 30.0, "lock_wait_seconds": 0.0, "run_id": None,
+            "paths": [str(logs / "*.log")], "state_directory": str(tmp_path / "state"), "return_all": True, "wait_seconds": 0.2,
+            "check_logrotate": False, **options,
         }
         return rotate_logs(params, now=now, check_mode=check_mode)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.rotation import rules
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.names import Archive, new_archive
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.rules import (
     Group,
@@ -17,10 +18,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.rules impo
 )
 
 NOW = datetime(2026, 11, 22, 5, 0, tzinfo=timezone.utc)
-DEFAULTS: dict[str, Any] = {
-    "paths": [], "groups": [], "keep": 30, "max_age_days": 0.0, "max_total_bytes": 0, "min_bytes": 1, "max_bytes": 0,
-    "min_age_hours": 20.0, "compress": "gzip", "method": "rename", "reopen": None,
-}
+DEFAULTS: dict[str, Any] = {**rules.DEFAULTS, "paths": [], "groups": [], "reopen": None}
 
 
 def group(**options: Any) -> Group:
