@@ -277,13 +277,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.rotating import rotate_logs
-from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.rules import SIGNALS
+from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.rules import DEFAULTS, SIGNALS
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
-
-_DEFAULTS: dict[str, Any] = {
-    "keep": 30, "max_age_days": 0.0, "max_total_bytes": 0, "min_bytes": 1, "max_bytes": 0, "min_age_hours": 20.0,
-    "compress": "gzip", "method": "rename",
-}
 
 
 def argument_spec() -> dict[str, Any]:
@@ -298,7 +293,7 @@ def argument_spec() -> dict[str, Any]:
         "command": {"type": "list", "elements": "str"},
         "none": {"type": "bool"},
     }
-    rules = {
+    rules: dict[str, dict[str, Any]] = {
         "keep": {"type": "int"},
         "max_age_days": {"type": "float"},
         "max_total_bytes": {"type": "int"},
@@ -317,7 +312,7 @@ def argument_spec() -> dict[str, Any]:
     return {
         "paths": {"type": "list", "elements": "str", "default": []},
         "groups": {"type": "list", "elements": "dict", "options": group, "default": []},
-        **{name: {**option, "default": _DEFAULTS[name]} for name, option in rules.items()},
+        **{name: {**option, "default": DEFAULTS[name]} for name, option in rules.items()},
         "reopen": {"type": "dict", "options": reopen},
         "wait_seconds": {"type": "float", "default": 10.0},
         "timeout_seconds": {"type": "float", "default": 30.0},

@@ -40,7 +40,9 @@ def build_answer(
     :param done: false in check mode.
     :raises UpkeepError: when something that was to be done could not be; it carries the same answer.
     """
-    rotated, completed, removed = [], [], []
+    rotated: list[Row] = []
+    completed: list[Row] = []
+    removed: list[Row] = []
     for plan in plans:
         new, old = _packed_rows(plan, done)
         rotated += new
@@ -53,7 +55,7 @@ def build_answer(
     checks += [check_unmatched(pattern) for _group, pattern in unmatched]
     checks += more_checks
     answer = {
-        "changed": bool(rotated or completed or removed or any(plan.drafts and not plan.refused for plan in plans)),
+        "changed": bool(rotated or completed or removed) or any(bool(plan.drafts) and not plan.refused for plan in plans),
         "status": worst_of(checks),
         "checks": fold_ok(checks, return_all=return_all),
         "totals": _totals(plans, rotated, completed, removed, done),

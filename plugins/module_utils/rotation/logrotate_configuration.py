@@ -10,7 +10,7 @@ import posixpath
 import shlex
 import stat
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, UNKNOWN, WARNING, check_result
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode, plain
@@ -130,7 +130,7 @@ def matches(pattern: str, path: str) -> bool:
     return len(ours) == len(theirs) and all(map(fnmatch.fnmatchcase, ours, theirs))
 
 
-def check_managed_twice(paths: Sequence[str], configuration: Configuration) -> list[dict[str, object]]:
+def check_managed_twice(paths: Sequence[str], configuration: Configuration) -> list[dict[str, Any]]:
     """Return a warning for each pattern of logrotate that means logs of ours, or that it means none.
 
     :param paths: the logs that are rotated here.

@@ -117,7 +117,10 @@ def plan_logs(groups: Sequence[Group], now: datetime, own_uid: int) -> tuple[lis
                 plans += [_plan(log, folder, names.get(log.name, []), now, own_uid) for log in logs]
         except (Refused, OSError) as exc:
             reason = str(exc) if isinstance(exc, Refused) else f"its folder cannot be read ({exc.strerror})"
-            plans += [LogPlan(log.group, log.path, log.folder, log.name, refused=reason) for log in logs]
+            gone = not os.path.lexists(path)
+            plans += [
+                LogPlan(log.group, log.path, log.folder, log.name, missing=gone, refused="" if gone else reason) for log in logs
+            ]
     return plans, unmatched
 
 

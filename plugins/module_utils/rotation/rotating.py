@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LockOwner, exclusive_lock
+from ansible_collections.upkeep.runbook.plugins.module_utils.processes import is_running
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.answer import build_answer
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.finishing import pack_archives, remove_archives
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.folders import Folder, Refused, acting_as, open_folder
@@ -199,6 +200,6 @@ def _look_for_writers(plans: Sequence[LogPlan]) -> None:
             continue
     seen = find_writers(set(new.values())).by_file if new else {}
     for plan in left:
-        gone = {pid for pid in plan.writers if not os.path.exists(f"/proc/{pid}")}
+        gone = {pid for pid in plan.writers if not is_running(pid)}
         if gone == plan.writers and not plan.late_writers and not seen.get(new.get(plan.path, (0, 0))):
             plan.notes.append(f"{shown(min(gone))}, which wrote it, has ended and nobody writes the new log")

@@ -10,13 +10,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.resources.figures import duration_text
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.names import Archive
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
-#: What a group may set for itself; everything else of it comes from the options of the module.
-GROUP_OPTIONS = (
-    "keep", "max_age_days", "max_total_bytes", "min_bytes", "max_bytes", "min_age_hours", "compress", "method", "reopen",
-)
+#: What a group may set for itself, and reopen; what it leaves out comes from the options of the module.
+DEFAULTS: dict[str, Any] = {
+    "keep": 30, "max_age_days": 0.0, "max_total_bytes": 0, "min_bytes": 1, "max_bytes": 0, "min_age_hours": 20.0,
+    "compress": "gzip", "method": "rename",
+}
 WAYS = ("signal", "pm2", "command", "none")
 SIGNALS = ("HUP", "USR1", "USR2", "INT", "TERM", "WINCH")
 #: A clock that was ahead wrote a stamp of the future: beyond this an archive says nothing about when a log is due.
@@ -75,7 +77,7 @@ def read_groups(params: Mapping[str, Any]) -> list[Group]:
 
     :raises UpkeepError: naming the option, what was given and what is accepted.
     """
-    shared = {key: params.get(key) for key in GROUP_OPTIONS}
+    shared = {key: params.get(key) for key in (*DEFAULTS, "reopen")}
     if params.get("paths"):
         own = [{"paths": params["paths"]}, *(params.get("groups") or [])]
     else:
@@ -142,7 +144,7 @@ def why_not_due(group: Group, size: int, newest: datetime | None, now: datetime)
     hours = max(0.0, (now - newest).total_seconds() / 3600)
     if hours >= group.min_age_hours:
         return ""
-    return f"was rotated {hours:.1f} hours ago and is due after {group.min_age_hours:g}"
+    return f"was rotated {duration_text(hours * 3600)} ago and is due {group.min_age_hours:g} hours after that"
 
 
 def surplus(

@@ -70,6 +70,9 @@ def find_addressee(reopen: Reopen, writers: set[int]) -> Addressee:
     except ProcessLookupError:
         addressee.close()
         raise Untold(f"{reopen.target} ended just now") from None
+    except OSError as exc:
+        addressee.close()
+        raise Untold(f"{reopen.target} cannot be addressed ({exc.strerror})") from exc
     except Untold:
         addressee.close()
         raise
