@@ -84,23 +84,23 @@ def sink_fault(host: Container, sink: str, fault: str) -> Iterator[None]:
 @contextmanager
 def no_backup_for_days(host: Container, days: int) -> Iterator[None]:
     """Let the newest backups be gone, those of the last days."""
-    host.sh(f"mkdir -m 700 /root/hidden && mv $(ls {BACKUPS}/*.tar.gz | tail -n {days}) /root/hidden")
+    host.sh(f"mkdir -m 700 /opt/aside && mv $(ls {BACKUPS}/*.tar.gz | tail -n {days}) /opt/aside")
     try:
         yield
     finally:
-        host.sh(f"mv /root/hidden/* {BACKUPS} && rmdir /root/hidden")
+        host.sh(f"mv /opt/aside/* {BACKUPS} && rmdir /opt/aside")
 
 
 @contextmanager
 def newest_backup(host: Container, change: str) -> Iterator[None]:
     """Let the newest backup be another one: a shell script changes what was in it, in its folder."""
     newest = host.sh(f"ls {BACKUPS}/*.tar.gz | tail -n 1").strip()
-    host.sh(f"cp -p {newest} /root/good_backup")
+    host.sh(f"cp -p {newest} /opt/good_backup")
     host.sh(f"{UNPACK}{change}\n{PACK}")
     try:
         yield
     finally:
-        host.sh(f"mv /root/good_backup {newest}")
+        host.sh(f"mv /opt/good_backup {newest}")
 
 
 @contextmanager

@@ -102,7 +102,7 @@ def description() -> dict[str, object]:
     """The platform, whose second administrator is told by chat instead of by the mail server that may be down."""
     platform = deepcopy(DESCRIPTION)
     (backup_administrator,) = (contact for contact in platform["contacts"] if contact["role"] == "backup_administrator")
-    backup_administrator["channels"] = [{"type": "webhook", "name": "operations_chat"}]
+    backup_administrator["channels"] = [{"type": "webhook", "name": "ops_chat"}]
     return platform
 
 
