@@ -119,3 +119,4 @@ bench: venv-test ## Speed and memory, as ratios; not part of `make test`
 	@.venv/bin/python tests/benchmarks/probes.py
 	@.venv/bin/python tests/benchmarks/dependencies.py
 	@.venv/bin/python tests/benchmarks/daily.py
+	@.venv/bin/python tests/benchmarks/whole_daily.py
