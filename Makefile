@@ -118,5 +118,6 @@ molecule: venv-test ## The daily run on a real platform in systemd containers
 bench: venv-test ## Speed and memory, as ratios; not part of `make test`
 	@.venv/bin/python tests/benchmarks/probes.py
 	@.venv/bin/python tests/benchmarks/dependencies.py
+	@.venv/bin/python tests/benchmarks/certificates.py
 	@.venv/bin/python tests/benchmarks/daily.py
 	@.venv/bin/python tests/benchmarks/whole_daily.py

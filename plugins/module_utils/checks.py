@@ -139,10 +139,15 @@ def fold_ok(checks: Sequence[dict[str, Any]], *, return_all: bool = False) -> li
         if len(rows) == 1:
             folded.append(rows[0])
             continue
-        row = check_result(check_id, f"{len(rows)} subjects", OK, f"{len(rows)} subjects are ok.")
-        row["folded"] = len(rows)
-        folded.append(row)
+        folded.append(folded_row(check_id, len(rows)))
     return problems + folded
+
+
+def folded_row(check_id: str, count: int) -> dict[str, Any]:
+    """Return the one row that stands for ``count`` ok subjects of a check."""
+    row = check_result(check_id, f"{count} subjects", OK, f"{count} subjects are ok.")
+    row["folded"] = count
+    return row
 
 
 def identity(platform: str, host: str, check: dict[str, Any]) -> tuple[str, str, str, str]:

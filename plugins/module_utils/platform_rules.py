@@ -25,8 +25,9 @@ def check_rules(platform: dict[str, Any], problems: Problems) -> list[str]:
         if not problems.within(f"databases[{index}]"):
             _check_database(database, f"databases[{index}]", problems)
     certificates = platform["certificates"]
-    if certificates and not problems.within("certificates") and not certificates["paths"] + certificates["endpoints"]:
-        problems.add("certificates", "names no certificate: give paths or endpoints")
+    if certificates and not problems.within("certificates"):
+        if not any(certificates[key] for key in ("paths", "endpoints", "served_by")):
+            problems.add("certificates", "names no certificate: give paths, endpoints or served_by")
     backup = platform["backup"]
     return _check_backup(backup, problems) if backup and not problems.within("backup") else []
 

@@ -131,22 +131,33 @@ SERVICE = Record(
     }
 )
 
+ENDPOINT = Record(
+    {
+        **HOST_PORT,
+        "server_name": _optional(HOST),
+        "starttls": _optional(Choice(("smtp", "imap", "pop3", "ftp", "ldap", "postgresql", "mysql"))),
+    },
+    from_text=_host_and_port,
+)
+
 CERTIFICATES = Record(
     {
         "hosts": HOSTS,
         "paths": _optional(ListOf(GLOB)),
-        "endpoints": _optional(
+        "key_files": _optional(ListOf(GLOB)),
+        "endpoints": _optional(ListOf(ENDPOINT)),
+        "served_by": _optional(
             ListOf(
                 Record(
                     {
-                        **HOST_PORT,
-                        "server_name": _optional(HOST),
-                        "starttls": _optional(Choice(("smtp", "imap", "pop3", "ftp", "ldap", "postgresql", "mysql"))),
-                    },
-                    from_text=_host_and_port,
+                        "path": Field(PATH, required=True),
+                        "endpoint": Field(ENDPOINT, required=True),
+                        "hint": _optional(LINE),
+                    }
                 )
             )
         ),
+        "ca_file": _optional(PATH),
     }
 )
 

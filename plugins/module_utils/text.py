@@ -33,7 +33,8 @@ def plain(text: str, limit: int = MAX_CHARACTERS) -> str:
     """
     text = text[: limit * 4]
     text = re.sub(r"\s+", " ", text).strip()
-    text = "".join(character if _printable(character) else _visible(character) for character in text)
+    if not text.isprintable():  # to look at each character takes a hundred times as long
+        text = "".join(character if _printable(character) else _visible(character) for character in text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

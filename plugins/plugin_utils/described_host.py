@@ -5,20 +5,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ansible.errors import AnsibleFilterError
 
 if TYPE_CHECKING:
     from ansible_collections.upkeep.runbook.plugins.module_utils.platform_items import Host
 
+Items = TypeVar("Items")
+
 
 def derived_items(
-    items: Callable[[dict[str, Any], Host], list[dict[str, Any]]],
+    items: Callable[[dict[str, Any], Host], Items],
     description: Any,
     inventory_hostname: str,
     group_names: Any,
-) -> list[dict[str, Any]]:
+) -> Items:
     """Return what ``items`` makes of the checked description for one host.
 
     :param items: takes the normalized platform and the host.

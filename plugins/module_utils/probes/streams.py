@@ -42,6 +42,11 @@ class Stream:
         self._buffer = b""
         self.ended = False
 
+    @property
+    def pending(self) -> bool:
+        """True when bytes were received that nobody has read yet."""
+        return bool(self._buffer)
+
     def send(self, data: bytes) -> None:
         """Write all of ``data``."""
         try:
@@ -115,7 +120,7 @@ def open_stream(host: str, port: int, deadline: Deadline, tls: dict[str, Any] | 
     :raises Broken: refused, reset, silent, or the wrong certificate.
     :raises Unchecked: when this host could not try.
     """
-    connection = _connect(host, port, deadline)
+    connection = connect(host, port, deadline)
     if tls is None:
         return Stream(connection, deadline)
     try:
@@ -125,10 +130,14 @@ def open_stream(host: str, port: int, deadline: Deadline, tls: dict[str, Any] | 
         raise
 
 
-def _connect(host: str, port: int, deadline: Deadline) -> socket.socket:
-    """Try every address in turn: ``localhost`` is often IPv6 first while the service listens on IPv4 only.
+def connect(host: str, port: int, deadline: Deadline) -> socket.socket:
+    """Return a TCP connection to the first address of ``host`` that accepts one.
 
-    An address that stays silent may use its share of the time, so that the next one gets its chance.
+    Every address is tried in turn: ``localhost`` is often IPv6 first while the service listens on IPv4 only. One that
+    stays silent may use its share of the time, so that the next one gets its chance.
+
+    :raises Broken: refused, reset or silent.
+    :raises Unchecked: when this host could not try.
     """
     addresses = resolve(host, port, deadline)
     problems: list[Exception] = []

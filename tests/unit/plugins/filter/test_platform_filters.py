@@ -100,7 +100,39 @@ def test_resource_paths_are_those_of_the_host() -> None:
     assert render("upkeep_platform | upkeep.runbook.resource_paths('a', ['backend'])") == expected
 
 
-@pytest.mark.parametrize("call", ["platform", "health_probes('a', [])", "resource_paths('a', [])"])
+CERTIFICATES = {
+    "hosts": ["backend"],
+    "paths": ["/etc/{{ company | lower }}/*.pem"],
+    "key_files": ["/etc/{{ company | lower }}/*.key"],
+    "endpoints": ["www.internal:{{ port }}", {"host": "mail.internal", "port": 25, "starttls": "smtp"}],
+    "served_by": [{"path": "/etc/www.pem", "endpoint": "www.internal:443"}],
+}
+
+
+def test_certificate_sources_are_those_of_the_host() -> None:
+    description = {**DESCRIPTION, "certificates": CERTIFICATES}
+    www = {"host": "www.internal", "port": 443}
+    expected = {
+        "paths": ["/etc/neurosense/*.pem"],
+        "private_keys": ["/etc/neurosense/*.key"],
+        "endpoints": [{**www, "port": 8081}, {"host": "mail.internal", "port": 25, "starttls": "smtp"}],
+        "served_by": [{"path": "/etc/www.pem", "endpoint": www}],
+        "ca_file": "",
+    }
+    assert render("upkeep_platform | upkeep.runbook.certificate_sources('a', ['backend'])", upkeep_platform=description) == {
+        "value": expected
+    }
+    nothing = {"paths": [], "private_keys": [], "endpoints": [], "served_by": [], "ca_file": ""}
+    assert render("upkeep_platform | upkeep.runbook.certificate_sources('b', ['other'])", upkeep_platform=description) == {
+        "value": nothing
+    }
+    assert render("upkeep_platform | upkeep.runbook.certificate_sources('a', [])") == {"value": nothing}
+
+
+CALLS = ["platform", "health_probes('a', [])", "resource_paths('a', [])", "certificate_sources('a', [])"]
+
+
+@pytest.mark.parametrize("call", CALLS)
 def test_a_mistake_fails_the_template_with_the_message(call: str) -> None:
     error = render(f"upkeep_platform | upkeep.runbook.{call}", upkeep_platform={**DESCRIPTION, "rot": "/"})["error"]
     assert 'upkeep_platform is wrong: rot: unknown key; did you mean "root"? accepted: name, root,' in error

@@ -79,7 +79,16 @@ def full_description() -> dict[str, Any]:
         "certificates": {
             "hosts": [],
             "paths": ["/etc/letsencrypt/live/*/fullchain.pem"],
+            "key_files": ["/etc/letsencrypt/live/*/privkey.pem"],
             "endpoints": [{"host": "fx.internal", "port": 443, "server_name": "", "starttls": ""}],
+            "served_by": [
+                {
+                    "path": "/etc/letsencrypt/live/fx/fullchain.pem",
+                    "endpoint": {"host": "fx.internal", "port": 443, "server_name": "", "starttls": ""},
+                    "hint": "",
+                }
+            ],
+            "ca_file": "/etc/ssl/own.pem",
         },
         "databases": [
             {
@@ -403,7 +412,7 @@ def test_mistakes_stand_in_the_order_of_the_description() -> None:
             minimal(services=[{"name": "api", "port": 1}, {"name": "api", "port": 2}]),
             'services[1].name: "api" is the name of services[0] already',
         ),
-        (minimal(certificates={}), "certificates: names no certificate: give paths or endpoints"),
+        (minimal(certificates={}), "certificates: names no certificate: give paths, endpoints or served_by"),
         (minimal(databases=[{"type": "postgresql"}]), "databases[0].name: is required for the type postgresql"),
         (minimal(databases=[{"type": "sqlite"}]), "databases[0].path: is required for the type sqlite"),
         (
