@@ -119,5 +119,6 @@ bench: venv-test ## Speed and memory, as ratios; not part of `make test`
 	@.venv/bin/python tests/benchmarks/probes.py
 	@.venv/bin/python tests/benchmarks/dependencies.py
 	@.venv/bin/python tests/benchmarks/certificates.py
+	@.venv/bin/python tests/benchmarks/backup_verify.py
 	@.venv/bin/python tests/benchmarks/daily.py
 	@.venv/bin/python tests/benchmarks/whole_daily.py

@@ -17,6 +17,7 @@ browser   chromium                                          chromium
 faults    ssh                                               openssh-client
 faults    mount                                             mount
 faults    unshare                                           util-linux
+faults    zstd                                              zstd
 molecule  ssh                                               openssh-client
 molecule  ssh-keygen                                        openssh-client
 molecule  podman                                            podman

@@ -24,6 +24,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.schema_kinds import
 LINE = Text(values.read_line, "text of one line")
 FREE = Text(values.read_free, "text")
 PATTERN = Text(values.read_pattern, "regular expression")
+NAME_GLOB = Text(values.read_name_glob, "file name, wildcards allowed")
 PATH = Text(values.read_path, "absolute path")
 GLOB = Text(values.read_glob, "absolute path, wildcards allowed")
 USER = Text(values.read_user, "user name")
@@ -185,6 +186,8 @@ BACKUP = Record(
                         "hosts": HOSTS,
                         "paths": Field(ListOf(GLOB, minimum=1), required=True),
                         "exclude": _optional(ListOf(LINE)),
+                        "pattern": _optional(ListOf(NAME_GLOB)),
+                        "require": _optional(ListOf(LINE)),
                     }
                 ),
                 minimum=1,
@@ -202,6 +205,11 @@ BACKUP = Record(
             ),
             default={"daily": 7, "weekly": 4, "monthly": 12},
         ),
+        "pattern": _optional(ListOf(NAME_GLOB)),
+        "require": _optional(ListOf(LINE)),
+        "max_age_hours": _optional(Number(0, 100_000)),
+        "min_bytes": _optional(Integer(0, 2**53)),
+        "max_shrink_percent": _optional(Number(0, 100)),
     }
 )
 

@@ -63,6 +63,14 @@ def read_glob(text: str) -> str:
     return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))
 
 
+def read_name_glob(text: str) -> str:
+    """Read the name of a file in a folder, which may hold the wildcards ``*``, ``?`` and ``[…]``."""
+    name = read_line(text)
+    if "/" in name or name in (".", ".."):
+        raise ValueError(f"must be a name without folders, such as backup_*.tar.gz, not {shown(text)}")
+    return name
+
+
 def read_user(text: str) -> str:
     """Read the name of a user of the hosts."""
     if not _USER.fullmatch(text.strip()):

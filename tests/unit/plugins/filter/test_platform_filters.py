@@ -95,6 +95,17 @@ def test_health_probes_are_those_of_the_host() -> None:
     assert render("upkeep_platform | upkeep.runbook.health_probes('c', [])") == {"value": []}
 
 
+def test_backup_groups_are_those_of_the_host() -> None:
+    source = {"name": "application", "paths": ["/opt/{{ company }}"], "hosts": ["backend"], "pattern": "app-*"}
+    backup = {"directory": "/backup/{{ company | lower }}", "sources": [source]}
+    description = {**DESCRIPTION, "backup": backup}
+    call = "upkeep_platform | upkeep.runbook.backup_groups"
+    expected = {"value": [{"name": "application", "directory": "/backup/neurosense", "pattern": ["app-*"]}]}
+    assert render(f"{call}('a', ['backend'])", upkeep_platform=description) == expected
+    assert render(f"{call}('c', [])", upkeep_platform=description) == {"value": []}
+    assert "unknown key" in render(f"{call}('a', [])", upkeep_platform={**DESCRIPTION, "rot": "/"})["error"]
+
+
 def test_resource_paths_are_those_of_the_host() -> None:
     expected = {"value": [{"path": "/"}, {"path": "/opt/neurosense"}]}
     assert render("upkeep_platform | upkeep.runbook.resource_paths('a', ['backend'])") == expected

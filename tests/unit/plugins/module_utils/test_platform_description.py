@@ -107,9 +107,21 @@ def full_description() -> dict[str, Any]:
             "hosts": [],
             "directory": "/opt/backups/neurosensefx",
             "sources": [
-                {"name": "application", "hosts": [], "paths": ["/opt/neurosensefx"], "exclude": ["node_modules"]}
+                {
+                    "name": "application",
+                    "hosts": [],
+                    "paths": ["/opt/neurosensefx"],
+                    "exclude": ["node_modules"],
+                    "pattern": ["application-*.tar.zst"],
+                    "require": ["*/package.json"],
+                }
             ],
             "keep": {"last": 1, "daily": 7, "weekly": 4, "monthly": 12},
+            "pattern": ["comprehensive_backup_*.tar.gz"],
+            "require": ["*/config.tar.gz"],
+            "max_age_hours": 26.0,
+            "min_bytes": 1024,
+            "max_shrink_percent": 40.0,
         },
         "contacts": [
             {
@@ -422,6 +434,10 @@ def test_mistakes_stand_in_the_order_of_the_description() -> None:
         (
             minimal(backup={"directory": "/b", "sources": []}),
             "backup.sources: must have at least 1 item",
+        ),
+        (
+            minimal(backup={"directory": "/b", "sources": [{"name": "a", "paths": "/a"}], "pattern": "sub/*.tar"}),
+            'backup.pattern[0]: must be a name without folders, such as backup_*.tar.gz, not "sub/*.tar"',
         ),
         (
             minimal(backup={"directory": "/b", "sources": [{"name": "a", "paths": "/a"}], "keep": {"daily": 0}}),

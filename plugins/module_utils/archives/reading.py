@@ -1,0 +1,226 @@
+# Copyright: upkeep.runbook contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is read of an archive: format, members, required members, archives inside, what is wrong."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from fnmatch import translate
+
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives import formats
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Budget, Limits
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem, Damaged, Unread
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.spooling import spooled
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Peekable, ReadAhead, file_chunks
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_stream import MemberContents, TarReader
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.unpacking import unpack
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zip_directory import Entry
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zip_reading import read_zip
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zstd_pipe import unpack_zstd
+from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode, plain
+
+#: Below this a thread costs more than it saves.
+_THREAD_BYTES = 1024 * 1024
+MAX_PROBLEMS = 20
+
+
+@dataclass
+class Contents:
+    """What reading an archive to its end, or as far as possible, has shown.
+
+    :ivar format: of the file itself.
+    :ivar members: members of the file itself.
+    :ivar inner: how many archives inside were read.
+    :ivar inner_left_out: how many were not, by the exclusions or by depth.
+    :ivar problems: what is wrong, of the file and of archives inside (their name in ``member``).
+    :ivar problem_count: how many those are; ``problems`` is bounded.
+    :ivar missing: required patterns that no member fits.
+    :ivar checksums: every byte of the contents is covered by a checksum of the format.
+    :ivar gap_bytes: bytes of a zip archive that belong to nothing in it.
+    """
+
+    format: str = ""
+    members: int = 0
+    inner: int = 0
+    inner_left_out: int = 0
+    unpacked_bytes: int = 0
+    problems: list[ArchiveProblem] = field(default_factory=list)
+    problem_count: int = 0
+    missing: list[str] = field(default_factory=list)
+    checksums: bool = True
+    gap_bytes: int = 0
+
+    def add(self, problem: ArchiveProblem) -> None:
+        self.problem_count += 1
+        if len(self.problems) < MAX_PROBLEMS:
+            # Without the frames in which it was raised: they hold what was being read.
+            problem.__traceback__ = problem.__context__ = None
+            self.problems.append(problem)
+
+
+def read_archive(
+    descriptor: int, name: str, limits: Limits, *, require: Sequence[str] = (), exclude: Sequence[str] = ()
+) -> Contents:
+    """Read an open file as an archive, to its end, with the archives inside it.
+
+    :param name: the name of the file, which promises a format.
+    :param require: shell patterns of members that must be there; ``*`` fits ``/`` too, and the members of an archive inside
+        are called ``<archive>/<member>``.
+    :param exclude: shell patterns of archives inside that are not opened.
+    """
+    contents = Contents()
+    budget = Budget(limits, os.fstat(descriptor).st_size)
+    reading = _Reading(contents, budget, require, exclude)
+    try:
+        reading.file(descriptor, name)
+    except ArchiveProblem as problem:
+        contents.add(problem)
+    contents.unpacked_bytes = budget.unpacked_bytes
+    contents.missing = [pattern for pattern, _expression in reading.wanted]
+    return contents
+
+
+class _Reading:
+    def __init__(self, contents: Contents, budget: Budget, require: Sequence[str], exclude: Sequence[str]) -> None:
+        self._contents = contents
+        self._budget = budget
+        self.wanted = [(pattern, _expression(pattern)) for pattern in require]
+        self._excluded = [_expression(pattern) for pattern in exclude]
+
+    def file(self, descriptor: int, name: str) -> None:
+        """Read the file itself."""
+        source = Peekable(file_chunks(descriptor, self._budget))
+        head = source.peek(formats.HEAD_BYTES)
+        kind = formats.outer_format(head)
+        if kind == formats.ZIP:
+            self._contents.format = kind
+            _check_promise(name, kind)
+            self._zip(descriptor, b"", 0)
+        else:
+            size = os.fstat(descriptor).st_size
+            self._contents.format = kind
+            self._stream(source, name, kind, head, b"", 0, size)
+
+    def _stream(
+        self, source: Peekable, name: str, kind: str, head: bytes, prefix: bytes, depth: int, size: int
+    ) -> None:
+        """Read a tar archive or a compressed stream."""
+        promised = formats.promised_format(name)
+        if not kind:
+            raise _no_archive(head, promised)
+        if kind == formats.TAR:
+            _check_promise(name, kind)
+            self._contents.checksums = False if not depth else self._contents.checksums
+            self._tar(source, prefix, depth)
+            return
+        unpacked = self._unpacked(source, kind, depth)
+        # Closed in any case: nothing may go on reading the outer archive behind the back of who reads it on.
+        with ReadAhead(unpacked) if size >= _THREAD_BYTES else closing(unpacked) as chunks:
+            inside = Peekable(chunks)
+            first = inside.peek(formats.HEAD_BYTES)
+            if formats.looks_like_tar(first) or promised.startswith("tar."):
+                found = f"tar.{kind}"
+                self._contents.format = found if not depth else self._contents.format
+                _check_promise(name, found)
+                self._tar(inside, prefix, depth)
+                return
+            _check_promise(name, kind)
+            for _chunk in inside:
+                pass
+            self._contents.members += not depth
+
+    def _unpacked(self, source: Iterable[bytes], kind: str, depth: int) -> Generator[bytes, None, None]:
+        def unprotected() -> None:
+            self._contents.checksums = False if not depth else self._contents.checksums
+
+        if kind == formats.ZSTD:
+            return unpack_zstd(source, self._budget, unprotected)
+        return unpack(source, kind, self._budget, unprotected)
+
+    def _tar(self, source: Iterable[bytes], prefix: bytes, depth: int) -> None:
+        reader = TarReader(source)
+        for member in reader:
+            if self._member(member.name, prefix, depth) and member.is_file:
+                self._inner(reader.contents(), member.name, prefix, depth + 1, member.size)
+
+    def _zip(self, descriptor: int, prefix: bytes, depth: int) -> None:
+        def visit(entry: Entry, chunks: Iterator[bytes]) -> None:
+            if self._member(entry.name, prefix, depth) and entry.is_file:
+                self._inner(chunks, entry.name, prefix, depth + 1, entry.size)
+
+        def report(problem: ArchiveProblem) -> None:
+            problem.member = _inside(prefix, problem.member)
+            self._contents.add(problem)
+
+        self._contents.gap_bytes += read_zip(descriptor, self._budget, visit, report)
+
+    def _member(self, name: bytes, prefix: bytes, depth: int) -> bool:
+        """Count a member; tell whether it is called like an archive and is to be opened."""
+        self._budget.member()
+        self._contents.members += not depth
+        is_archive = formats.has_archive_name(name)
+        if not self.wanted and not is_archive:
+            return False
+        path = prefix + (name[2:] if name.startswith(b"./") else name).rstrip(b"/")
+        self.wanted = [(pattern, wanted) for pattern, wanted in self.wanted if not wanted.match(path)]
+        if not is_archive:
+            return False
+        if depth >= self._budget.limits.depth or any(excluded.match(path) for excluded in self._excluded):
+            self._contents.inner_left_out += 1
+            return False
+        return True
+
+    def _inner(self, chunks: Iterator[bytes], name: bytes, prefix: bytes, depth: int, size: int) -> None:
+        """Read an archive inside; what is wrong with it is noted, and the outer one is read on."""
+        path = prefix + (name[2:] if name.startswith(b"./") else name)
+        contents = MemberContents(chunks)
+        try:
+            source = Peekable(contents)
+            head = source.peek(formats.HEAD_BYTES)
+            kind = formats.outer_format(head)
+            if not head:
+                raise Damaged("is empty", offset=0, cut_off=True)
+            if kind == formats.ZIP:
+                _check_promise(decode(name), kind)
+                with spooled(source, size) as descriptor:
+                    self._zip(descriptor, path + b"/", depth)
+            else:
+                self._stream(source, decode(name), kind, head, path + b"/", depth, size)
+            self._contents.inner += 1
+        except ArchiveProblem as problem:
+            if contents.failed:
+                raise
+            problem.member = _inside(path, problem.member)
+            self._contents.add(problem)
+
+
+def _inside(path: bytes, member: str) -> str:
+    """Return the name of a member of the archive inside at ``path``, for people."""
+    return "/".join(filter(None, (plain(decode(path.rstrip(b"/")), 300), member)))
+
+
+def _expression(pattern: str) -> re.Pattern[bytes]:
+    return re.compile(translate(pattern).encode("utf-8", "surrogateescape"), re.DOTALL)
+
+
+def _check_promise(name: str, found: str) -> None:
+    promised = formats.promised_format(name)
+    if not formats.agrees(promised, found):
+        raise Damaged(f"is {found}, but its name says {promised}", offset=0)
+
+
+def _no_archive(head: bytes, promised: str) -> ArchiveProblem:
+    foreign = formats.foreign_format(head)
+    if promised:
+        what = f"is {foreign}" if foreign else "does not begin as an archive does" if head else "is empty"
+        return Damaged(f"{what}, but its name says {promised}", offset=0)
+    if foreign:
+        return Unread(f"was not read: it is {foreign}", hint="Check it with the program that made it, or use level exists.")
+    return Unread(
+        "was not read: it is in no format that is known here",
+        hint="Known are tar, zip, and what gzip, xz, bzip2 and zstd compress.",
+    )

@@ -1,0 +1,120 @@
+# Copyright: upkeep.runbook contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Find the backups in a folder or at a path, newest first. Links, pipes and folders that are called like one are none."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from fnmatch import fnmatchcase
+
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.creation_time import created
+
+#: So many entries of a folder are looked at; a folder with more is not one of backups.
+MAX_ENTRIES = 200_000
+BECOME_HINT = "Run the task with become: true, or let its user read there."
+
+LINK = "a symbolic link"
+_KINDS = (
+    (stat.S_ISDIR, "a folder"), (stat.S_ISLNK, LINK), (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"), (stat.S_ISBLK, "a device"), (stat.S_ISCHR, "a device"),
+)
+
+
+@dataclass(frozen=True)
+class BackupFile:
+    """A file that is called like a backup, as it was when it was found.
+
+    :ivar created_from: what says when it was made, ``name`` or ``mtime``.
+    """
+
+    path: str
+    bytes: int
+    mtime_ns: int
+    created: datetime
+    created_from: str
+
+
+@dataclass
+class Found:
+    """What was found.
+
+    :ivar files: the backups, newest first.
+    :ivar others: path and kind of what is called like a backup and is no file; at most 20.
+    :ivar problem: why nobody could look, or an empty text.
+    :ivar absent: what does not exist, or an empty text.
+    :ivar entries: how many entries the folder has.
+    """
+
+    files: list[BackupFile] = field(default_factory=list)
+    others: list[tuple[str, str]] = field(default_factory=list)
+    problem: str = ""
+    absent: str = ""
+    hint: str = ""
+    entries: int = 0
+
+
+def find_in_directory(directory: str, patterns: Sequence[str]) -> Found:
+    """Find the files of a folder whose names fit one of the shell patterns."""
+    found = Found()
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                found.entries += 1
+                if found.entries > MAX_ENTRIES:
+                    found.problem = f"{directory} has more than {MAX_ENTRIES} entries"
+                    found.hint = "Keep backups in a folder of their own."
+                    return found
+                if any(fnmatchcase(entry.name, pattern) for pattern in patterns):
+                    _add(found, entry.path)
+    except OSError as error:
+        _note(found, error, directory)
+    _sort(found)
+    return found
+
+
+def find_path(path: str) -> Found:
+    """Find one backup. A link to a name in its own folder is followed: people call the newest one ``latest`` so."""
+    found = Found(entries=1)
+    try:
+        if stat.S_ISLNK(os.lstat(path).st_mode):
+            target = os.readlink(path)
+            if "/" not in target and target not in ("", ".", ".."):
+                path = os.path.join(os.path.dirname(path), target)
+        os.lstat(path)
+    except OSError as error:
+        _note(found, error, path)
+        return found
+    _add(found, path)
+    return found
+
+
+def _add(found: Found, path: str) -> None:
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return  # removed in the meantime
+    if stat.S_ISREG(status.st_mode):
+        moment, source = created(os.path.basename(path), status.st_mtime)
+        found.files.append(BackupFile(path, status.st_size, status.st_mtime_ns, moment, source))
+    elif len(found.others) < 20:
+        kind = next((words for test, words in _KINDS if test(status.st_mode)), "no file")
+        found.others.append((path, kind))
+
+
+def _sort(found: Found) -> None:
+    found.files.sort(key=lambda file: (file.created, file.mtime_ns, file.path), reverse=True)
+
+
+def _note(found: Found, error: OSError, path: str) -> None:
+    if error.errno == errno.ENOENT:
+        found.absent = f"{path} does not exist"
+    elif error.errno == errno.ENOTDIR:
+        found.absent = f"{path} is no folder" if not os.path.islink(path) else f"{path} leads nowhere"
+    else:
+        found.problem = f"{path} cannot be looked at: {error.strerror}"
+        found.hint = BECOME_HINT if error.errno in (errno.EACCES, errno.EPERM) else "Look at the file system."

@@ -1,0 +1,96 @@
+"""The module as Ansible runs it: what it returns, what it refuses, and that it changes nothing."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+RUN_MODULE = """
+import json, sys
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.upkeep.runbook.plugins.modules import backup_verify
+with patch_module_args(json.load(sys.stdin)):
+    backup_verify.main()
+"""
+
+
+def run(**options: Any) -> dict[str, Any]:
+    process = subprocess.run(
+        [sys.executable, "-c", RUN_MODULE],
+        input=json.dumps(options),
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    return json.loads(process.stdout.splitlines()[-1])
+
+
+@pytest.fixture
+def backups(tmp_path: Path) -> Path:
+    (tmp_path / "source").write_text("x" * 100_000)
+    for name in ("app.tar.gz", "etc.tar.gz"):
+        with tarfile.open(tmp_path / name, "w:gz") as archive:
+            archive.add(tmp_path / "source", "source")
+    return tmp_path
+
+
+def test_a_folder_and_its_groups(backups: Path) -> None:
+    before = sorted((path.name, path.stat().st_mtime_ns) for path in backups.iterdir())
+    result = run(backups=[{"directory": str(backups), "pattern": f"{kind}*"} for kind in ("app", "etc")])
+    assert (result["changed"], result["status"], result["backups"]) == (False, "ok", [])
+    assert result["totals"] == {"backups": 2, "ok": 2, "bytes": result["totals"]["bytes"], "members": 2}
+    assert {check["check"]: check.get("folded") for check in result["checks"]} == {
+        f"backup.{what}": 2 for what in ("present", "age", "size", "shrink", "readable", "content")
+    }
+    assert sorted((path.name, path.stat().st_mtime_ns) for path in backups.iterdir()) == before
+
+
+def test_check_mode_reads_the_same(backups: Path) -> None:
+    path = backups / "app.tar.gz"
+    path.write_bytes(path.read_bytes()[:-3])
+    os.utime(path, (1_700_000_000,) * 2)
+    options = {"path": str(path), "max_age_hours": 0, "return_all": True}
+    result, again = run(**options), run(**options, _ansible_check_mode=True)
+    assert result["status"] == again["status"] == "critical"
+    for row in (*result["backups"], *again["backups"]):
+        row.pop("age_hours")
+    assert result["backups"] == again["backups"]
+    assert result["backups"][0]["problems"] == [
+        {"problem": "is cut off: its gzip stream ends before its end marker", "offset": path.stat().st_size}
+    ]
+
+
+def test_a_single_compressed_file(tmp_path: Path) -> None:
+    path = tmp_path / "latest.sql.gz"
+    path.write_bytes(gzip.compress(b"SELECT 1;\n"))
+    result = run(path=str(path), return_all=True)
+    assert (result["status"], result["backups"][0]["format"]) == ("ok", "gz")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, ["path", "directory", "backups"]),
+        ({"path": "/x", "directory": "/y"}, ["mutually exclusive"]),
+        ({"path": "/x", "level": "drill"}, ["level", "exists, readable"]),
+        ({"path": "/x", "level": "manifest"}, ["level", "exists, readable"]),
+        ({"backups": [{"pth": "/x"}]}, ["pth"]),
+        ({"backups": [{"directory": "/x", "min_bytes": -1}]}, ["backups[0].min_bytes"]),
+        ({"path": "/x", "max_decoder_bytes": 5}, ["max_decoder_bytes"]),
+    ],
+)
+def test_a_wrong_option_fails_with_its_name_and_what_is_accepted(options: dict, words: list) -> None:
+    result = run(**options)
+    assert result["failed"] is True
+    for word in words:
+        assert word in result["msg"]
