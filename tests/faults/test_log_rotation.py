@@ -67,7 +67,8 @@ class Rotation:
 
 def options(tmp_path: Path, log: Path, **more: Any) -> dict[str, Any]:
     return {
-        "paths": [str(log)], "keep": 0, "min_age_hours": 0, "state_directory": str(tmp_path / "state"), "return_all": True, **more
+        "paths": [str(log)], "keep": 0, "min_age_hours": 0, "state_directory": str(tmp_path / "state"), "return_all": True,
+        "check_logrotate": False, **more
     }
 
 
