@@ -38,6 +38,7 @@ with patch_module_args(json.load(sys.stdin)):
     log_rotate.main()
 """
 
+
 class Rotation:
     """One call of the module in a process of its own."""
 

@@ -262,6 +262,7 @@ def test_a_log_that_is_exchanged_after_the_look_is_refused(logs: Path, rotate: R
     log, precious = logs / "app.log", logs.parent / "precious"
     log.write_text("line\n")
     precious.write_text("precious\n")
+
     def swap(plan: Any, archive: Any, folder: Any) -> None:
         log.unlink()
         os.link(precious, log)
