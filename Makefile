@@ -54,10 +54,12 @@ test: ## Run every gate below, go on after a failure, end with `N passed, N fail
 
 .PHONY: units
 units: venv-test ## Unit tests on this Python
+	@scripts/system_packages.sh units
 	@$(PYTEST) --numprocesses auto tests/unit
 
 .PHONY: units-oldest
 units-oldest: venv-test ## Unit tests of what runs on targets, on Python 3.9
+	@scripts/system_packages.sh units
 	@scripts/venv.sh .venv-3.9 "3.9" requirements-units.txt
 	@scripts/ansible_test.sh units --python 3.9 --python-interpreter $(CURDIR)/.venv-3.9/bin/python
 
@@ -96,6 +98,7 @@ package: venv-test ## The built tarball is small and clean, installs, and runs f
 
 .PHONY: matrix
 matrix: .collections/ansible_collections/upkeep/runbook ## Unit tests and the daily run on ansible-core 2.19 and 2.20; every other gate runs on 2.21
+	@scripts/system_packages.sh units
 	@scripts/controller.sh .venv-2.19 3.11
 	@scripts/controller.sh .venv-2.20 3.12
 
@@ -116,9 +119,11 @@ molecule: venv-test ## The daily run on a real platform in systemd containers
 
 .PHONY: bench
 bench: venv-test ## Speed and memory, as ratios; not part of `make test`
+	@scripts/system_packages.sh bench
 	@.venv/bin/python tests/benchmarks/probes.py
 	@.venv/bin/python tests/benchmarks/dependencies.py
 	@.venv/bin/python tests/benchmarks/certificates.py
 	@.venv/bin/python tests/benchmarks/backup_verify.py
+	@.venv/bin/python tests/benchmarks/log_rotation.py
 	@.venv/bin/python tests/benchmarks/daily.py
 	@.venv/bin/python tests/benchmarks/whole_daily.py

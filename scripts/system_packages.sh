@@ -11,6 +11,8 @@ needs() {
     cat <<'TABLE'
 venv      python3                                           python3
 venv      /usr/share/doc/python3-venv                       python3-venv
+units     logrotate                                         logrotate
+units     zstd                                              zstd
 sanity    shellcheck                                        shellcheck
 lint      shellcheck                                        shellcheck
 browser   chromium                                          chromium
@@ -18,6 +20,9 @@ faults    ssh                                               openssh-client
 faults    mount                                             mount
 faults    unshare                                           util-linux
 faults    zstd                                              zstd
+faults    logrotate                                         logrotate
+bench     logrotate                                         logrotate
+bench     zstd                                              zstd
 molecule  ssh                                               openssh-client
 molecule  ssh-keygen                                        openssh-client
 molecule  podman                                            podman

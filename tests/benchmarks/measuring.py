@@ -33,6 +33,16 @@ class Medians:
     memory: float
     spread: float
 
+    @classmethod
+    def of(cls, rows: Sequence[Measurement]) -> Medians:
+        """Return the medians of some runs, and the most memory that one of them took."""
+        return cls(
+            statistics.median(m.wall for m in rows),
+            statistics.median(m.cpu for m in rows),
+            max(m.memory for m in rows),
+            max(m.wall for m in rows) - min(m.wall for m in rows),
+        )
+
 
 def ansible_playbook(*arguments: str) -> list[str]:
     """Return the command line of ansible-playbook of the environment that runs this benchmark."""
@@ -67,15 +77,7 @@ def in_turn(commands: Mapping[str, Sequence[str]], *, runs: int = RUNS, accept: 
             measurement = run_once(argv, accept=accept)
             if round_number:
                 results[name].append(measurement)
-    return {
-        name: Medians(
-            statistics.median(m.wall for m in rows),
-            statistics.median(m.cpu for m in rows),
-            max(m.memory for m in rows),
-            max(m.wall for m in rows) - min(m.wall for m in rows),
-        )
-        for name, rows in results.items()
-    }
+    return {name: Medians.of(rows) for name, rows in results.items()}
 
 
 def print_table(title: str, medians: Mapping[str, Medians], ratios: Sequence[tuple[str, str, str]]) -> None:
