@@ -21,7 +21,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.checks import (
     grade,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.commands import CommandResult, run_command
-from ansible_collections.upkeep.runbook.plugins.module_utils.resources.figures import bytes_text, duration_text
+from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import bytes_text
+from ansible_collections.upkeep.runbook.plugins.module_utils.resources.figures import duration_text
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.logrotate_configuration import (
     CONFIGURATION,
     Configuration,

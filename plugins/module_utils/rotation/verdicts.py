@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK, UNKNOWN, WARNING, check_result
-from ansible_collections.upkeep.runbook.plugins.module_utils.resources.figures import bytes_text
+from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import bytes_text
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.planning import LogPlan
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.telling import shown
 
