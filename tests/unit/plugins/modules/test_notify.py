@@ -162,6 +162,7 @@ def test_each_channel_is_rung_and_each_failure_is_named(office: Office) -> None:
     ("options", "says"),
     [
         ({}, "record is missing"),
+        ({"record": {"run_id": "x"}}, "record is no run record: it has no ended, health"),
         ({"directory": "reports"}, "must be absolute"),
         ({"reminder_hours": -1}, "reminder_hours is -1"),
         ({"timeout_seconds": 0}, "timeout_seconds is 0"),

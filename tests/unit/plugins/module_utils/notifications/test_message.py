@@ -10,7 +10,8 @@ import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import check_result
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.changes import Change, Tidings
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.delivery import ChannelFailed
-from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.mail import message_id_of, mime_message
+from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.mail import mime_message
+from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.mail_server import message_id_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.message import (
     MAX_CHANGES,
     Message,
