@@ -102,7 +102,6 @@ def test_a_day_of_trouble(team: House, mail: Sink, chat: Sink) -> None:
     assert rung.rc != 0 and "mail a@ops.example (admin) failed" in rung.output
     mail.misbehave("")
     assert team.run("notify_test").rc == 0
-    assert team.run("daily").record["health"] == "HEALTHY"
 
 
 def test_nothing_secret_is_seen_anywhere(team: House, mail: Sink, chat: Sink) -> None:
