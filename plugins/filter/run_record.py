@@ -60,6 +60,12 @@ options:
   report_result:
     description: Registered result of M(upkeep.runbook.run_history), whose checks belong to the run.
     type: dict
+  silences:
+    description:
+      - Problems that are known, as C(docs/notifications.md) describes. They are marked as suppressed and do not count.
+      - One that has ended, or is written wrongly, silences nothing and is a check C(notify.silence).
+    type: raw
+    default: []
 seealso:
   - module: upkeep.runbook.run_report
 """
@@ -98,9 +104,12 @@ def run_record(
     check_mode: bool = False,
     report_host: str = "localhost",
     report_result: Mapping[str, Any] | None = None,
+    silences: Any = (),
 ) -> dict[str, Any]:
     """Collect ``<role>_result`` of every host and build the record."""
     # Late, since Ansible loads every filter file in each worker process that uses one of them.
+    from ansible_collections.upkeep.runbook.plugins.module_utils.native_values import native_value
+    from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.silences import with_silences
     from ansible_collections.upkeep.runbook.plugins.module_utils.run_record import (
         PLATFORM_ROLE,
         Run,
@@ -121,7 +130,7 @@ def run_record(
         check_mode=bool(check_mode),
         ended=now,
     )
-    return build_record(
+    record = build_record(
         run,
         results,
         promised_roles=roles,
@@ -129,6 +138,11 @@ def run_record(
         report_host=str(report_host),
         report_result=report_result,
     )
+    written = native_value(silences)
+    if not written:
+        return record
+    groups = {host: [str(group) for group in hostvars[host].get("group_names") or []] for host in results}
+    return with_silences(record, written, groups, report_host=str(report_host), now=now)
 
 
 def _results(hostvars: Mapping[str, Mapping[str, Any]], host: str, roles: list[str]) -> dict[str, Any]:

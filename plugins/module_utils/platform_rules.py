@@ -11,6 +11,9 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.schema_problems imp
 #: Any of these makes a service something that can be looked at.
 PROBED_BY = ("unit", "pm2", "process", "port", "http", "websocket", "tcp", "upstream")
 
+#: What each type of channel is reached by.
+CHANNEL_TARGETS = {"mail": "address", "phone": "address", "webhook": "name", "file": "path"}
+
 
 def check_rules(platform: dict[str, Any], problems: Problems) -> list[str]:
     """Note what contradicts itself; return warnings. An item that is wrong in itself already is left alone.
@@ -28,6 +31,9 @@ def check_rules(platform: dict[str, Any], problems: Problems) -> list[str]:
     if certificates and not problems.within("certificates"):
         if not any(certificates[key] for key in ("paths", "endpoints", "served_by")):
             problems.add("certificates", "names no certificate: give paths, endpoints or served_by")
+    for index, contact in enumerate(platform["contacts"]):
+        if not problems.within(f"contacts[{index}]"):
+            _check_contact(contact, f"contacts[{index}]", problems)
     backup = platform["backup"]
     return _check_backup(backup, problems) if backup and not problems.within("backup") else []
 
@@ -58,6 +64,19 @@ def _check_database(database: dict[str, Any], path: str, problems: Problems) -> 
     needed = "path" if database["type"] == "sqlite" else "name"
     if not database[needed]:
         problems.add(f"{path}.{needed}", f"is required for the type {database['type']}")
+
+
+def _check_contact(contact: dict[str, Any], path: str, problems: Problems) -> None:
+    for index, channel in enumerate(contact["channels"]):
+        needed = CHANNEL_TARGETS[channel["type"]]
+        where = f"{path}.channels[{index}]"
+        if not channel[needed]:
+            problems.add(f"{where}.{needed}", f"is required for the type {channel['type']}")
+        elif channel["type"] == "mail" and "@" not in channel["address"]:
+            problems.add(f"{where}.address", f"must be a mail address, not {shown(channel['address'])}")
+        for key in sorted(set(CHANNEL_TARGETS.values()) - {needed}):
+            if channel[key]:
+                problems.add(f"{where}.{key}", f"means nothing for the type {channel['type']}, which takes {needed}")
 
 
 def _check_backup(backup: dict[str, Any], problems: Problems) -> list[str]:

@@ -224,8 +224,10 @@ CONTACT = Record(
             ListOf(
                 Record(
                     {
-                        "type": Field(Choice(("mail", "phone")), required=True),
-                        "address": Field(ADDRESS, required=True),
+                        "type": Field(Choice(("mail", "webhook", "file", "phone")), required=True),
+                        "address": _optional(ADDRESS),
+                        "name": _optional(WORD),
+                        "path": _optional(PATH),
                     }
                 ),
                 minimum=1,

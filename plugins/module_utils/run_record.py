@@ -33,6 +33,7 @@ SCHEMA = 1
 NOT_RUN = "not_run"
 PLATFORM_ROLE = "platform"
 REPORT_ROLE = "report"
+NOTIFY_ROLE = "notify"
 
 _MAX_NAME = 100
 _MAX_REASON = 400
@@ -99,8 +100,7 @@ def build_record(
         name = plain(report_host, _MAX_NAME) or "localhost"
         hosts.setdefault(name, {"reachable": not _says(report_result, "unreachable"), "roles": {}})
         hosts[name]["roles"][REPORT_ROLE] = entry
-    status = worst(host_status(host) for host in hosts.values())
-    return {
+    return with_hosts({
         "schema": SCHEMA,
         "run_id": run.run_id,
         "platform": plain(run.platform, _MAX_NAME),
@@ -108,10 +108,27 @@ def build_record(
         "check_mode": run.check_mode,
         "started": to_iso(run_started(run.run_id)),
         "ended": to_iso(run.ended),
-        "status": status,
-        "health": platform_health(status),
-        "hosts": hosts,
-    }
+    }, hosts)
+
+
+def with_hosts(record: Mapping[str, Any], hosts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record with these hosts, and the status and health that follow from them."""
+    status = worst(host_status(host) for host in hosts.values())
+    return {**record, "status": status, "health": platform_health(status), "hosts": dict(hosts)}
+
+
+def with_run_checks(
+    record: Mapping[str, Any], report_host: str, role: str, checks: Sequence[dict[str, Any]], reason: str = ""
+) -> dict[str, Any]:
+    """Return the record with further checks of the run itself, under a role of the report host; the same one without any."""
+    if not checks:
+        return dict(record)
+    name = plain(report_host, _MAX_NAME) or "localhost"
+    host = record["hosts"].get(name, {"reachable": True, "roles": {}})
+    before = host["roles"].get(role, {"reason": "", "checks": []})
+    listed = [*before["checks"], *checks]
+    entry = {"status": worst_of(listed), "reason": before["reason"] or reason, "checks": listed}
+    return with_hosts(record, {**record["hosts"], name: {**host, "roles": {**host["roles"], role: entry}}})
 
 
 def _name_of_its_own(host: str, others: Collection[str]) -> str:

@@ -36,9 +36,15 @@ def meta(path: Path) -> dict[str, Any]:
     return read_yaml(path.with_suffix(".meta.yml"))["argument_specs"][path.stem]
 
 
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
 def text_with_roles(path: Path) -> str:
-    """Return the playbook and everything in the roles that it runs."""
+    """Return the playbook and everything in the roles that it runs, and in those that these run."""
     names = {name for play in read_yaml(path) for name in roles_of(play)}
+    for name in sorted(names):
+        names |= set(re.findall(rf"name: {re.escape(FQCN)}\.(\w+)", "\n".join(map(_text, (CHECKOUT / "roles" / name / "tasks").glob("*.yml")))))
     return "\n".join([path.read_text(encoding="utf-8"), *(role_text(CHECKOUT / "roles" / name) for name in sorted(names))])
 
 

@@ -188,7 +188,7 @@ def _secure(connection: socket.socket, server_name: str, tls: dict[str, Any], de
     except ImportError:
         raise Unchecked("this Python has no ssl module", hint=_SSL_HINT, permanent=True) from None
 
-    context = _tls_context(tls["validate_certs"], tls["ca_file"] or "")
+    context = tls_context(tls["validate_certs"], tls["ca_file"] or "")
     try:
         connection.settimeout(deadline.remaining("did not complete the TLS handshake"))
         secured: socket.socket = context.wrap_socket(connection, server_hostname=server_name)
@@ -204,7 +204,7 @@ def _secure(connection: socket.socket, server_name: str, tls: dict[str, Any], de
         raise Broken(f"failed in the TLS handshake: {getattr(exc, 'strerror', None) or exc}") from exc
 
 
-def _tls_context(validate_certs: bool, ca_file: str) -> Any:
+def tls_context(validate_certs: bool, ca_file: str) -> Any:
     """Return a context, made once for all probes: loading the certificates of the system takes 10 to 40 ms."""
     import ssl
 

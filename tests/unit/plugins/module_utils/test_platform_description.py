@@ -130,7 +130,12 @@ def full_description() -> dict[str, Any]:
                 "audiences": ["operations"],
                 "level": 1,
                 "order": 1,
-                "channels": [{"type": "phone", "address": "+49 30 1234567"}],
+                "channels": [
+                    {"type": "mail", "address": "operations@neurosensefx.net", "name": "", "path": ""},
+                    {"type": "webhook", "address": "", "name": "ops_chat", "path": ""},
+                    {"type": "file", "address": "", "name": "", "path": "/var/log/upkeep.jsonl"},
+                    {"type": "phone", "address": "+49 30 1234567", "name": "", "path": ""},
+                ],
             }
         ],
     }
@@ -446,6 +451,18 @@ def test_mistakes_stand_in_the_order_of_the_description() -> None:
         (
             minimal(contacts=[{"role": "admin", "audiences": ["ops"], "channels": [{"type": "mail", "address": "x"}]}]),
             'contacts[0].channels[0].address: must be a mail address or a telephone number, not "x"',
+        ),
+        (
+            minimal(contacts=[{"role": "admin", "audiences": ["ops"], "channels": [{"type": "webhook"}]}]),
+            "contacts[0].channels[0].name: is required for the type webhook",
+        ),
+        (
+            minimal(contacts=[{"role": "admin", "audiences": ["ops"], "channels": [{"type": "file", "path": "/x", "name": "chat"}]}]),
+            "contacts[0].channels[0].name: means nothing for the type file, which takes path",
+        ),
+        (
+            minimal(contacts=[{"role": "admin", "audiences": ["ops"], "channels": [{"type": "mail", "address": "+49 30 1234567"}]}]),
+            'contacts[0].channels[0].address: must be a mail address, not "+49 30 1234567"',
         ),
         (
             minimal(
