@@ -64,7 +64,8 @@ class Container:
 
     def kill_module(self) -> None:
         """Wait until Ansible runs a module on the host, and kill it."""
-        self.wait_for("pkill --signal KILL '^python3'")
+        # Over a pipe a module is a Python without arguments; programs of the platform have some.
+        self.wait_for("pkill --signal KILL --full '^/usr/bin/python3$'")
 
     def wait_for(self, script: str) -> None:
         """Wait until a shell script succeeds in the container, at most a minute."""

@@ -13,15 +13,24 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import yaml
+from containers import Container
+
 PROJECT = Path(__file__).resolve().parents[2]
 
 #: The platform as its user describes it, and over it the addresses of the containers.
 INVENTORIES = (PROJECT / "inventories/neurosensefx", PROJECT / "molecule/platform/inventory")
 
+#: What the user wrote about it.
+DESCRIPTION: dict[str, Any] = yaml.safe_load((INVENTORIES[0] / "group_vars/all.yml").read_text(encoding="utf-8"))["upkeep_platform"]
+
 #: Exit status of ``ansible-playbook`` when a host failed; the verdict of a bad run is such a failure.
 FAILED = 2
 
 PATIENCE_SECONDS = 180
+
+#: Where the reports are when a host of the platform keeps them.
+REPORTS_ON_HOST = "/var/lib/upkeep/reports"
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,7 @@ class Check:
     subject: str
     status: str
     summary: str
+    silenced: bool
 
 
 @dataclass(frozen=True)
@@ -59,11 +69,15 @@ class Run:
             for role, entry in found["roles"].items():
                 for check in entry["checks"]:
                     texts = {key: str(check[key]) for key in ("check", "subject", "status", "summary")}
-                    yield Check(host, role, **texts)
+                    yield Check(host, role, **texts, silenced=bool(check.get("suppressed")))
 
     def problems(self) -> set[tuple[str, str, str, str]]:
-        """(host, check, subject, status) of every check that is not ok."""
-        return {(found.host, found.check, found.subject, found.status) for found in self.checks() if found.status != "ok"}
+        """(host, check, subject, status) of every check that is not ok and counts."""
+        return {
+            (found.host, found.check, found.subject, found.status)
+            for found in self.checks()
+            if found.status != "ok" and not found.silenced
+        }
 
     def summary(self, check: str, subject: str) -> str:
         """The summaries of a check, of all hosts."""
@@ -81,10 +95,29 @@ def command(playbook: str, *arguments: str) -> list[str]:
 
 
 def run_playbook(playbook: str, reports: Path, *arguments: str, at: str = "", then: Callable[[], object] = nothing) -> Run:
-    """Run a playbook that writes its reports into a directory of its own.
+    """Run a playbook that writes its reports into a directory of its own, and tells nobody.
 
     :param at: text of the line of output (the name of a task, say) at which ``then`` is called, once.
     """
+    quiet = ["-e", f"upkeep_report_directory={reports}", "-e", "notify_enabled=false"]
+    status, output = play(playbook, *quiet, *arguments, at=at, then=then)
+    return Run(status, output, newest_record(reports))
+
+
+def run_and_tell(playbook: str, report_host: Container, *arguments: str) -> Run:
+    """Run a playbook whose reports a host of the platform keeps, which is also the one that tells people."""
+    place = {
+        "upkeep_report_host": report_host.name.removeprefix("upkeep-"),
+        "upkeep_report_directory": REPORTS_ON_HOST,
+        "upkeep_report_become": True,
+    }
+    status, output = play(playbook, "-e", json.dumps(place), *arguments)
+    record = report_host.sh(f"cat {REPORTS_ON_HOST}/latest.json")
+    return Run(status, output, json.loads(record))
+
+
+def play(playbook: str, *arguments: str, at: str = "", then: Callable[[], object] = nothing) -> tuple[int, str]:
+    """Run a playbook; return its exit status and its output."""
     with TemporaryDirectory(prefix="ssh") as sockets:
         environment = {
             **os.environ,
@@ -94,7 +127,7 @@ def run_playbook(playbook: str, reports: Path, *arguments: str, at: str = "", th
             "ANSIBLE_SSH_CONTROL_PATH_DIR": sockets,
         }
         process = subprocess.Popen(
-            command(playbook, "-e", f"upkeep_report_directory={reports}", *arguments),
+            command(playbook, *arguments),
             cwd=PROJECT,
             env=environment,
             stdout=subprocess.PIPE,
@@ -103,7 +136,7 @@ def run_playbook(playbook: str, reports: Path, *arguments: str, at: str = "", th
             errors="replace",
         )
         output = followed(process, at, then)
-    return Run(process.returncode, output, newest_record(reports))
+    return process.returncode, output
 
 
 def run_module(host: str, module: str, arguments: dict[str, Any]) -> dict[str, Any]:

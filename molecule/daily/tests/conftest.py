@@ -11,13 +11,13 @@ from containers import Container
 from upkeep_run import Run, run_playbook
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def app() -> Container:
     """The host of the inventory: backend, frontend and nginx."""
     return Container("upkeep-nsfx-app-1")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def second() -> Container:
     """The second machine of the frontend."""
     return Container("upkeep-nsfx-app-2")

@@ -9,6 +9,7 @@ from pathlib import Path
 from containers import Container
 from upkeep_run import Run
 
+TEMPORARY = ("/tmp", "/var/tmp", "/root/.ansible/tmp")
 # The platform itself goes on writing while it is looked at, and every login is logged.
 WRITTEN_BY_OTHERS = ("/opt/neurosensefx/logs", "/var/log", "/run", "/proc", "/sys", "/dev")
 
@@ -16,10 +17,12 @@ WRITTEN_BY_OTHERS = ("/opt/neurosensefx/logs", "/var/log", "/run", "/proc", "/sy
 def changed_since(container: Container, marker: str) -> list[str]:
     """Everything on a host whose content, name or rights changed after the marker file.
 
-    /tmp itself is left out, and what is in it is not: Ansible unpacks its modules there and removes them again.
+    The folders of temporary files are left out, and what is in them is not: Ansible unpacks its modules there and npm gets an
+    empty home; both are removed again.
     """
+    temporary = " ".join(f"-not -path {path}" for path in TEMPORARY)
     pruned = " -o ".join(f"-path {path}" for path in WRITTEN_BY_OTHERS)
-    return container.sh(f"find / \\( {pruned} \\) -prune -o -newercm {marker} -not -path /tmp -print").split()
+    return container.sh(f"find / \\( {pruned} \\) -prune -o -newercm {marker} {temporary} -print").split()
 
 
 def rows(run: Run) -> set[tuple[str, ...]]:

@@ -6,12 +6,11 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
-import yaml
-from upkeep_run import INVENTORIES, PROJECT, Run, newest_record
+from upkeep_run import DESCRIPTION, INVENTORIES, PROJECT, Run, newest_record
 
-DESCRIPTION = yaml.safe_load((INVENTORIES[0] / "group_vars/all.yml").read_text(encoding="utf-8"))["upkeep_platform"]
 PROBED = ("unit", "port", "http", "websocket")
 
 
@@ -25,7 +24,7 @@ def converged(reports: Path) -> Run:
     return Run(0, "", newest_record(reports))
 
 
-def inventory(*paths: Path) -> dict[str, dict[str, object]]:
+def inventory(*paths: Path) -> dict[str, dict[str, Any]]:
     """What ansible-inventory says about each host of the inventories."""
     arguments = ["ansible-inventory", "--list", *(f"--inventory={path}" for path in paths)]
     listed = subprocess.run(arguments, cwd=PROJECT, capture_output=True, text=True, timeout=60, check=True)
@@ -35,7 +34,25 @@ def inventory(*paths: Path) -> dict[str, dict[str, object]]:
 def test_platform_is_healthy_and_nothing_is_unknown(converged: Run) -> None:
     assert converged.health == "HEALTHY"
     assert converged.problems() == set()
-    assert all(entry["status"] == "ok" for host in converged.record["hosts"].values() for entry in host["roles"].values())
+
+
+def test_every_role_has_a_result_where_it_is_concerned(converged: Run) -> None:
+    """The second host serves no certificate and keeps no backup."""
+    looked = ("platform", "health", "resources", "certificates", "logs", "dependencies", "backups")
+    statuses = {
+        host: {role: entry["status"] for role, entry in found["roles"].items()} for host, found in converged.record["hosts"].items()
+    }
+    everything = {role: "ok" for role in looked}
+    assert statuses == {"nsfx-app-1": everything, "nsfx-app-2": {**everything, "certificates": "not_run", "backups": "not_run"}}
+
+
+def test_everything_of_the_inventory_is_a_subject(converged: Run) -> None:
+    expected = {("dependency.audit", project) for project in DESCRIPTION["node_projects"]}
+    expected |= {("log.rotation", log) for service in DESCRIPTION["services"] for log in service.get("logs", [])}
+    expected |= {("certificate.chain", served["endpoint"]) for served in DESCRIPTION["certificates"]["served_by"]}
+    expected |= {("backup.readable", f"{DESCRIPTION['backup']['directory']}/{DESCRIPTION['backup']['pattern']}")}
+    found = {(check.check, check.subject) for check in converged.checks() if check.host == "nsfx-app-1"}
+    assert expected <= found
 
 
 def test_every_service_of_the_inventory_is_a_subject(converged: Run) -> None:
@@ -56,11 +73,14 @@ def test_only_addresses_are_replaced() -> None:
     user, tested = inventory(INVENTORIES[0])["nsfx-app-1"], inventory(*INVENTORIES)["nsfx-app-1"]
     replaced = {name for name in user if user[name] != tested[name]}
     added = {name for name in tested if name not in user and not name.startswith("test_")}
-    assert replaced == {"ansible_host"}
+    assert replaced == {"ansible_host", "notify_smtp"}
+    assert user["notify_smtp"].items() < tested["notify_smtp"].items(), "only who sends is added"
     assert added == {
         "ansible_ssh_common_args",
         "ansible_ssh_private_key_file",
         "upkeep_report_directory",
+        "dependencies_registry",  # no test leaves the machine
+        "notify_webhooks",
         "resources_thresholds",  # the figures of the machine that runs the tests; see the file
     }
 

@@ -3,6 +3,7 @@
 //   {"health_status": 500}           answer GET /health with this status
 //   {"health_delay_seconds": 5}      answer it that late
 //   {"websocket_accept": "wrong"}    answer handshakes with 101 and this Sec-WebSocket-Accept
+//   {"ignore_reopen": true}          go on writing to the log that was moved away; the frontend does it too
 "use strict";
 
 const fs = require("node:fs");

@@ -2,6 +2,7 @@
 "use strict";
 
 const fs = require("node:fs");
+const { orderedFaults } = require("./faults");
 
 class LogFile {
   constructor(path) {
@@ -13,6 +14,7 @@ class LogFile {
   }
 
   reopen() {
+    if (orderedFaults().ignore_reopen) return;
     const moved = this.descriptor;
     this.descriptor = fs.openSync(this.path, "a", 0o640);
     fs.closeSync(moved);

@@ -22,6 +22,7 @@ const settings = {
 const log = new LogFile(settings.log);
 const upstream = new CTraderConnection(settings.upstream);
 const clients = new Set();
+let ticks = 0;
 
 function health() {
   return {
@@ -71,6 +72,8 @@ function upgrade(request, socket, head) {
 upstream.on("connected", () => log.write("Connected to cTrader"));
 upstream.on("disconnected", (reason) => log.write(`Disconnected from cTrader: ${reason}`));
 upstream.on("tick", (tick) => {
+  ticks += 1;
+  log.write(`tick ${ticks}: ${tick.symbol} ${tick.bid}`);
   for (const client of clients) client.send(JSON.stringify(tick));
 });
 upstream.open();
