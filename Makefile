@@ -98,6 +98,7 @@ package: venv-test ## The built tarball is small and clean, installs, and runs f
 
 .PHONY: matrix
 matrix: .collections/ansible_collections/upkeep/runbook ## Unit tests and the daily run on ansible-core 2.19 and 2.20; every other gate runs on 2.21
+	@scripts/system_packages.sh units
 	@scripts/controller.sh .venv-2.19 3.11
 	@scripts/controller.sh .venv-2.20 3.12
 
@@ -125,3 +126,4 @@ bench: venv-test ## Speed and memory, as ratios; not part of `make test`
 	@.venv/bin/python tests/benchmarks/backup_verify.py
 	@.venv/bin/python tests/benchmarks/log_rotation.py
 	@.venv/bin/python tests/benchmarks/daily.py
+	@.venv/bin/python tests/benchmarks/whole_daily.py

@@ -46,12 +46,14 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils import platform_certificates
 from ansible_collections.upkeep.runbook.plugins.plugin_utils.described_host import derived_items
 
 
 def certificate_sources(description: Any, inventory_hostname: str, group_names: Any) -> dict[str, Any]:
     """Return where the certificates of one host are."""
+    # Late, since Ansible loads every filter file in each worker process that uses one of them.
+    from ansible_collections.upkeep.runbook.plugins.module_utils import platform_certificates
+
     return derived_items(platform_certificates.certificate_sources, description, inventory_hostname, group_names)
 
 

@@ -46,12 +46,14 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.platform_logs import log_groups as groups_of
 from ansible_collections.upkeep.runbook.plugins.plugin_utils.described_host import derived_items
 
 
 def log_groups(description: Any, inventory_hostname: str, group_names: Any) -> list[dict[str, Any]]:
     """Return the groups of logs of one host."""
+    # Late, since Ansible loads every filter file in each worker process that uses one of them.
+    from ansible_collections.upkeep.runbook.plugins.module_utils.platform_logs import log_groups as groups_of
+
     return derived_items(groups_of, description, inventory_hostname, group_names)
 
 

@@ -52,16 +52,17 @@ _value:
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.native_values import native_value
-from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.silences import silenced_checks
-from ansible_collections.upkeep.runbook.plugins.module_utils.run_record import NOTIFY_ROLE, role_entry, with_run_checks
-from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
-
 
 def notified_record(
     record: Mapping[str, Any], result: Mapping[str, Any], *, report_host: str = "localhost", silences: Any = ()
 ) -> dict[str, Any]:
     """Merge the result of the notifications into the record."""
+    # Late, since Ansible loads every filter file in each worker process that uses one of them.
+    from ansible_collections.upkeep.runbook.plugins.module_utils.native_values import native_value
+    from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.silences import silenced_checks
+    from ansible_collections.upkeep.runbook.plugins.module_utils.run_record import NOTIFY_ROLE, role_entry, with_run_checks
+    from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
+
     found = native_value(result)
     failed = bool(found.get("failed") or found.get("unreachable"))
     if not failed and not found.get("checks"):

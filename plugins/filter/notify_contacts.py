@@ -49,14 +49,15 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
-from ansible_collections.upkeep.runbook.plugins.module_utils.native_values import native_value
-from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.contacts import sendable_contacts
-from ansible_collections.upkeep.runbook.plugins.module_utils.platform_description import validate_platform
-
 
 def notify_contacts(description: Any) -> list[dict[str, Any]]:
     """Return the contacts that can be sent something."""
+    # Late, since Ansible loads every filter file in each worker process that uses one of them.
+    from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+    from ansible_collections.upkeep.runbook.plugins.module_utils.native_values import native_value
+    from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.contacts import sendable_contacts
+    from ansible_collections.upkeep.runbook.plugins.module_utils.platform_description import validate_platform
+
     written = native_value(description)
     if not written:
         return []

@@ -193,7 +193,7 @@ messages:
   elements: dict
 """
 
-import secrets
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -203,12 +203,14 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, worst_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.contacts import read_contacts
-from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.mail import read_mail_server
+from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.mail_server import read_mail_server
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.routes import read_routes
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.sending import Means
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.telling import Notifier, ring_all, tell
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.webhook import read_webhooks
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
+
+_RECORD_KEYS = {"run_id", "platform", "playbook", "started", "ended", "status", "health", "hosts"}
 
 
 def argument_spec() -> dict[str, Any]:
@@ -269,9 +271,12 @@ def notify(params: dict[str, Any], *, now: datetime, check_mode: bool) -> dict[s
     """
     notifier = notifier_of(params, now=now, check_mode=check_mode)
     if params["mode"] == "test":
-        told = ring_all(notifier, run_id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}")
+        told = ring_all(notifier, run_id=f"{now:%Y%m%dT%H%M%SZ}-{os.urandom(4).hex()}")
     elif params["record"] is None:
         raise UpkeepError("record is missing; it is required with mode=changes")
+    elif not _RECORD_KEYS <= params["record"].keys():
+        missing = ", ".join(sorted(_RECORD_KEYS - params["record"].keys()))
+        raise UpkeepError(f"record is no run record: it has no {missing}")
     else:
         told = tell(notifier, params["record"])
     return {

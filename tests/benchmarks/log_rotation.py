@@ -31,7 +31,7 @@ def sample(size: int) -> bytes:
     while total < size:
         line = (
             f"2026-11-22T05:{chance.randrange(60):02d}:{chance.randrange(60):02d}.{chance.randrange(1000):03d}Z info tick "
-            f"symbol=EURUSD bid={chance.random():.6f} ask={chance.random():.6f} client=10.0.{chance.randrange(256)}.{chance.randrange(256)}\n"
+            f"symbol=EURUSD bid={chance.random():.6f} ask={chance.random():.6f} client=10.0.0.{chance.randrange(256)}\n"
         ).encode()
         lines.append(line)
         total += len(line)

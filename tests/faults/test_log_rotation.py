@@ -38,6 +38,7 @@ with patch_module_args(json.load(sys.stdin)):
     log_rotate.main()
 """
 
+
 class Rotation:
     """One call of the module in a process of its own."""
 
@@ -67,7 +68,8 @@ class Rotation:
 
 def options(tmp_path: Path, log: Path, **more: Any) -> dict[str, Any]:
     return {
-        "paths": [str(log)], "keep": 0, "min_age_hours": 0, "state_directory": str(tmp_path / "state"), "return_all": True, **more
+        "paths": [str(log)], "keep": 0, "min_age_hours": 0, "state_directory": str(tmp_path / "state"), "return_all": True,
+        "check_logrotate": False, **more
     }
 
 

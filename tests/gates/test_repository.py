@@ -84,3 +84,10 @@ def test_relative_links_between_pages_lead_somewhere(name: str) -> None:
     page = CHECKOUT / name
     targets = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", page.read_text(encoding="utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("path", sorted((CHECKOUT / "plugins" / "filter").glob("*.py")), ids=lambda path: path.stem)
+def test_a_filter_file_loads_at_once(path: Path) -> None:
+    """Ansible loads all filters of a collection in each worker that uses one, so what they need is imported when it is used."""
+    early = re.findall(r"^(?:from|import) ansible_collections\S*module_utils.*", path.read_text(encoding="utf-8"), re.MULTILINE)
+    assert not early

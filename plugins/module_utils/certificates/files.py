@@ -72,7 +72,7 @@ def _certificate_files(folder: str) -> Iterator[str]:
 def _reason_for_nothing(pattern: str) -> str:
     """Return what is wrong with the folder in which a wildcard begins, or nothing."""
     parts = pattern.split("/")
-    fixed = list(itertools.takewhile(lambda part: _WILDCARDS.isdisjoint(part), parts[:-1]))
+    fixed = list(itertools.takewhile(_WILDCARDS.isdisjoint, parts[:-1]))
     folder = "/".join(fixed) or "/"
     try:
         os.listdir(folder)

@@ -11,8 +11,8 @@ from typing import Any
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.lifetime import Thresholds, read_thresholds
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.starttls import PROTOCOLS
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
-from ansible_collections.upkeep.runbook.plugins.module_utils.platform_values import read_host, split_host_port
 from ansible_collections.upkeep.runbook.plugins.module_utils.host_port import place
+from ansible_collections.upkeep.runbook.plugins.module_utils.platform_values import read_host, split_host_port
 
 _KEYS = ("host", "port", "server_name", "starttls", "ca_file")
 #: What openssl s_client calls it.
@@ -88,8 +88,8 @@ def read_options(given: Mapping[str, Any]) -> Options:
     return Options(
         paths=_paths(given["paths"], "paths"),
         private_keys=_paths(given["private_keys"], "private_keys"),
-        # A file that is compared needs its endpoint asked, once.
-        endpoints=tuple(dict.fromkeys([*endpoints, *(item.endpoint for item in served_by)])),
+        # A file that is compared needs its endpoint asked.
+        endpoints=_each_once([*endpoints, *(item.endpoint for item in served_by)]),
         served_by=tuple(served_by),
         passphrases=tuple(text for text in (given["passphrase"], *(given["passphrases"] or [])) if text is not None),
         thresholds=read_thresholds(given),
@@ -99,6 +99,14 @@ def read_options(given: Mapping[str, Any]) -> Options:
         concurrency=given["concurrency"],
         return_all=given["return_all"],
     )
+
+
+def _each_once(endpoints: list[Endpoint]) -> tuple[Endpoint, ...]:
+    """Return each server once, as it is described first: two descriptions of one subject would be one row twice."""
+    first: dict[str, Endpoint] = {}
+    for endpoint in endpoints:
+        first.setdefault(str(endpoint), endpoint)
+    return tuple(first.values())
 
 
 def _paths(given: list[str], name: str) -> tuple[str, ...]:

@@ -1,16 +1,17 @@
 # Copyright: upkeep.runbook contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The channel mail: a message as MIME, handed to an SMTP server within one deadline."""
+"""The channel mail: a message as MIME, handed to an SMTP server within one deadline.
+
+Imported only when a mail is to be sent: most runs have nothing to say, and these imports cost as much as the rest.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import smtplib
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -19,59 +20,17 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.delivery import ChannelFailed
+from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.mail_server import MailServer, is_address
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.message import Message, plain_text
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.deadline import Deadline
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import Broken, Unchecked
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.streams import connect, tls_context
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode, plain
 
-PORTS = {"starttls": 587, "tls": 465, "none": 25}
-
 #: What a server may say in one conversation. Python's client joins the lines of an answer without any bound.
 MAX_RECEIVED_BYTES = 256 * 1024
 _MAX_REASON = 200
-
-
-@dataclass(frozen=True)
-class MailServer:
-    """The SMTP server and how it is talked to.
-
-    :ivar security: ``starttls``, ``tls`` (from the first byte on) or ``none``.
-    :ivar sender: the address that the messages come from.
-    """
-
-    host: str
-    port: int
-    security: str
-    username: str
-    password: str
-    sender: str
-    validate_certs: bool
-    ca_file: str
-
-
-def read_mail_server(options: dict[str, Any] | None) -> MailServer | None:
-    """Return the server, None when none is set.
-
-    :raises UpkeepError: when the options contradict each other; the message holds no secret.
-    """
-    if not options or not options.get("host"):
-        return None
-    security = str(options["security"])
-    if options["password"] and security == "none":
-        raise UpkeepError("smtp.security is none and smtp.password is set: a password is not sent without encryption")
-    if bool(options["password"]) != bool(options["username"]):
-        raise UpkeepError("smtp.username and smtp.password belong together: give both or none")
-    sender = options["sender"] or f"upkeep@{socket.gethostname()}"
-    if not _is_address(sender):
-        raise UpkeepError(f"smtp.sender is {plain(sender, 100)!r}; it must be a mail address such as upkeep@example.com")
-    return MailServer(
-        host=str(options["host"]), port=int(options["port"] or PORTS[security]), security=security,
-        username=options["username"] or "", password=options["password"] or "", sender=sender,
-        validate_certs=bool(options["validate_certs"]), ca_file=options["ca_file"] or "",
-    )
 
 
 def mime_message(
@@ -84,6 +43,8 @@ def mime_message(
     """
     mail = EmailMessage(policy=SMTP)
     try:
+        if not is_address(recipient):
+            raise ValueError("it is no bare address")
         mail["From"] = Address("upkeep", addr_spec=sender)
         mail["To"] = Address(addr_spec=recipient)
         # A header is one line; what a host wrote must not begin the next one.
@@ -101,17 +62,6 @@ def mime_message(
     mail["X-Upkeep-Run"] = message.run_id
     mail.set_content(plain_text(message), charset="utf-8")
     return mail
-
-
-def message_id_of(run_id: str, sender: str, label: str, audiences: tuple[str, ...]) -> str:
-    """Return the Message-ID of what one run tells these audiences over one channel: sent twice, it is the same mail."""
-    mark = hashlib.sha256("\0".join((label, *audiences)).encode("utf-8", "backslashreplace")).hexdigest()[:12]
-    return f"<{run_id}.{mark}@{sender.rpartition('@')[2]}>"
-
-
-def thread_of(run_id: str, audience: str, sender: str) -> str:
-    """Return what all mails to an audience refer to, from this run until everything is fine again."""
-    return message_id_of(run_id, sender, "thread", (audience,))
 
 
 def send_mail(server: MailServer, mail: EmailMessage, recipient: str, deadline: Deadline) -> None:
@@ -260,10 +210,3 @@ def _place(server: MailServer) -> str:
 def _own_name() -> str:
     name = socket.gethostname()
     return name if "." in name and name.isascii() and name.isprintable() and " " not in name else "[127.0.0.1]"
-
-
-def _is_address(text: str) -> bool:
-    try:
-        return bool(Address(addr_spec=text).domain)
-    except (ValueError, IndexError, MessageError):
-        return False

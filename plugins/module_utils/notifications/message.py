@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.changes import (
     EASED,
     KINDS,
@@ -56,7 +57,6 @@ class Message:
     status: str
     run_id: str
     platform: str
-    all_clear: bool = False
 
 
 def compose(
@@ -71,7 +71,8 @@ def compose(
     numbers = [(kind, sum(change.kind == kind for change in changes)) for kind in KINDS]
     counted = ", ".join(f"{number} {_IN_TITLE[kind]}" for kind, number in numbers if number)
     unchanged = max((told.unchanged for told in tidings), default=0)
-    all_clear = not any(told.open for told in tidings)
+    # What is over for one audience may be what another one still works on.
+    all_clear = record["status"] == OK and not any(told.open for told in tidings)
     sections = list(_sections(changes))
     if failures:
         lines = tuple((plain(f"{label}: {reason}", _MAX_LINE),) for label, reason in sorted(failures.items()))
@@ -90,7 +91,6 @@ def compose(
         status=record["status"],
         run_id=record["run_id"],
         platform=record["platform"],
-        all_clear=all_clear,
     )
 
 
@@ -104,7 +104,6 @@ def test_message(platform: str, *, run_id: str, at: str, contact: str, channel: 
         status="ok",
         run_id=run_id,
         platform=platform,
-        all_clear=True,
     )
 
 

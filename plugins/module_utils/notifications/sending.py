@@ -12,12 +12,7 @@ from pathlib import Path
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.contacts import Channel
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.delivery import ChannelFailed
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.file_channel import append_line, file_line
-from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.mail import (
-    MailServer,
-    message_id_of,
-    mime_message,
-    send_mail,
-)
+from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.mail_server import MailServer, message_id_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.message import Message
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.webhook import Webhook, payload, post
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.deadline import Deadline
@@ -58,6 +53,8 @@ class Means:
             raise ChannelFailed(f"it was not tried: the {total.limit_seconds:g} s for all channels were over")
         deadline = total.sooner(self.timeout_seconds)
         if channel.type == "mail" and self.mail_server is not None:
+            from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.mail import mime_message, send_mail
+
             server = self.mail_server
             mail = mime_message(
                 message, sender=server.sender, recipient=channel.target, now=now, thread=thread,

@@ -27,8 +27,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.conta
     audiences,
     channels,
 )
-from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.delivery import Delivery, Send, deliver, ring
-from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.mail import thread_of
+from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.delivery import Delivery, deliver, ring
+from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.mail_server import thread_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.message import (
     Message,
     compose,

@@ -6,12 +6,16 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from typing import Optional
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.folders import Folder, Refused
+from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.leases import (
+    WRITTEN,
+    ask_kernel,
+    ignoring_broken_leases,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.names import SUFFIXES, Archive
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.packing import (
     PIECE_BYTES,
@@ -21,6 +25,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.packing im
     remove,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.planning import LogPlan
+from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.workplace import folder_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.writers import Identity, identity_of
 
 #: So many archives are packed before the folder is flushed to disk once and their raw files go.
@@ -34,31 +39,22 @@ Job = tuple[LogPlan, Archive, Identity]
 Packed = tuple[Job, Optional[tuple[str, int]], str]
 
 
-def pack_archives(
-    plans: Sequence[LogPlan],
-    held: Mapping[Identity, set[int]],
-    *,
-    in_folder: Callable[[Sequence[LogPlan]], AbstractContextManager[Folder]],
-    unseen: int = 0,
-) -> None:
-    """Pack every raw archive that nobody writes to.
-
-    :param held: archives that somebody still writes to.
-    :param unseen: processes that could not be looked at: then nothing is packed, since one of them may be a writer.
-    """
+def pack_archives(plans: Sequence[LogPlan]) -> None:
+    """Pack every raw archive that nobody writes to."""
     by_folder: dict[str, list[Job]] = {}
     for plan in plans:
-        if plan.group.compress != "none" and not plan.refused and not unseen:
-            jobs = [(plan, archive, identity) for archive, identity in plan.raw if identity not in held]
+        if plan.group.compress != "none" and not plan.refused:
+            ours = plan.held | plan.unsure
+            jobs = [(plan, archive, identity) for archive, identity in plan.raw if identity not in ours]
             by_folder.setdefault(plan.folder, []).extend(jobs)
     if not any(by_folder.values()):
         return
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(THREADS) as pool, ignoring_broken_leases():
         for jobs in by_folder.values():
             for start in range(0, len(jobs), BATCH):
                 batch = jobs[start : start + BATCH]
                 try:
-                    with in_folder([plan for plan, _archive, _identity in batch]) as folder:
+                    with folder_of([plan for plan, _archive, _identity in batch]) as folder:
                         _finish(_pack_batch(batch, folder, pool), folder)
                 except (Refused, OSError) as exc:
                     reason = str(exc) if isinstance(exc, Refused) else f"its folder cannot be worked in ({exc.strerror})"
@@ -105,7 +101,8 @@ def _finish(results: Sequence[Packed], folder: Folder) -> None:
         draft, size = packed
         final = archive._replace(packed=SUFFIXES[plan.group.compress])
         now = os.stat(archive.name, dir_fd=at, follow_symlinks=False)
-        if identity_of(now) != identity or now.st_size != size:
+        # Asked once more: somebody may have opened the log by its name just before it was renamed.
+        if identity_of(now) != identity or now.st_size != size or ask_kernel(archive.name, at) == WRITTEN:
             os.unlink(draft, dir_fd=at)
             plan.notes.append(f"{archive.name} was written to while it was packed; it is packed by the next run")
             continue
@@ -138,7 +135,7 @@ def _may_take(name: str, folder: int) -> bool:
 
 def remove_archives(plan: LogPlan, removals: Sequence[tuple[Archive, int, str]], folder: Folder) -> None:
     """Remove archives, but none that somebody writes to."""
-    held = {archive for archive, _identity in plan.raw} if plan.late_writers else set()
+    held = {archive for archive, identity in plan.raw if identity in plan.held | plan.unsure}
     for archive, size, reason in removals:
         if archive in held:
             continue

@@ -195,4 +195,3 @@ def _check_configuration(found: Logrotate) -> dict[str, Any]:
         CHECK, subject, WARNING, f"logrotate finds mistakes in its configuration or state: {first}{more}.",
         value=max(count, 1), unit="count", hint=hint, evidence={"errors": found.errors[:_MAX_ERRORS]},
     )
-

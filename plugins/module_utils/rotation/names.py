@@ -70,7 +70,7 @@ def read_name(name: str) -> Archive | None:
         return None
     archive = Archive(match["log"], match["stamp"], match["mark"], match["packed"] or "", match["draft"] or "")
     try:
-        archive.rotated  # a stamp such as 20261399T999999Z is nobody's time  # noqa: B018
+        datetime.strptime(archive.stamp, _STAMP)  # 20261399T999999Z is nobody's time
     except ValueError:
         return None
     return archive

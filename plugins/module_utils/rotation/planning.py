@@ -51,8 +51,11 @@ class LogPlan:
     :ivar raw: archives that are not packed, with their identity; all of them when they are to be packed.
     :ivar finished: archives with their bytes.
     :ivar removals: archives that go, with bytes and reason.
-    :ivar writers: processes that write to the log.
-    :ivar late_writers: processes that still write to an archive.
+    :ivar writers: processes that are seen to write to the log.
+    :ivar late_writers: processes that are seen to write to an archive still.
+    :ivar written: somebody writes to the log, seen or not.
+    :ivar held: archives that somebody writes to, seen or not.
+    :ivar unsure: archives of which nobody can tell whether somebody writes to them.
     """
 
     group: Group
@@ -72,6 +75,9 @@ class LogPlan:
     removals: list[tuple[Archive, int, str]] = field(default_factory=list)
     writers: set[int] = field(default_factory=set)
     late_writers: set[int] = field(default_factory=set)
+    written: bool = False
+    held: set[Identity] = field(default_factory=set)
+    unsure: set[Identity] = field(default_factory=set)
     # What was done:
     rotated_bytes: int = 0
     bytes_at_risk: int | None = None
@@ -88,7 +94,9 @@ class LogPlan:
     @property
     def packs(self) -> bool:
         """Archives of earlier runs wait for being packed and nobody writes to them."""
-        return self.group.compress != "none" and bool(self.raw) and not self.late_writers and not self.refused
+        return self.group.compress != "none" and not self.refused and any(
+            identity not in self.held | self.unsure for _archive, identity in self.raw
+        )
 
     @property
     def changes(self) -> bool:

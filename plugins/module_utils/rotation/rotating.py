@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.locking import Lock
 from ansible_collections.upkeep.runbook.plugins.module_utils.processes import is_running
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.answer import build_answer
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.finishing import pack_archives, remove_archives
-from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.folders import Folder, Refused, acting_as, open_folder
+from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.folders import Folder
+from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.leases import ignoring_broken_leases
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.logrotate_configuration import (
     check_managed_twice,
     read_configuration,
@@ -28,16 +30,24 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.moving imp
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.names import COPYING, FRESH
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.planning import LogPlan, plan_logs, plan_removals
-from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.preflight import Preflight, look_at_writers
+from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.preflight import (
+    Preflight,
+    ask_about_archives,
+    look_at_writers,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.rules import Group, read_groups
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.telling import Untold, shown, tell
+from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.workplace import in_folders
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.writers import (
     Identity,
+    Writers,
     find_writers,
     identity_of,
     wait_until_left,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
+
+_SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 0.25
 
 
 def rotate_logs(params: Mapping[str, Any], *, now: datetime, check_mode: bool) -> dict[str, Any]:
@@ -85,71 +95,17 @@ def _prepare(groups: Sequence[Group], now: datetime) -> tuple[list[LogPlan], lis
 def _carry_out(plans: Sequence[LogPlan], preflight: Preflight, params: Mapping[str, Any], now: datetime) -> None:
     in_folders([plan for plan in plans if plan.drafts or plan.rotates], _move)
     _tell(preflight, params["timeout_seconds"])
-    held = _wait(plans, params["wait_seconds"], preflight.unseen)
+    _wait(plans, params["wait_seconds"])
     _look_for_writers(plans)
     for plan in plans:
         if plan.failures:
             plan.removals = plan_removals(plan, now)  # no new archive takes a place among those that are kept
     # Before packing: a disk that is nearly full has room for the packed copies then.
     in_folders([plan for plan in plans if plan.removals], lambda plan, folder: remove_archives(plan, plan.removals, folder))
-    pack_archives(plans, held, in_folder=folder_of, unseen=preflight.unseen)
+    pack_archives(plans)
     # Only now it is known how large the new archives are.
     grown = [plan for plan in plans if plan.rotated_bytes and plan.group.max_total_bytes]
     in_folders(grown, lambda plan, folder: remove_archives(plan, plan_removals(plan, now), folder))
-
-
-def in_folders(plans: Sequence[LogPlan], work: Callable[[LogPlan, Folder], None]) -> None:
-    """Do something for each log in its open folder, with the rights of the owner of the folder.
-
-    What the system refuses is noted in the plan of the log; the others go on.
-    """
-    by_folder: dict[str, list[LogPlan]] = {}
-    for plan in plans:
-        if not plan.refused:
-            by_folder.setdefault(plan.folder, []).append(plan)
-    for mine in by_folder.values():
-        try:
-            with folder_of(mine) as folder:
-                for plan in mine:
-                    try:
-                        work(plan, folder)
-                    except Refused as exc:
-                        plan.refuse(str(exc))
-                    except OSError as exc:
-                        plan.failures.append(exc.strerror or str(exc))
-                        plan.archive = None
-                folder.sync()
-        except (Refused, OSError) as exc:
-            reason = str(exc) if isinstance(exc, Refused) else f"its folder cannot be worked in ({exc.strerror})"
-            for plan in mine:
-                plan.failures.append(reason)
-
-
-class folder_of:  # noqa: N801 - used as a context manager
-    """Enter the folder of some logs, if it is still the one that was looked at, with the rights of its owner."""
-
-    def __init__(self, plans: Sequence[LogPlan]) -> None:
-        self._first = plans[0]
-        self._groups = {plan.status.st_gid for plan in plans if plan.status is not None}
-
-    def __enter__(self) -> Folder:
-        self._open = open_folder(self._first.folder)
-        folder = self._open.__enter__()
-        try:
-            if identity_of(folder.status) != self._first.folder_identity or folder.owner != self._first.owner:
-                raise Refused("its folder was exchanged for another one just now; run again")
-            self._rights = acting_as(folder.owner, self._groups)
-            self._rights.__enter__()
-        except Refused:
-            self._open.__exit__(None, None, None)
-            raise
-        return folder
-
-    def __exit__(self, *problem: Any) -> None:
-        try:
-            self._rights.__exit__(*problem)
-        finally:
-            self._open.__exit__(*problem)
 
 
 def _move(plan: LogPlan, folder: Folder) -> None:
@@ -170,7 +126,7 @@ def _move(plan: LogPlan, folder: Folder) -> None:
 
 def _tell(preflight: Preflight, timeout_seconds: float) -> None:
     for addressee, plans in preflight.addressees:
-        if any(plan.rotated_bytes or plan.late_writers for plan in plans):
+        if any(plan.rotated_bytes or plan.held for plan in plans):
             try:
                 tell(addressee, timeout_seconds)
             except Untold as exc:
@@ -178,15 +134,30 @@ def _tell(preflight: Preflight, timeout_seconds: float) -> None:
                     plan.notes.append(f"its writer was not told: {exc}")
 
 
-def _wait(plans: Sequence[LogPlan], seconds: float, unseen: int) -> dict[Identity, set[int]]:
-    """Wait until nobody writes to an archive; return who still does."""
-    files = {identity for plan in plans if not plan.refused for _archive, identity in plan.raw}
-    if not files:
-        return {}
-    held = wait_until_left(files, seconds).by_file
-    for plan in plans:
-        plan.late_writers = {writer.pid for _archive, identity in plan.raw for writer in held.get(identity, [])}
-    return {identity: {writer.pid for writer in found} for identity, found in held.items()}
+def _wait(plans: Sequence[LogPlan], seconds: float) -> None:
+    """Wait until nobody writes to an archive, and note who still does."""
+    deadline, pause = time.monotonic() + seconds, _SHORTEST_PAUSE_SECONDS
+    waiting = [plan for plan in plans if plan.raw and not plan.refused]
+    with ignoring_broken_leases():
+        in_folders(waiting, ask_about_archives, sync=False)
+        while any(plan.held for plan in waiting) and time.monotonic() < deadline:
+            time.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
+            in_folders([plan for plan in waiting if plan.held], ask_about_archives, sync=False)
+    held = {identity for plan in waiting for identity in plan.held}
+    unsure = {identity for plan in waiting for identity in plan.unsure}
+    # Where the kernel does not say, what /proc shows has to do, unless it does not show every process.
+    shown_by_proc = wait_until_left(unsure, max(0.0, deadline - time.monotonic())) if unsure else Writers({}, 0)
+    names = find_writers(held) if held else Writers({}, 0)
+    for plan in waiting:
+        plan.late_writers = set()
+        for _archive, identity in plan.raw:
+            if identity in plan.unsure and identity in shown_by_proc.by_file:
+                plan.held.add(identity)
+            found = names.by_file.get(identity, []) + shown_by_proc.by_file.get(identity, [])
+            plan.late_writers |= {writer.pid for writer in found}
+        if not shown_by_proc.unseen:
+            plan.unsure = set()
 
 
 def _look_for_writers(plans: Sequence[LogPlan]) -> None:
@@ -201,5 +172,5 @@ def _look_for_writers(plans: Sequence[LogPlan]) -> None:
     seen = find_writers(set(new.values())).by_file if new else {}
     for plan in left:
         gone = {pid for pid in plan.writers if not is_running(pid)}
-        if gone == plan.writers and not plan.late_writers and not seen.get(new.get(plan.path, (0, 0))):
+        if gone == plan.writers and not plan.held and not seen.get(new.get(plan.path, (0, 0))):
             plan.notes.append(f"{shown(min(gone))}, which wrote it, has ended and nobody writes the new log")

@@ -44,10 +44,11 @@ class Addressee:
             os.close(self.pidfds.pop())
 
 
-def find_addressee(reopen: Reopen, writers: set[int]) -> Addressee:
+def find_addressee(reopen: Reopen, writers: set[int], *, written: bool) -> Addressee:
     """Return who will be told. Nothing is sent yet.
 
-    :param writers: the processes that have the logs open for writing.
+    :param writers: the processes that are seen to have the logs open for writing.
+    :param written: somebody has, seen or not.
     :raises Untold: when there is nobody to tell although somebody writes, or telling would end a process.
     """
     if reopen.way != "signal":
@@ -57,9 +58,10 @@ def find_addressee(reopen: Reopen, writers: set[int]) -> Addressee:
     elif reopen.unit:
         pids = _of_unit(reopen.unit, writers)
     else:
-        pids = _of_pattern(reopen.process, reopen.user, writers)
-    if not pids and writers:
-        raise Untold(f"{reopen.target} names no process that runs, and process {min(writers)} writes to it")
+        pids = _of_pattern(reopen.process, reopen.user, writers) if written else []
+    if not pids and written:
+        who = f"process {min(writers)}" if writers else "a process that cannot be seen from here"
+        raise Untold(f"{reopen.target} names no process that runs, and {who} writes to it")
     addressee = Addressee(reopen)
     number = getattr(signal, f"SIG{reopen.signal}")
     try:
@@ -135,7 +137,10 @@ def _of_unit(unit: str, writers: set[int]) -> list[int]:
 
 
 def _of_pattern(pattern: str, user: str, writers: set[int]) -> list[int]:
-    """Return the processes whose command line fits: those that write when there are some, otherwise all of them."""
+    """Return the processes whose command line fits: those that write themselves, or else all that may stand for them.
+
+    When nobody writes nobody need be told, and a pattern may fit more than it was meant for.
+    """
     wanted = re.compile(pattern)
     uid = user_id(user) if user else None
     if user and uid is None:

@@ -62,15 +62,15 @@ def _verdict(plan: LogPlan, unseen: int, done: bool) -> tuple[str, str, str]:
             hint = "Run the task with become: true."
         return WARNING, f"is not rotated: {plan.refused}", hint or "Correct reopen for this log, or the service; then run again."
     told = _what_was_done(plan, done)
-    if plan.late_writers:
-        who = shown(min(plan.late_writers))
+    if plan.held:
+        who = shown(min(plan.late_writers)) if plan.late_writers else "a process that cannot be seen from here"
         return WARNING, f"{told}, but {who} still writes to an archive of it, which is packed when it has left", (
             f"Tell it to open its log again (reopen, for now told: {plan.group.reopen.target}) or restart it."
         )
     if plan.notes:
         return WARNING, f"{told}, but {plan.notes[0]}", "Look at the service that writes it."
-    if unseen and plan.raw and plan.group.compress != "none":
-        more = f"nobody can see whether one of {unseen} processes of others still writes to its archive, which stays as it is"
+    if plan.unsure and plan.group.compress != "none":
+        more = f"nobody can tell whether one of {unseen} processes of others still writes to its archive, which stays as it is"
         return WARNING, f"{told}, but {more}", _BECOME
     return OK, told, ""
 

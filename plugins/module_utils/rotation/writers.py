@@ -18,6 +18,8 @@ PROC = "/proc"
 _CONFIRM_SECONDS = 0.01
 _LONGEST_PAUSE_SECONDS = 0.25
 
+_REMOTE = ("nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "afs", "lustre", "fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.rclone")
+
 #: A file, whatever its name is now: device and inode.
 Identity = tuple[int, int]
 
@@ -53,8 +55,7 @@ def find_writers(files: Collection[Identity], pids: Iterable[int] | None = None,
     :param pids: only these; by default every process there is.
     """
     found: dict[Identity, list[Writer]] = {}
-    unseen = 0
-    own = os.getpid()
+    unseen, own, remote = 0, os.getpid(), _remote_mounts(files, proc)
     if pids is None:
         # Without a /proc nobody is seen, which is not the same as nobody being there.
         names = [entry.name for entry in os.scandir(proc) if entry.name.isdigit()] if os.path.isdir(proc) else []
@@ -64,34 +65,57 @@ def find_writers(files: Collection[Identity], pids: Iterable[int] | None = None,
         if pid == own:
             continue
         try:
-            entries = list(os.scandir(f"{proc}/{pid}/fd"))
+            entries = os.listdir(f"{proc}/{pid}/fd")
         except PermissionError:
             unseen += 1
             continue
         except OSError:
             continue  # it ended
-        for entry in entries:
+        for name in entries:
+            place = f"{proc}/{pid}/fd/{name}"
             try:
-                identity = identity_of(os.stat(entry.path))
+                if not os.readlink(place).startswith("/"):
+                    continue  # a socket, a pipe or the like
+                flags, mount = _open_file(proc, pid, name)
+                if flags & os.O_ACCMODE == os.O_RDONLY or mount in remote:
+                    continue
+                identity = identity_of(os.stat(place))
             except OSError:
-                continue  # closed meanwhile, or nothing that has an inode of its own
+                continue  # closed meanwhile
             if identity in files:
-                flags = _flags(proc, pid, entry.name)
-                if flags & os.O_ACCMODE != os.O_RDONLY:
-                    found.setdefault(identity, []).append(Writer(pid, bool(flags & os.O_APPEND)))
+                found.setdefault(identity, []).append(Writer(pid, bool(flags & os.O_APPEND)))
     return Writers(found, unseen)
 
 
-def _flags(proc: str, pid: int, descriptor: str) -> int:
-    """Return the flags of an open file; one whose flags cannot be read counts as open for writing."""
+def _open_file(proc: str, pid: int, descriptor: str) -> tuple[int, str]:
+    """Return flags and mount of an open file; one whose flags cannot be read counts as open for writing."""
+    flags, mount = os.O_RDWR, ""
     try:
         with open(f"{proc}/{pid}/fdinfo/{descriptor}", encoding="ascii") as stream:
             for line in stream:
                 if line.startswith("flags:"):
-                    return int(line.split()[1], 8)
-    except (OSError, ValueError):
+                    flags = int(line.split()[1], 8)
+                elif line.startswith("mnt_id:"):
+                    mount = line.split()[1]
+    except (OSError, ValueError, IndexError):
         pass
-    return os.O_RDWR
+    return flags, mount
+
+
+def _remote_mounts(files: Collection[Identity], proc: str) -> set[str]:
+    """Return the ids of mounts over the network that hold none of the files: a look at one that is dead may never end."""
+    devices = {f"{os.major(device)}:{os.minor(device)}" for device, _inode in files}
+    mounts = set()
+    try:
+        with open(f"{proc}/self/mountinfo", encoding="utf-8", errors="replace") as stream:
+            for line in stream:
+                front, _separator, back = line.partition(" - ")
+                words = front.split()
+                if back.split(" ")[0] in _REMOTE and words[2] not in devices:
+                    mounts.add(words[0])
+    except (OSError, IndexError):
+        pass
+    return mounts
 
 
 def wait_until_left(

@@ -140,9 +140,6 @@ def test_certificate_sources_are_those_of_the_host() -> None:
     assert render("upkeep_platform | upkeep.runbook.certificate_sources('a', [])") == {"value": nothing}
 
 
-CALLS = ["platform", "health_probes('a', [])", "resource_paths('a', [])", "certificate_sources('a', [])", "log_groups('a', [])"]
-
-
 def test_log_groups_are_those_of_the_host() -> None:
     services = [{"name": "ticks", "unit": "ticks.service", "hosts": ["a"], "logs": ["/logs/a.log"], "reopen": {"signal": "USR1"}}]
     description = {**DESCRIPTION, "services": services}
@@ -150,6 +147,9 @@ def test_log_groups_are_those_of_the_host() -> None:
     call = "upkeep_platform | upkeep.runbook.log_groups"
     assert render(f"{call}('a', [])", upkeep_platform=description) == {"value": expected}
     assert render(f"{call}('b', [])", upkeep_platform=description) == {"value": []}
+
+
+CALLS = ["platform", "health_probes('a', [])", "resource_paths('a', [])", "certificate_sources('a', [])", "log_groups('a', [])"]
 
 
 @pytest.mark.parametrize("call", CALLS)

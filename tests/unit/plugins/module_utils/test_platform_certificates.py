@@ -8,6 +8,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.platform_descriptio
 from ansible_collections.upkeep.runbook.plugins.module_utils.platform_items import Host
 from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.certificates.module_options import DEFAULTS
 
+STARTTLS = ("smtp", "imap", "pop3", "ftp", "ldap", "postgresql", "mysql")
+
 
 def test_every_form_is_accepted_by_the_module() -> None:
     described = {
@@ -15,7 +17,7 @@ def test_every_form_is_accepted_by_the_module() -> None:
         "key_files": ["/etc/letsencrypt/live/*/privkey.pem"],
         "endpoints": [
             "www.internal:443",
-            *({"host": "a", "port": 1, "starttls": name} for name in ("smtp", "imap", "pop3", "ftp", "ldap", "postgresql", "mysql")),
+            *({"host": name, "port": 1, "starttls": name} for name in STARTTLS),
         ],
         "served_by": [{"path": "/a.pem", "endpoint": {"host": "b", "port": 2, "server_name": "c"}, "hint": "Reload it."}],
         "ca_file": "/ca.pem",

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import check_result
+from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.state_file import state_path
 from ansible_collections.upkeep.runbook.plugins.module_utils.run_record import with_hosts
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso, utc_now
 from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.notifications.sinks import (
@@ -51,7 +52,7 @@ class Office:
         self.folder = folder
         self.mail = mail
         self.chat = chat
-        self.memory = folder / "reports" / "notify" / "p.json"
+        self.memory = state_path(folder / "reports", "P")
         self.options: dict[str, Any] = {
             "platform": "P",
             "directory": str(folder / "reports"),
@@ -141,7 +142,7 @@ def test_a_damaged_memory_is_set_aside_and_everything_is_told_again(office: Offi
     answer = office.call(record=record())
     assert office.statuses(answer)[str(office.memory)] == "warning"
     assert answer["told"] == ["operations"] and len(office.mail.received()) == 2
-    assert len(list(office.memory.parent.glob("p.json.corrupt-*"))) == 1
+    assert len(list(office.memory.parent.glob(f"{office.memory.name}.corrupt-*"))) == 1
     assert office.call(record=record())["checks"] == []
 
 
@@ -162,6 +163,7 @@ def test_each_channel_is_rung_and_each_failure_is_named(office: Office) -> None:
     ("options", "says"),
     [
         ({}, "record is missing"),
+        ({"record": {"run_id": "x"}}, "record is no run record: it has no ended, health"),
         ({"directory": "reports"}, "must be absolute"),
         ({"reminder_hours": -1}, "reminder_hours is -1"),
         ({"timeout_seconds": 0}, "timeout_seconds is 0"),

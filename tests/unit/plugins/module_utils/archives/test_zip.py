@@ -79,6 +79,8 @@ def test_large_fields_are_read(read: Any, zipped: Any) -> None:
         (lambda data: data[:30], "directory"),
         (lambda data: data[:100] + data[140:], "directory outside the file"),
         (lambda data: data.replace(b"PK\x01\x02", b"PK\x01\x03", 1), "directory of its members"),
+        (lambda data: data.replace(b"\x03\0\x03\0", b"\x02\0\x02\0"), "directory of its members"),
+        (lambda data: data.replace(b"\x03\0\x03\0", b"\x04\0\x04\0"), "directory of its members"),
     ],
 )
 def test_a_directory_that_is_not_there_or_wrong_is_found(read: Any, zipped: Any, change: Any, message: str) -> None:

@@ -87,6 +87,23 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
         os.seteuid(0)
 
 
+def test_a_folder_that_may_not_be_listed_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.pem").touch()
+    (tmp_path / "closed").mkdir()
+    whole = os.scandir
+
+    def scandir(path: str) -> object:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", path)
+        return whole(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(Unreadable) as unreadable:
+        find_files(str(tmp_path))
+    expected = f"has a folder that cannot be listed ({tmp_path}/closed): it may not be read by this user"
+    assert str(unreadable.value) == expected
+
+
 def test_files_folders_and_wildcards(tmp_path: Path) -> None:
     for name in ("live/a/fullchain.pem", "live/b/fullchain.pem", "live/b/privkey.pem", "live/README", "live/b/x.CRT"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

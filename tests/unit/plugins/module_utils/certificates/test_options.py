@@ -35,6 +35,14 @@ def test_an_endpoint_is_asked_once(options: dict[str, Any]) -> None:
     assert read_options(given).endpoints == (Endpoint("www.example.com", 443),)
 
 
+def test_an_endpoint_is_asked_as_it_is_described_first(options: dict[str, Any]) -> None:
+    first = {"host": "db.internal", "port": 5432, "starttls": "postgresql", "ca_file": "/ca.pem"}
+    served = [{"path": "/a.pem", "endpoint": "db.internal:5432", "hint": None}]
+    found = read_options({**options, "endpoints": ["a.internal:1", first, "b.internal:2"], "served_by": served}).endpoints
+    assert [str(endpoint) for endpoint in found] == ["a.internal:1", "db.internal:5432", "b.internal:2"]
+    assert (found[1].starttls, found[1].ca_file) == ("postgresql", "/ca.pem")
+
+
 def test_passphrases_are_all_tried(options: dict[str, Any]) -> None:
     given = {**options, "paths": ["/a"], "passphrase": "", "passphrases": ["b", "c"]}
     assert read_options(given).passphrases == ("", "b", "c")

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.delivery import ChannelFailed
-from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.mail import (
+from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.mail import mime_message, send_mail
+from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.mail_server import (
     MailServer,
-    mime_message,
     read_mail_server,
-    send_mail,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.message import test_message as a_test_message
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.deadline import Deadline

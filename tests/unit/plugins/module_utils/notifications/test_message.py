@@ -10,7 +10,8 @@ import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import check_result
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.changes import Change, Tidings
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.delivery import ChannelFailed
-from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.mail import message_id_of, mime_message
+from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.mail import mime_message
+from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.mail_server import message_id_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.message import (
     MAX_CHANGES,
     Message,
@@ -79,7 +80,11 @@ Report: https://reports.example.com/x
 
 
 def test_the_last_recovery_says_so_in_the_title() -> None:
-    assert "all clear, 1 recovered" in message(change("recovered", "disk", "ok", "critical"), left=0).title
+    over = change("recovered", "disk", "ok", "critical")
+    fine = with_hosts(HEAD, {"web": {"reachable": True, "roles": {"health": {"status": "ok", "reason": "", "checks": []}}}})
+    assert compose(fine, [Tidings("operations", (over,), 0, 0)], report="", failures={}).title.endswith("HEALTHY: all clear, 1 recovered")
+    assert "all clear" not in message(over, left=0).title, "others still work on something"
+    assert "all clear" not in compose(fine, [Tidings("operations", (over,), 0, 1)], report="", failures={}).title
 
 
 def test_what_two_audiences_are_told_stands_there_once() -> None:

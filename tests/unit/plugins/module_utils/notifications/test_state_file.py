@@ -38,8 +38,8 @@ def test_no_memory_is_an_empty_one(tmp_path: Path) -> None:
 
 
 def test_two_platforms_have_two_files(tmp_path: Path) -> None:
-    assert state_path(tmp_path, "A B") == tmp_path / "notify" / "a_b.json"
-    assert state_path(tmp_path, "A B") != state_path(tmp_path, "B")
+    assert state_path(tmp_path, "ticks") == tmp_path / "notify" / "ticks.json"
+    assert state_path(tmp_path, "A B") != state_path(tmp_path, "a b")
 
 
 def spoiled(tmp_path: Path, change: Any) -> bytes:

@@ -153,7 +153,10 @@ def test_whether_its_configuration_is_valid(changes: dict[str, Any], status: str
 
 @pytest.mark.parametrize(
     ("options", "sizes", "status"),
-    [({}, [], "ok"), ({}, [999], "ok"), ({}, [500, 500], "warning"), ({"unrotated_bytes": 0}, [5000], "ok"), ({"required": True}, [], "unknown")],
+    [
+        ({}, [], "ok"), ({}, [999], "ok"), ({}, [500, 500], "warning"), ({"unrotated_bytes": 0}, [5000], "ok"),
+        ({"required": True}, [], "unknown"),
+    ],
 )
 def test_a_host_without_logrotate(options: dict[str, Any], sizes: list[int], status: str) -> None:
     (row,) = system_rotation_checks(Logrotate(), Configuration([], []), sizes, {**OPTIONS, **options})

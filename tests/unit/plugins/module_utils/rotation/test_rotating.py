@@ -165,7 +165,8 @@ def test_hostile_names(logs: Path, rotate: Rotate, name: bytes, compress: str) -
     assert answer["status"] == "ok", answer
     packed = [entry for entry in os.listdir(os.fsencode(logs)) if entry != name]
     assert len(packed) == 1 and packed[0].startswith(name + b"-2026")
-    content = subprocess.run(["zstdcat" if compress == "zstd" else "zcat", "--", path + packed[0][len(name):]], check=True, capture_output=True)
+    reader = "zstdcat" if compress == "zstd" else "zcat"
+    content = subprocess.run([reader, "--", path + packed[0][len(name):]], check=True, capture_output=True)
     assert content.stdout == b"line\n" * 50
     assert all(text.isprintable() for row in answer["checks"] for text in (row["subject"], row["summary"]))
     assert answer["rotated"][0]["archive"].isprintable()
@@ -261,6 +262,7 @@ def test_a_log_that_is_exchanged_after_the_look_is_refused(logs: Path, rotate: R
     log, precious = logs / "app.log", logs.parent / "precious"
     log.write_text("line\n")
     precious.write_text("precious\n")
+
     def swap(plan: Any, archive: Any, folder: Any) -> None:
         log.unlink()
         os.link(precious, log)
@@ -270,6 +272,32 @@ def test_a_log_that_is_exchanged_after_the_look_is_refused(logs: Path, rotate: R
     answer = rotate()
     assert "was exchanged for another file" in only_check(answer)["summary"]
     assert precious.read_text() == "precious\n" and names(logs) == ["app.log"]
+
+
+@pytest.mark.parametrize("method", ["rename", "copytruncate"])
+def test_without_room_for_another_file_the_log_is_as_it_was(
+    logs: Path, rotate: Rotate, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    log = logs / "app.log"
+    log.write_text("line\n")
+    inode = log.stat().st_ino
+    for day in (1, 2):
+        (logs / f"app.log-2026110{day}T050000Z-00000000.gz").write_bytes(gzip.compress(b"old"))
+
+    def full(*_arguments: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(moving, "like", full)
+    with pytest.raises(UpkeepError, match="app.log: No space left on device") as error:
+        rotate(method=method, keep=2)
+    row = error.value.details["checks"][0]
+    assert row["status"] == "critical" and "could not be rotated and is as it was: No space" in row["summary"]
+    assert "Make room" in row["hint"]
+    assert (log.read_text(), log.stat().st_ino) == ("line\n", inode)
+    assert len(names(logs)) == 3, "no archive went for one that was not made, and nothing half-done is left"
+    monkeypatch.undo()
+    assert rotate(method=method, keep=2)["status"] == "ok"
+    assert len(names(logs)) == 3
 
 
 def test_no_archive_is_ever_overwritten(logs: Path, rotate: Rotate, monkeypatch: pytest.MonkeyPatch) -> None:

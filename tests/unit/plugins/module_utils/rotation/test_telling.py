@@ -113,7 +113,7 @@ def test_a_log_that_somebody_else_writes_is_not_rotated_while_its_service_is_dow
 def test_what_a_pid_file_must_not_hold(logs: Path, text: str) -> None:
     (logs / "pid").write_text(text, encoding="utf-8")
     with pytest.raises(Untold, match="holds no process id"):
-        find_addressee(Reopen("signal", "USR1", pid_file=str(logs / "pid")), set())
+        find_addressee(Reopen("signal", "USR1", pid_file=str(logs / "pid")), set(), written=False)
 
 
 def test_a_pid_file_of_a_user_names_only_processes_of_that_user(logs: Path, start: Start) -> None:
@@ -125,26 +125,26 @@ def test_a_pid_file_of_a_user_names_only_processes_of_that_user(logs: Path, star
     os.chown(pid_file, 65534, 65534)
     reopen = Reopen("signal", "USR1", pid_file=str(pid_file))
     with pytest.raises(Untold, match="names a process that is not theirs"):
-        find_addressee(reopen, set())
+        find_addressee(reopen, set(), written=False)
     os.chown(pid_file, 0, 0)
     pid_file.chmod(0o666)
     with pytest.raises(Untold, match="may be written by others"):
-        find_addressee(reopen, set())
+        find_addressee(reopen, set(), written=False)
     pid_file.unlink()
     pid_file.symlink_to("/proc/1/stat")
     with pytest.raises(Untold, match="cannot be read"):
-        find_addressee(reopen, set())
+        find_addressee(reopen, set(), written=False)
 
 
 def test_a_pipe_for_a_pid_file_holds_nobody_up(logs: Path) -> None:
     os.mkfifo(logs / "pid")
     with pytest.raises(Untold, match="holds no process id"):
-        find_addressee(Reopen("signal", "USR1", pid_file=str(logs / "pid")), set())
+        find_addressee(Reopen("signal", "USR1", pid_file=str(logs / "pid")), set(), written=False)
 
 
 def test_a_process_that_ended_meanwhile_is_no_failure_and_nobody_else_is_struck(start: Start, logs: Path) -> None:
     process = start("handles")
-    addressee = find_addressee(Reopen("signal", "USR1", process=f"{logs}.*mark-of-this-test"), {process.pid})
+    addressee = find_addressee(Reopen("signal", "USR1", process=f"{logs}.*mark-of-this-test"), {process.pid}, written=True)
     assert addressee.pids == [process.pid]
     process.send_signal(signal.SIGKILL)
     process.wait(60)
