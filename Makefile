@@ -72,7 +72,7 @@ sanity: venv-test ## ansible-test sanity, with no ignore file
 .PHONY: lint
 lint: venv-test ## ansible-lint (production profile), yamllint and shellcheck
 	@scripts/system_packages.sh lint
-	@shellcheck scripts/*.sh .ci/run molecule/run molecule/images/build
+	@shellcheck scripts/*.sh .ci/run molecule/run molecule/images/build molecule/platform/tree/opt/manual/*
 	@yamllint --strict .
 	@ansible-lint --offline --strict
 

@@ -13,6 +13,7 @@ venv      python3                                           python3
 venv      /usr/share/doc/python3-venv                       python3-venv
 units     logrotate                                         logrotate
 units     zstd                                              zstd
+units     openssl                                           openssl
 sanity    shellcheck                                        shellcheck
 lint      shellcheck                                        shellcheck
 browser   chromium                                          chromium
@@ -33,7 +34,6 @@ molecule  /usr/lib/podman/aardvark-dns                      aardvark-dns
 molecule  newuidmap                                         uidmap
 molecule  mmdebstrap                                        mmdebstrap
 molecule  /usr/share/keyrings/debian-archive-keyring.gpg    debian-archive-keyring
-molecule  openssl                                           openssl
 TABLE
 }
 
