@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from measuring import CHECKOUT, ansible_playbook, in_turn, print_table
+from measuring import ansible_playbook, in_turn, print_table
+from registry import registry
 
 PROJECTS = 3
 PACKAGES = 300
 #: How far away the registry is.
 DELAY_SECONDS = 0.15
-REGISTRY = CHECKOUT / "molecule/platform/tree/opt/registry-standin/registry.py"
 NPM = Path(sys.executable).with_name("npm")
 
 
@@ -39,20 +38,8 @@ def main() -> None:
         }
         content = {"advisories": [advisory], "packages": {"package7": {"1.0.0": {}, "2.0.0": {}}}}
         (directory / "advisories.json").write_text(json.dumps(content))
-        command = [sys.executable, str(REGISTRY), "--port", "0", "--advisories", str(directory / "advisories.json")]
-        command += ["--delay-seconds", str(DELAY_SECONDS)]
-        registry = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        try:
-            assert registry.stdout
-            url = registry.stdout.readline().strip()
-            log = directory / "log"
-            with log.open("w") as file:  # the registry must not wait for somebody to read its lines
-                drain = subprocess.Popen(["cat"], stdin=registry.stdout, stdout=file)
+        with registry(directory / "advisories.json", delay_seconds=DELAY_SECONDS) as url:
             compare(directory, url)
-        finally:
-            registry.kill()
-            registry.wait()
-            drain.wait()
 
 
 def compare(directory: Path, url: str) -> None:

@@ -117,7 +117,8 @@ def lockfile_version(lock: Mapping[str, Any], name: str) -> int:
     :raises Unaudited: when it is another one, or its packages are not where that version has them.
     """
     version = lock.get("lockfileVersion")
-    if type(version) is not int or version not in LOCKFILE_VERSIONS:
+    # True is an int, too, and equals 1.
+    if isinstance(version, bool) or version not in LOCKFILE_VERSIONS:
         raise Unaudited(
             f"{name} has lockfileVersion {plain(json.dumps(version), 40)}, and 1, 2 and 3 are known",
             hint="See whether the file is a lockfile of npm. A new version needs a newer upkeep.runbook.",

@@ -32,7 +32,10 @@ def test_a_run_id_spells_its_start() -> None:
     assert utc_time.to_iso(utc_time.run_started("20261122T014356Z-0a1b2c3d")) == "2026-11-22T01:43:56Z"
 
 
-@pytest.mark.parametrize("run_id", ["", "20261122T014356Z", "20261122T014356Z-xyz", "../20261122T014356Z-0a1b2c3d", "20261122T014356Z-0a1b2c3d\n", "２０２６1122T014356Z-0a1b2c3d"])
+@pytest.mark.parametrize("run_id", [
+    "", "20261122T014356Z", "20261122T014356Z-xyz", "../20261122T014356Z-0a1b2c3d", "20261122T014356Z-0a1b2c3d\n",
+    "２０２６1122T014356Z-0a1b2c3d",
+])
 def test_what_is_no_run_id_is_refused(run_id: str) -> None:
     assert not utc_time.is_run_id(run_id)
     with pytest.raises(ValueError, match="run id"):

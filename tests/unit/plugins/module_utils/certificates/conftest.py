@@ -12,6 +12,7 @@ from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.certific
 from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.certificates.module_options import DEFAULTS
 from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.certificates.tls_servers import TlsServers
 
+
 @pytest.fixture
 def options() -> dict[str, Any]:
     return dict(DEFAULTS)

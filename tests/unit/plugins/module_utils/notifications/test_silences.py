@@ -43,23 +43,23 @@ def silenced(*silences: Any, groups: dict[str, list[str]] | None = None) -> tupl
 @pytest.mark.parametrize(
     ("silence", "marked"),
     [
-        ({}, {"web-1 s0", "db-1 db-1"}),
-        ({"hosts": ["web-1"]}, {"web-1 s0"}),
-        ({"hosts": "web-*"}, {"web-1 s0"}),
-        ({"hosts": ["data"]}, {"db-1 db-1"}),
-        ({"hosts": ["cache-1"]}, set()),
-        ({"check": "host.*"}, {"db-1 db-1"}),
-        ({"check": "service.http", "subject": "s0"}, {"web-1 s0"}),
-        ({"check": "service.http", "subject": "s1"}, set()),
-        ({"from": "2026-11-22T04:00:00+01:00"}, {"web-1 s0", "db-1 db-1"}),
-        ({"from": "2026-11-22T06:00:00Z"}, set()),
+        ({}, ["db-1 db-1", "web-1 s0"]),
+        ({"hosts": ["web-1"]}, ["web-1 s0"]),
+        ({"hosts": "web-*"}, ["web-1 s0"]),
+        ({"hosts": ["data"]}, ["db-1 db-1"]),
+        ({"hosts": ["cache-1"]}, []),
+        ({"check": "host.*"}, ["db-1 db-1"]),
+        ({"check": "service.http", "subject": "s0"}, ["web-1 s0"]),
+        ({"check": "service.http", "subject": "s1"}, []),
+        ({"from": "2026-11-22T04:00:00+01:00"}, ["db-1 db-1", "web-1 s0"]),
+        ({"from": "2026-11-22T06:00:00Z"}, []),
     ],
     ids=str,
 )
-def test_what_is_covered(silence: dict[str, Any], marked: set[str]) -> None:
+def test_what_is_covered(silence: dict[str, Any], marked: list[str]) -> None:
     record, marks = silenced({**GOOD, **silence}, groups={"db-1": ["data"]})
     # The warning of resources has the subject of the critical one of health.
-    assert marks.keys() == marked
+    assert sorted(marks) == marked
     assert "localhost" not in record["hosts"]
 
 
