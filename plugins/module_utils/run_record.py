@@ -176,7 +176,8 @@ def _host(
 ) -> dict[str, Any]:
     ping = results.get(PLATFORM_ROLE)
     lost_in = [role for role in promised_roles if _says(results.get(role), "unreachable")]
-    answered = [role for role in promised_roles if results.get(role) is not None]
+    # A role that was skipped asked the host nothing.
+    answered = [role for role in promised_roles if results.get(role) is not None and not _says(results[role], "skipped")]
     came_back = bool(lost_in) and answered[-1] not in lost_in
     check = _reachable(host, ping, lost_in, came_back, results)
     reachable = check["status"] in (OK, WARNING)

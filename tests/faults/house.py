@@ -255,6 +255,8 @@ class House:
             "ANSIBLE_CONFIG": str(scratch / "ansible.cfg"),
             "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".collections"),
             "ANSIBLE_PIPELINING": "true",
+            # The path of a kept connection may have 107 characters, and those of tests are longer.
+            "ANSIBLE_SSH_ARGS": "-o ControlMaster=no",
             "ANSIBLE_NOCOLOR": "true",
             "ANSIBLE_HOME": str(scratch / "ansible"),
             "ANSIBLE_LOCAL_TEMP": str(scratch / "local"),

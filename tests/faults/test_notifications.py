@@ -217,7 +217,7 @@ def test_who_waits_too_long_says_for_whom(tmp_path: Path, mail: Sink) -> None:
     mail.misbehave("hang")
     given = options(tmp_path / "reports", mail, wait_seconds=0.2)
     first = start(given)
-    lock = tmp_path / "reports" / "notify" / "p.lock"
+    lock = state_path(tmp_path / "reports", "P").with_suffix(".lock")
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not (lock.exists() and lock.read_text()) and time.monotonic() < deadline:
         time.sleep(0.02)

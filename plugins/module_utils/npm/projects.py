@@ -118,7 +118,7 @@ def lockfile_version(lock: Mapping[str, Any], name: str) -> int:
     """
     version = lock.get("lockfileVersion")
     # True is an int, too, and equals 1.
-    if isinstance(version, bool) or version not in LOCKFILE_VERSIONS:
+    if not isinstance(version, int) or isinstance(version, bool) or version not in LOCKFILE_VERSIONS:
         raise Unaudited(
             f"{name} has lockfileVersion {plain(json.dumps(version), 40)}, and 1, 2 and 3 are known",
             hint="See whether the file is a lockfile of npm. A new version needs a newer upkeep.runbook.",

@@ -141,6 +141,14 @@ def test_a_host_that_is_lost_in_the_middle() -> None:
     assert check["status"] == "critical" and "lost during resources" in check["summary"]
 
 
+def test_a_role_with_nothing_to_do_does_not_bring_a_lost_host_back() -> None:
+    skipped = {"skipped": True, "changed": False, "false_condition": "backups_groups | length > 0"}
+    results = {"platform": PONG, "health": good(), "resources": GONE, "backups": skipped}
+    host = record_of({"web": results}, promised_roles=["health", "resources", "backups"])["hosts"]["web"]
+    assert host["reachable"] is False
+    assert host["roles"]["platform"]["checks"][0]["status"] == "critical"
+
+
 def test_a_host_that_comes_back() -> None:
     host = record_of({"web": {"platform": PONG, "health": GONE, "resources": good()}})["hosts"]["web"]
     assert host["reachable"] is True
