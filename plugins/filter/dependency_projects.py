@@ -49,7 +49,7 @@ def dependency_projects(description: Any, inventory_hostname: str, group_names: 
     # Late, since Ansible loads every filter file in each worker process that uses one of them.
     from ansible_collections.upkeep.runbook.plugins.module_utils.platform_dependencies import node_projects
 
-    return [item["path"] for item in derived_items(node_projects, description, inventory_hostname, group_names)]
+    return derived_items(node_projects, description, inventory_hostname, group_names)
 
 
 class FilterModule:

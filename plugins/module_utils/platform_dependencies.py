@@ -9,7 +9,7 @@ from typing import Any
 from ansible_collections.upkeep.runbook.plugins.module_utils.platform_items import Host
 
 
-def node_projects(platform: dict[str, Any], host: Host) -> list[dict[str, str]]:
-    """Return the projects on ``host``, in the order of the description and without duplicates."""
+def node_projects(platform: dict[str, Any], host: Host) -> list[str]:
+    """Return the folders of the projects on ``host``, in the order of the description and without duplicates."""
     paths = [item["path"] for item in platform["node_projects"] if host.concerns(item["hosts"])]
-    return [{"path": path} for path in dict.fromkeys(paths)]
+    return list(dict.fromkeys(paths))

@@ -208,8 +208,12 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.route
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.sending import Means
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.telling import Notifier, ring_all, tell
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.webhook import read_webhooks
+from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
 
+_RANGES = {
+    "reminder_hours": (0, 100_000), "timeout_seconds": (0.1, 100_000), "total_seconds": (0.1, 100_000), "wait_seconds": (0, 100_000),
+}
 _RECORD_KEYS = {"run_id", "platform", "playbook", "started", "ended", "status", "health", "hosts"}
 
 
@@ -251,9 +255,7 @@ def notifier_of(params: dict[str, Any], *, now: datetime, check_mode: bool) -> N
     directory = Path(params["directory"])
     if not directory.is_absolute():
         raise UpkeepError(f"directory is {params['directory']!r}; it must be absolute")
-    for name, low in (("reminder_hours", 0), ("timeout_seconds", 0.1), ("total_seconds", 0.1), ("wait_seconds", 0)):
-        if not low <= params[name] < 100_000:
-            raise UpkeepError(f"{name} is {params[name]:g}; it must be at least {low:g}")
+    refuse_out_of_range(params, _RANGES)
     means = Means(
         read_mail_server(params["smtp"]), read_webhooks(params["webhooks"]), params["timeout_seconds"], params["total_seconds"]
     )

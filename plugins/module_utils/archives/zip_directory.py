@@ -37,7 +37,6 @@ class Directory:
     end: int
     count: int
     shift: int
-    file_end: int
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def find_directory(descriptor: int) -> Directory:
     shift = directory_end - length - offset
     if shift < 0:
         raise Damaged(f"is damaged: its end record at byte {end} places the directory outside the file", offset=end)
-    return Directory(directory_end - length, directory_end, count, shift, end)
+    return Directory(directory_end - length, directory_end, count, shift)
 
 
 def _read_end64(descriptor: int, end: int, short: tuple[int, ...]) -> tuple[int, int, int, int, int, int, int]:

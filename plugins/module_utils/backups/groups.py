@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
 
 EXISTS, READABLE = "exists", "readable"
 #: From the least to the most; further levels are added at the end.
@@ -59,7 +60,7 @@ def read_groups(options: Mapping[str, Any]) -> list[Group]:
 
     :raises UpkeepError: naming the option that is not accepted.
     """
-    _check_ranges(options, "")
+    refuse_out_of_range(options, _RANGES)
     if options["backups"] is None:
         return [_group(options, {}, "")]
     if not options["backups"]:
@@ -69,7 +70,7 @@ def read_groups(options: Mapping[str, Any]) -> list[Group]:
         place = f"backups[{index}]."
         if bool(item["path"]) == bool(item["directory"]):
             raise UpkeepError(f"{place[:-1]}: give either path or directory.")
-        _check_ranges(item, place)
+        refuse_out_of_range(item, _RANGES, place)
         groups.append(_group(options, item, place))
     subjects = [group.subject for group in groups]
     twins = sorted({subject for subject in subjects if subjects.count(subject) > 1})
@@ -104,10 +105,3 @@ def _group(options: Mapping[str, Any], item: Mapping[str, Any], place: str) -> G
         max_shrink_percent=own("max_shrink_percent") or None,
         require=tuple(own("require")),
     )
-
-
-def _check_ranges(options: Mapping[str, Any], place: str) -> None:
-    for name, (least, most) in _RANGES.items():
-        value = options.get(name)
-        if value is not None and not least <= value <= most:
-            raise UpkeepError(f"{place}{name}: {value:g} is not accepted; give {least} to {most}.")

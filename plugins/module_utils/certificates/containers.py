@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.certificate import Certificate
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.private_keys import PrivateKey
-from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.unreadable import Unreadable
+from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.unreadable import RESTORE_HINT, Unreadable
 
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,64})-----(.*?)(-----END \1-----|-----BEGIN |\Z)", re.DOTALL)
 _CERTIFICATES = (b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE")
@@ -19,7 +19,6 @@ _BEGIN = b"-----BEGIN CERTIFICATE-----"
 
 _JAVA_KEYSTORES = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")
 _JAVA_HINT = "Convert it: keytool -importkeystore -srckeystore FILE -destkeystore FILE.p12 -deststoretype PKCS12"
-_DAMAGED_HINT = "Put the certificate there again: from the backup, or by renewing it."
 
 
 @dataclass
@@ -56,7 +55,7 @@ def read_contents(data: bytes, passphrases: Sequence[str] = ()) -> Contents:
         raise Unreadable("is a Java keystore, which cannot be read here", _JAVA_HINT)
     if data[:1] == b"\x30":
         return _read_der(data, passphrases)
-    raise Unreadable("holds no certificate: it is neither PEM nor DER nor PKCS#12", _DAMAGED_HINT)
+    raise Unreadable("holds no certificate: it is neither PEM nor DER nor PKCS#12", RESTORE_HINT)
 
 
 def _read_pem(data: bytes) -> Contents:

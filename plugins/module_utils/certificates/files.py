@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.unreadable import Unreadable
+from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.unreadable import RESTORE_HINT, Unreadable
 
 #: The certificates of all public authorities together have a quarter of a megabyte.
 MAX_FILE_BYTES = 8 * 1024 * 1024
@@ -105,7 +105,7 @@ def read_bounded(path: str, limit: int = MAX_FILE_BYTES) -> bytes:
     if len(data) > limit:
         raise _too_large(len(data), limit)
     if not data:
-        raise Unreadable("is empty", "Put the certificate there again: from the backup, or by renewing it.")
+        raise Unreadable("is empty", RESTORE_HINT)
     return data
 
 

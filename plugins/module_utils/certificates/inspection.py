@@ -45,11 +45,10 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.option
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.private_keys import PrivateKey
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.renewal import renewal_hint
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.served import Served, Trust, ask_all
-from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.unreadable import Unreadable
+from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.unreadable import RESTORE_HINT, Unreadable
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, UNKNOWN, check_result, worst
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
-_DAMAGED_HINT = "Put the certificate there again: from the backup, or by renewing it."
 _ALL_OK = ((EXPIRY, OK), (VALIDITY, OK), (STRENGTH, OK))
 _ENDPOINT_HINT = "Renew it and reload the server; when the file is new already, reload the server."
 
@@ -130,7 +129,7 @@ class Inspection:
         if self._compares_files:
             self._leaves[path] = _leaf(contents)
         for position, reason in contents.broken:
-            self._unreadable(subject_of(plain(path), position), Unreadable(f"cannot be read: {reason}", _DAMAGED_HINT))
+            self._unreadable(subject_of(plain(path), position), Unreadable(f"cannot be read: {reason}", RESTORE_HINT))
         for position, certificate in contents.certificates:
             self._judge(path, position, certificate, in_file=True)
         if contents.keys:
@@ -139,7 +138,7 @@ class Inspection:
     def _contents_of(self, path: str) -> Contents:
         contents = read_contents(read_bounded(path), self._options.passphrases)
         if not contents.certificates and not contents.broken and not contents.holds_other_things_only:
-            raise Unreadable("holds no certificate", _DAMAGED_HINT)
+            raise Unreadable("holds no certificate", RESTORE_HINT)
         return contents
 
     def _pass_over(self, path: str, contents: Contents, named: bool) -> None:
@@ -196,8 +195,9 @@ class Inspection:
         try:
             leaf = Certificate(served.leaf)
         except ValueError as exc:
-            self._leaves[subject] = Unreadable(f"presented a certificate that cannot be read ({exc})")
-            self._unreadable(subject, Unreadable(f"presented a certificate that cannot be read ({exc})"))
+            problem = Unreadable(f"presented a certificate that cannot be read ({exc})")
+            self._leaves[subject] = problem
+            self._unreadable(subject, problem)
             return
         self._leaves[subject] = leaf
         rows = [(HOSTNAME, hostname_check(subject, endpoint.name, leaf))]
@@ -286,4 +286,4 @@ def _leaf(contents: Contents) -> Certificate | Unreadable:
     for position, certificate in contents.certificates:
         if position == 1:
             return certificate
-    return Unreadable("has a first certificate that cannot be read", _DAMAGED_HINT)
+    return Unreadable("has a first certificate that cannot be read", RESTORE_HINT)

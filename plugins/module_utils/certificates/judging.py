@@ -34,7 +34,7 @@ def subject_of(source: str, position: int) -> str:
     return source if position == 1 else f"{source} (certificate {position})"
 
 
-#: What is looked at in every certificate, and what makes the row of each.
+#: What is looked at in every certificate: the id of each check, and its status.
 Judged = tuple[tuple[str, str], tuple[str, str], tuple[str, str]]
 
 

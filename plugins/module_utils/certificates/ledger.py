@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, folded_row, severity, worst_of
+from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, folded_row, severity
 
 Build = Callable[[], dict[str, Any]]
 
@@ -40,8 +40,3 @@ class Ledger:
             self._first_ok[check]() if count == 1 else folded_row(check, count) for check, count in self._ok.items()
         ]
         return sorted(self._rows, key=lambda row: -severity(row["status"])) + folded
-
-    @property
-    def status(self) -> str:
-        """The worst status of all checks."""
-        return worst_of(self.checks())

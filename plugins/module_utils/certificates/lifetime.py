@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK, WARNING
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
 
 DAY_SECONDS = 86400.0
 
 #: The most that each option may be.
-_MOST = {"days": 36500.0, "lifetime_percent": 100.0}
+_MOST = {"days": 36500, "lifetime_percent": 100}
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,7 @@ def read_thresholds(options: Mapping[str, Any]) -> Thresholds:
     """
     for unit, most in _MOST.items():
         warning, critical = options[f"warning_{unit}"], options[f"critical_{unit}"]
-        for name, value in ((f"warning_{unit}", warning), (f"critical_{unit}", critical)):
-            if value is not None and not (math.isfinite(value) and 0 <= value <= most):
-                raise UpkeepError(f"{name}: {value:g} is not accepted; give 0 to {most:g}.")
+        refuse_out_of_range(options, {f"warning_{unit}": (0, most), f"critical_{unit}": (0, most)})
         if warning is not None and critical is not None and warning < critical:
             raise UpkeepError(
                 f"warning_{unit}: {warning:g} is less than critical_{unit}, {critical:g}: the warning would come after"

@@ -12,8 +12,10 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.lifeti
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.starttls import PROTOCOLS
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.host_port import place
+from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
 from ansible_collections.upkeep.runbook.plugins.module_utils.platform_values import read_host, split_host_port
 
+_RANGES = {"timeout_seconds": (0.1, 300), "concurrency": (1, 256)}
 _KEYS = ("host", "port", "server_name", "starttls", "ca_file")
 #: What openssl s_client calls it.
 _OTHER_NAMES = {"postgres": "postgresql"}
@@ -80,9 +82,7 @@ def read_options(given: Mapping[str, Any]) -> Options:
     served_by = [_served_file(item, index) for index, item in enumerate(given["served_by"])]
     if not given["paths"] and not endpoints and not served_by:
         raise UpkeepError("There is nothing to look at: give paths, endpoints or served_by.")
-    for name, least, most in (("timeout_seconds", 0.1, 300), ("concurrency", 1, 256)):
-        if not least <= given[name] <= most:
-            raise UpkeepError(f"{name}: {given[name]:g} is not accepted; give {least:g} to {most:g}.")
+    refuse_out_of_range(given, _RANGES)
     if not given["verify_chain"] and given["ca_file"]:
         raise UpkeepError("ca_file says whom to trust, but verify_chain is false: leave one of them out.")
     return Options(

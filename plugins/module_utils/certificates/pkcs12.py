@@ -8,10 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.certificate import Certificate
-from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.private_keys import PrivateKey
+from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.private_keys import PASSPHRASE_HINT, PrivateKey
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.unreadable import Unreadable
-
-_HINT = "Give its passphrase in the option passphrase or passphrases."
 
 #: Nothing can stop the library while it turns a passphrase into a key: 2 147 483 647 rounds, which a file can ask for,
 #: take an hour for each passphrase. OpenSSL writes 2048 rounds, Java 10 000.
@@ -53,8 +51,8 @@ def _open(data: bytes, passphrases: Sequence[str]) -> Any:
         except ValueError:
             continue
     if passphrases:
-        raise Unreadable("cannot be opened: the passphrase is wrong, or the PKCS#12 file is damaged", _HINT)
-    raise Unreadable("cannot be opened: it is a PKCS#12 file, and no passphrase was given", _HINT)
+        raise Unreadable("cannot be opened: the passphrase is wrong, or the PKCS#12 file is damaged", PASSPHRASE_HINT)
+    raise Unreadable("cannot be opened: it is a PKCS#12 file, and no passphrase was given", PASSPHRASE_HINT)
 
 
 def _refuse_what_costs_hours(data: bytes) -> None:

@@ -13,7 +13,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.unread
 #: The largest keys that anybody uses have a few kilobytes; opening one costs time with its size.
 MAX_KEY_BYTES = 64 * 1024
 
-_PASSPHRASE_HINT = "Give its passphrase in the option passphrase or passphrases."
+PASSPHRASE_HINT = "Give its passphrase in the option passphrase or passphrases."
 
 
 @dataclass(frozen=True)
@@ -59,4 +59,4 @@ class PrivateKey:
                 if not encrypted:
                     raise Unreadable("holds a damaged private key", "Put the key there again, from the backup.") from None
         wrong = "no passphrase given opens" if passphrases else "there is no passphrase for"
-        raise Unreadable(f"cannot be compared: {wrong} its private key", _PASSPHRASE_HINT)
+        raise Unreadable(f"cannot be compared: {wrong} its private key", PASSPHRASE_HINT)

@@ -15,7 +15,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_
 TIMERS = ("certbot.timer", "snap.certbot.renew.timer")
 RENEW = "Renew it, then reload what serves it."
 
-_PROPERTIES = "LoadState,ActiveState,LastTriggerUSec,Unit,Result"
+_PROPERTIES = "LoadState,ActiveState,LastTriggerUSec"
 
 
 def renewal_hint(now: datetime, run: Callable[..., CommandResult] = run_command) -> str:

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+#: The next step for a file that lost its certificate.
+RESTORE_HINT = "Put the certificate there again: from the backup, or by renewing it."
+
 
 class Unreadable(Exception):
     """A source could not be read: the check is unknown. The message completes "<source> <message>."

@@ -17,7 +17,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, s
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.routes import Route
 from ansible_collections.upkeep.runbook.plugins.module_utils.run_record import NOT_RUN, NOTIFY_ROLE, REPORT_ROLE
 from ansible_collections.upkeep.runbook.plugins.module_utils.run_summary import Row, rows
-from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso, to_iso
+from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
 
 NEW, WORSE, STILL, EASED, RECOVERED = "new", "worse", "still", "eased", "recovered"
 
@@ -268,11 +268,3 @@ def _change(kind: str, key: Key, entry: Known, told: Told | None) -> Change:
         kind, *key, status=OK if over else entry.status, was=told.status if told else "", since=entry.since,
         summary=entry.summary, hint="" if over else entry.hint,
     )
-
-
-def is_time(text: Any) -> bool:
-    """Tell whether a text is a time as this module writes it."""
-    try:
-        return isinstance(text, str) and to_iso(from_iso(text)) == text
-    except ValueError:
-        return False

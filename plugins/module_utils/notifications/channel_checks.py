@@ -11,6 +11,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITI
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.contacts import Channel
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.delivery import Attempt, Delivery
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.state_file import Failure
+from ansible_collections.upkeep.runbook.plugins.module_utils.probes.outcome import listed
 
 CHANNEL = "notify.channel"
 STATE = "notify.state"
@@ -40,7 +41,7 @@ def channel_checks(
             checks.append(_failed(failed, delivery))
         elif attempts:
             audiences = sorted({audience for attempt in attempts for audience in attempt.audiences})
-            checks.append(check_result(CHANNEL, channel.label, OK, f"{channel.label} took the message to {_listed(audiences)}."))
+            checks.append(check_result(CHANNEL, channel.label, OK, f"{channel.label} took the message to {listed(audiences, 'and')}."))
         elif channel.label in lacking:
             checks.append(check_result(CHANNEL, channel.label, WARNING, f"{channel.label} cannot be used: {lacking[channel.label]}.", hint=_HINT))
         elif channel.label in failures:
@@ -74,12 +75,8 @@ def _failed(failed: list[Attempt], delivery: Delivery) -> dict[str, Any]:
     deaf = [audience for audience in audiences if audience not in delivery.told]
     summary = f"{attempt.channel.label} failed: {attempt.reason}. "
     if deaf:
-        summary += f"Nobody of {_listed(deaf)} could be told; the next run tries again."
+        summary += f"Nobody of {listed(deaf, 'and')} could be told; the next run tries again."
         return check_result(CHANNEL, attempt.channel.label, CRITICAL, summary, hint=_HINT)
     instead = [other.channel.label for other in delivery.attempts if not other.reason and set(audiences) & set(other.audiences)]
-    summary += f"{_listed(audiences)} was told over {_listed(sorted(set(instead)))}."
+    summary += f"{listed(audiences, 'and')} was told over {listed(sorted(set(instead)), 'and')}."
     return check_result(CHANNEL, attempt.channel.label, WARNING, summary, hint=_HINT)
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -16,9 +16,10 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, SEVERITY
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.heartbeats import slug
-from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.changes import Key, Known, Told, is_time
+from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.changes import Key, Known, Told
 from ansible_collections.upkeep.runbook.plugins.module_utils.run_index import read_json
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
+from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso, to_iso
 
 DIRECTORY = "notify"
 SCHEMA = 1
@@ -154,6 +155,10 @@ def _status(text: Any) -> str:
 
 
 def _time(text: Any) -> str:
-    if not is_time(text):
-        raise ValueError("a time in it is none")
-    return str(text)
+    """Return a time that is written as we write it; only those order as text."""
+    try:
+        if isinstance(text, str) and to_iso(from_iso(text)) == text:
+            return text
+    except ValueError:
+        pass
+    raise ValueError("a time in it is none")

@@ -19,6 +19,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.npm.ignores import 
 from ansible_collections.upkeep.runbook.plugins.module_utils.npm.judging import Audited, project_check, project_row
 from ansible_collections.upkeep.runbook.plugins.module_utils.npm.projects import Unaudited, read_project
 from ansible_collections.upkeep.runbook.plugins.module_utils.npm.reports import count_severities, rank
+from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 #: Accepted range of each option that is a number.
@@ -94,9 +95,7 @@ def _totals(results: Sequence[Audited]) -> dict[str, Any]:
 
 
 def _check_options(options: Mapping[str, Any]) -> None:
-    for name, (least, most) in RANGES.items():
-        if not least <= options[name] <= most:
-            raise UpkeepError(f"{name}: {options[name]:g} is not accepted; give {least} to {most}.")
+    refuse_out_of_range(options, RANGES)
     if not options["projects"]:
         raise UpkeepError("projects is empty; name the folder of at least one project.")
     for index, path in enumerate(options["projects"]):

@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import fold_ok, worst_of
-from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
-from ansible_collections.upkeep.runbook.plugins.module_utils.resources.figures import number_text
+from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.gauges import gauge_checks
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.host_files import HostFiles
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.judging import (
@@ -36,7 +35,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.resources.threshold
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
 
 #: Accepted range of each option that is a number.
-RANGES = {"sample_seconds": (0.1, 60.0), "timeout_seconds": (0.1, 60.0), "top_processes": (0, 50)}
+RANGES = {"sample_seconds": (0.1, 60), "timeout_seconds": (0.1, 60), "top_processes": (0, 50)}
 
 
 def inspect_resources(
@@ -52,7 +51,7 @@ def inspect_resources(
     """
     limits = read_thresholds(options["thresholds"])
     rules = read_paths(options["paths"], limits)
-    _check_ranges(options)
+    refuse_out_of_range(options, RANGES)
     found = measure_host(
         files or HostFiles(),
         sample_seconds=options["sample_seconds"],
@@ -103,12 +102,3 @@ def _checks(
         ),
         *restart_checks(metrics["restart"], required, found.unseen),
     ]
-
-
-def _check_ranges(options: Mapping[str, Any]) -> None:
-    for name, (least, most) in RANGES.items():
-        if not least <= options[name] <= most:
-            raise UpkeepError(
-                f"{name}: {number_text(options[name])} is not accepted;"
-                f" give {number_text(least)} to {number_text(most)}."
-            )

@@ -5,14 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import fold_ok, worst_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.names import SUFFIXES, Archive
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.planning import LogPlan
-from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.rules import Group
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.verdicts import check_log, check_unmatched
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
@@ -24,13 +22,12 @@ Row = dict[str, Any]
 
 def build_answer(
     plans: Sequence[LogPlan],
-    unmatched: Sequence[tuple[Group, str]],
+    unmatched: Sequence[str],
     more_checks: Sequence[Row],
     *,
     return_all: bool,
     unseen: int,
     done: bool,
-    now: datetime,
 ) -> Row:
     """Return what the module returns.
 
@@ -51,8 +48,8 @@ def build_answer(
             {"path": plain(plan.path, 4096), "archive": _place(plan, archive), "bytes": size, "reason": reason}
             for archive, size, reason in (plan.removed if done else [] if plan.refused else plan.removals)
         ]
-    checks = [check_log(plan, unseen=unseen, done=done, now=now) for plan in plans]
-    checks += [check_unmatched(pattern) for _group, pattern in unmatched]
+    checks = [check_log(plan, unseen=unseen, done=done) for plan in plans]
+    checks += [check_unmatched(pattern) for pattern in unmatched]
     checks += more_checks
     answer = {
         "changed": bool(rotated or completed or removed) or any(bool(plan.drafts) and not plan.refused for plan in plans),

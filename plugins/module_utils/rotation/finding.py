@@ -33,7 +33,7 @@ class Found(NamedTuple):
         return posixpath.join(self.folder, self.name)
 
 
-def find_logs(groups: Sequence[Group]) -> tuple[list[Found], list[tuple[Group, str]]]:
+def find_logs(groups: Sequence[Group]) -> tuple[list[Found], list[str]]:
     """Return the logs of all groups, each once (the first group that names it has it), and patterns without a match."""
     found: dict[tuple[str, str], Found] = {}
     unmatched = []
@@ -42,7 +42,7 @@ def find_logs(groups: Sequence[Group]) -> tuple[list[Found], list[tuple[Group, s
             pattern = posixpath.normpath("/" + pattern.lstrip("/"))
             places = _match(pattern)
             if not places and glob.has_magic(pattern):
-                unmatched.append((group, pattern))
+                unmatched.append(pattern)
             for folder, name in places:
                 found.setdefault((folder, name), Found(group, folder, name))
             if len(found) > MAX_LOGS:

@@ -23,10 +23,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.checks import (
 from ansible_collections.upkeep.runbook.plugins.module_utils.commands import CommandResult, run_command
 from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import bytes_text
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.figures import duration_text
-from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.logrotate_configuration import (
-    CONFIGURATION,
-    Configuration,
-)
+from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.logrotate_configuration import CONFIGURATION
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 CHECK = "log.system_rotation"
@@ -34,7 +31,7 @@ STATE_FILES = (
     "/var/lib/logrotate/status", "/var/lib/logrotate/logrotate.status", "/var/lib/logrotate.status",
 )
 CRON_SCRIPTS = ("/etc/cron.daily/logrotate", "/etc/cron.hourly/logrotate", "/etc/periodic/daily/logrotate")
-_PROPERTIES = ("LoadState", "ActiveState", "Result", "ExecMainStatus")
+_PROPERTIES = ("LoadState", "ActiveState", "Result")
 _MAX_ERRORS = 5
 _ERROR = re.compile(r"^error: (.+)$", re.MULTILINE)
 
@@ -105,20 +102,18 @@ def _ask_systemd(timeout_seconds: float) -> tuple[str | None, str]:
     return state, service.get("Result", "") if service.get("LoadState") == "loaded" else ""
 
 
-def system_rotation_checks(
-    found: Logrotate, configuration: Configuration, sizes: Sequence[int], options: dict[str, Any]
-) -> list[dict[str, Any]]:
+def system_rotation_checks(found: Logrotate, sizes: Sequence[int], options: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the checks of life and configuration; one alone where there is no logrotate.
 
     :param sizes: bytes of the logs that its configuration names.
     :param options: ``required``, ``warning_hours``, ``critical_hours``, ``unrotated_bytes``.
     """
     if found.program is None:
-        return [_check_absent(configuration, sizes, options)]
+        return [_check_absent(sizes, options)]
     return [_check_life(found, options), _check_configuration(found)]
 
 
-def _check_absent(configuration: Configuration, sizes: Sequence[int], options: dict[str, Any]) -> dict[str, Any]:
+def _check_absent(sizes: Sequence[int], options: dict[str, Any]) -> dict[str, Any]:
     total, limit = sum(sizes), options["unrotated_bytes"]
     hint = "Install it (Debian and Ubuntu: apt install logrotate), or limit these logs in another way."
     if options["required"]:

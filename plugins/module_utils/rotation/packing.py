@@ -126,26 +126,30 @@ def like(target: int, source: int, status: os.stat_result) -> None:
 
 
 def _gzip(source: int, target: int, pool: Executor | None) -> int:
-    """Pack piece by piece, in order; read back what was written."""
+    """Pack piece by piece, in order; read back what was written. Return how many bytes were packed."""
     size = written = checksum = 0
-    waiting: deque[Future[bytes]] = deque()
-    while True:
-        piece = _read_piece(source)
-        if pool is not None and piece:
-            waiting.append(pool.submit(pack_piece, piece))
-        size += len(piece)
-        while waiting and (len(waiting) >= _WINDOW or not piece):
-            member = waiting.popleft().result()
-            write_all(target, member)
-            written, checksum = written + len(member), zlib.crc32(member, checksum)
-        if pool is None and piece:
-            member = pack_piece(piece)
-            write_all(target, member)
-            written, checksum = written + len(member), zlib.crc32(member, checksum)
-        if not piece:
-            break
+    for length, member in _packed_pieces(source, pool):
+        write_all(target, member)
+        size, written, checksum = size + length, written + len(member), zlib.crc32(member, checksum)
     _read_back(target, written, checksum)
     return size
+
+
+def _packed_pieces(source: int, pool: Executor | None) -> Iterator[tuple[int, bytes]]:
+    """Yield how long each piece of a file is, and the piece packed; with a pool several are packed at the same time."""
+    pieces = iter(lambda: _read_piece(source), b"")
+    if pool is None:
+        for piece in pieces:
+            yield len(piece), pack_piece(piece)
+        return
+    waiting: deque[tuple[int, Future[bytes]]] = deque()
+    for piece in pieces:
+        waiting.append((len(piece), pool.submit(pack_piece, piece)))
+        if len(waiting) == _WINDOW:
+            length, packed = waiting.popleft()
+            yield length, packed.result()
+    for length, packed in waiting:
+        yield length, packed.result()
 
 
 def _read_piece(source: int) -> bytes:

@@ -98,18 +98,13 @@ class LogPlan:
             identity not in self.held | self.unsure for _archive, identity in self.raw
         )
 
-    @property
-    def changes(self) -> bool:
-        """Something will be changed."""
-        return not self.refused and bool(self.rotates or self.drafts or self.packs or self.removals)
-
     def refuse(self, reason: str) -> None:
         """Do nothing with this log."""
         self.refused, self.archive, self.removals = reason, None, []
 
 
-def plan_logs(groups: Sequence[Group], now: datetime, own_uid: int) -> tuple[list[LogPlan], list[tuple[Group, str]]]:
-    """Return a plan for each log, without a look at its writers, and the patterns that match nothing, with their group.
+def plan_logs(groups: Sequence[Group], now: datetime, own_uid: int) -> tuple[list[LogPlan], list[str]]:
+    """Return a plan for each log, without a look at its writers, and the patterns that match nothing.
 
     :param own_uid: whose rights this process has.
     """

@@ -60,7 +60,7 @@ def rotate_logs(params: Mapping[str, Any], *, now: datetime, check_mode: bool) -
     if check_mode:
         plans, unmatched, preflight = _prepare(groups, now)
         preflight.close()
-        return _answer(plans, unmatched, params, preflight.unseen, now, done=False)
+        return _answer(plans, unmatched, params, preflight.unseen, done=False)
     owner = LockOwner(params["run_id"] or "-", "log_rotate", to_iso(now))
     with exclusive_lock(Path(params["state_directory"]) / "lock", owner, wait_seconds=params["lock_wait_seconds"]):
         plans, unmatched, preflight = _prepare(groups, now)
@@ -68,26 +68,18 @@ def rotate_logs(params: Mapping[str, Any], *, now: datetime, check_mode: bool) -
             _carry_out(plans, preflight, params, now)
         finally:
             preflight.close()
-    return _answer(plans, unmatched, params, preflight.unseen, now, done=True)
+    return _answer(plans, unmatched, params, preflight.unseen, done=True)
 
 
 def _answer(
-    plans: Sequence[LogPlan],
-    unmatched: Sequence[tuple[Group, str]],
-    params: Mapping[str, Any],
-    unseen: int,
-    now: datetime,
-    *,
-    done: bool,
+    plans: Sequence[LogPlan], unmatched: Sequence[str], params: Mapping[str, Any], unseen: int, *, done: bool
 ) -> dict[str, Any]:
     ours = [plan.path for plan in plans if not plan.missing]
     twice = check_managed_twice(ours, read_configuration()) if params["check_logrotate"] else []
-    return build_answer(
-        plans, unmatched, twice, return_all=bool(params["return_all"]), unseen=unseen, done=done, now=now
-    )
+    return build_answer(plans, unmatched, twice, return_all=bool(params["return_all"]), unseen=unseen, done=done)
 
 
-def _prepare(groups: Sequence[Group], now: datetime) -> tuple[list[LogPlan], list[tuple[Group, str]], Preflight]:
+def _prepare(groups: Sequence[Group], now: datetime) -> tuple[list[LogPlan], list[str], Preflight]:
     plans, unmatched = plan_logs(groups, now, os.geteuid())
     return plans, unmatched, look_at_writers(plans)
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -61,15 +61,15 @@ class Group:
 
     name: str
     paths: tuple[str, ...]
-    keep: int = 30
-    max_age_days: float = 0.0
-    max_total_bytes: int = 0
-    min_bytes: int = 1
-    max_bytes: int = 0
-    min_age_hours: float = 20.0
-    compress: str = "gzip"
-    method: str = "rename"
-    reopen: Reopen = field(default_factory=Reopen)
+    keep: int
+    max_age_days: float
+    max_total_bytes: int
+    min_bytes: int
+    max_bytes: int
+    min_age_hours: float
+    compress: str
+    method: str
+    reopen: Reopen
 
 
 def read_groups(params: Mapping[str, Any]) -> list[Group]:
@@ -78,16 +78,12 @@ def read_groups(params: Mapping[str, Any]) -> list[Group]:
     :raises UpkeepError: naming the option, what was given and what is accepted.
     """
     shared = {key: params.get(key) for key in (*DEFAULTS, "reopen")}
-    if params.get("paths"):
-        own = [{"paths": params["paths"]}, *(params.get("groups") or [])]
-    else:
-        own = list(params.get("groups") or [])
+    own: list[tuple[str, Mapping[str, Any]]] = [("", {"paths": params["paths"]})] if params.get("paths") else []
+    own += [(f"groups[{index}].", group) for index, group in enumerate(params.get("groups") or [])]
     if not own:
         raise UpkeepError("no log is named; give paths or groups")
-    first = 0 if not params.get("paths") else -1
     return [
-        _group("" if index < 0 else f"groups[{index}].", {**shared, **{k: v for k, v in given.items() if v is not None}})
-        for index, given in enumerate(own, first)
+        _group(place, {**shared, **{key: value for key, value in given.items() if value is not None}}) for place, given in own
     ]
 
 

@@ -76,7 +76,7 @@ def _logrotate(params: Mapping[str, Any], now: datetime) -> tuple[list[dict[str,
         **{name: params[name] for name in ("warning_hours", "critical_hours", "unrotated_bytes")},
     }
     age = found.state_age_seconds
-    return system_rotation_checks(found, configuration, sizes, options), {
+    return system_rotation_checks(found, sizes, options), {
         "installed": found.program is not None,
         "last_run": None if age is None else to_iso(datetime.fromtimestamp(now.timestamp() - age, now.tzinfo)),
         "timer": found.timer,

@@ -31,7 +31,7 @@ class Addressee:
     """Who is told that a log moved.
 
     :ivar pids: the processes that get the signal; empty when nobody runs who could be told.
-    :ivar open_files: pidfds of them, so that no other process that got the number later is struck.
+    :ivar pidfds: of the same processes, so that no other one that got the number later is struck.
     """
 
     reopen: Reopen

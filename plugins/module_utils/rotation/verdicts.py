@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK, UNKNOWN, WARNING, check_result
@@ -28,7 +27,7 @@ def check_unmatched(pattern: str) -> dict[str, Any]:
     )
 
 
-def check_log(plan: LogPlan, *, unseen: int, done: bool, now: datetime) -> dict[str, Any]:
+def check_log(plan: LogPlan, *, unseen: int, done: bool) -> dict[str, Any]:
     """Return the check of one log; its value is the size that it had.
 
     :param unseen: processes that this user may not look into.

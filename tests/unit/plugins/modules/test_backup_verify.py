@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 import gzip
-import json
 import os
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-RUN_MODULE = """
-import json, sys
-from ansible.module_utils.testing import patch_module_args
-from ansible_collections.upkeep.runbook.plugins.modules import backup_verify
-with patch_module_args(json.load(sys.stdin)):
-    backup_verify.main()
-"""
+from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module
 
 
 def run(**options: Any) -> dict[str, Any]:
-    process = subprocess.run(
-        [sys.executable, "-c", RUN_MODULE],
-        input=json.dumps(options),
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    return json.loads(process.stdout.splitlines()[-1])
+    return run_module("backup_verify", options)
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,14 +10,7 @@ from typing import Any
 from ansible_collections.upkeep.runbook.plugins.modules import cert_expiry
 from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.certificates.module_options import DEFAULTS
 from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.certificates.issuing import present
-
-RUN_MODULE = """
-import json, sys
-from ansible.module_utils.testing import patch_module_args
-from ansible_collections.upkeep.runbook.plugins.modules import cert_expiry
-with patch_module_args(json.load(sys.stdin)):
-    cert_expiry.main()
-"""
+from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module
 
 WITHOUT_LIBRARY = """
 import sys
@@ -28,16 +19,7 @@ sys.modules["cryptography"] = None
 
 
 def run(before: str = "", **options: Any) -> dict[str, Any]:
-    process = subprocess.run(
-        [sys.executable, "-c", before + RUN_MODULE],
-        input=json.dumps(options),
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    return dict(json.loads(process.stdout.splitlines()[-1]))
+    return run_module("cert_expiry", options, before=before)
 
 
 def test_the_unit_tests_give_what_ansible_gives() -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,41 +11,18 @@ from typing import Any
 import pytest
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso, utc_now
+from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import answer_of, start_module
 
 BACKUP = {"run_id": "20261122T014356Z-0000000a", "playbook": "backup"}
 PREPARE = {"run_id": "20261122T014400Z-0000000b", "playbook": "prepare"}
 
-RUN_MODULE = """
-import json, sys
-from ansible.module_utils.testing import patch_module_args
-from ansible_collections.upkeep.runbook.plugins.modules import lease
-with patch_module_args(json.load(sys.stdin)):
-    lease.main()
-"""
-
 
 def start(**options: Any) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", RUN_MODULE],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    assert process.stdin is not None
-    process.stdin.write(json.dumps(options))
-    process.stdin.close()
-    process.stdin = None
-    return process
-
-
-def answer(process: subprocess.Popen[str]) -> dict[str, Any]:
-    output, _unused = process.communicate(timeout=60)
-    return json.loads(output.splitlines()[-1])
+    return start_module("lease", options)
 
 
 def run(directory: Path, **options: Any) -> dict[str, Any]:
-    return answer(start(directory=str(directory), **options))
+    return answer_of(start(directory=str(directory), **options))
 
 
 def lease_file(directory: Path) -> dict[str, Any]:
@@ -85,7 +60,7 @@ def test_a_run_takes_renews_and_gives_back_its_lease_without_a_change(tmp_path: 
 def test_of_two_processes_at_once_one_is_told_who_works_on_the_host(tmp_path: Path) -> None:
     options = {"directory": str(tmp_path / "state")}
     processes = [start(**options, **owner) for owner in (BACKUP, PREPARE)]
-    answers = [answer(process) for process in processes]
+    answers = [answer_of(process) for process in processes]
     refused = [result for result in answers if result.get("failed")]
     granted = [result for result in answers if not result.get("failed")]
     assert len(refused) == len(granted) == 1

@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import gzip
-import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-RUN_MODULE = """
-import importlib, json, sys
-from ansible.module_utils.testing import patch_module_args
-module = importlib.import_module("ansible_collections.upkeep.runbook.plugins.modules." + sys.argv[1])
-with patch_module_args(json.load(sys.stdin)):
-    module.main()
-"""
+from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module
 
 
 def run(name: str, **options: Any) -> dict[str, Any]:
-    process = subprocess.run(
-        [sys.executable, "-c", RUN_MODULE, name], input=json.dumps(options), stdout=subprocess.PIPE, text=True, timeout=120,
-        check=False, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    return json.loads(process.stdout.splitlines()[-1])
+    return run_module(name, options)
 
 
 @pytest.fixture

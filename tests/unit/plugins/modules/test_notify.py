@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,18 +17,8 @@ from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.notifica
     mail_sink,
     webhook_sink,
 )
+from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module
 
-RUN_MODULE = """
-import json, sys
-from ansible.module_utils.common.parameters import PASS_VARS
-from ansible.module_utils.testing import patch_module_args
-options = json.load(sys.stdin)
-if "inject_invocation" in PASS_VARS:  # before ansible-core 2.21 every answer holds the invocation
-    options["_ansible_inject_invocation"] = True
-from ansible_collections.upkeep.runbook.plugins.modules import notify
-with patch_module_args(options):
-    notify.main()
-"""
 SECRET = "T0000/B0000/a-secret-of-ours"
 
 
@@ -67,14 +54,8 @@ class Office:
         }
 
     def call(self, *, check_mode: bool = False, **options: Any) -> dict[str, Any]:
-        done = subprocess.run(
-            [sys.executable, "-c", RUN_MODULE],
-            input=json.dumps({**self.options, **options, "_ansible_check_mode": check_mode}),
-            stdout=subprocess.PIPE, text=True, timeout=60, check=False,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        )
-        assert "secret" not in done.stdout
-        answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        answer = run_module("notify", {**self.options, **options, "_ansible_check_mode": check_mode})
+        assert "secret" not in json.dumps(answer)
         return answer
 
     def statuses(self, answer: dict[str, Any]) -> dict[str, str]:
@@ -165,8 +146,9 @@ def test_each_channel_is_rung_and_each_failure_is_named(office: Office) -> None:
         ({}, "record is missing"),
         ({"record": {"run_id": "x"}}, "record is no run record: it has no ended, health"),
         ({"directory": "reports"}, "must be absolute"),
-        ({"reminder_hours": -1}, "reminder_hours is -1"),
-        ({"timeout_seconds": 0}, "timeout_seconds is 0"),
+        ({"reminder_hours": -1}, "reminder_hours: -1 is not accepted; give 0 to 100000."),
+        ({"total_seconds": 100_001}, "total_seconds: 100001 is not accepted; give 0.1 to 100000."),
+        ({"timeout_seconds": 0}, "timeout_seconds: 0 is not accepted; give 0.1 to 100000."),
         ({"routes": {"operations": {"severity": "ok"}}}, "routes.operations.severity is 'ok'"),
         ({"routes": {"operations": {"check": ["x"]}}}, "routes.operations.check is no key"),
         ({"routes": {"operations": "warning"}}, "routes.operations must be a mapping"),

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module
 
-RUN_MODULE = """
-import json, sys
-from ansible.module_utils.testing import patch_module_args
-from ansible_collections.upkeep.runbook.plugins.modules import npm_audit
-with patch_module_args(json.load(sys.stdin)):
-    npm_audit.main()
-"""
 ADVISORY = {
     "source": 1001, "name": "a", "title": "Trouble", "severity": "high", "range": "<2.0.0",
     "url": "https://github.com/advisories/GHSA-aaaa-bbbb-0001",
@@ -51,16 +42,7 @@ def project(folder: Path, name: str) -> str:
 
 
 def run(tmp_path: Path, **options: Any) -> dict[str, Any]:
-    process = subprocess.run(
-        [sys.executable, "-c", RUN_MODULE],
-        input=json.dumps({"_ansible_remote_tmp": str(tmp_path / "remote"), **options}),
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    return json.loads(process.stdout.splitlines()[-1])
+    return run_module("npm_audit", {"_ansible_remote_tmp": str(tmp_path / "remote"), **options})
 
 
 def test_every_project_has_its_row_and_the_ok_ones_fold(tmp_path: Path, npm: str) -> None:

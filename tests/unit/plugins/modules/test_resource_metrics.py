@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +11,11 @@ import pytest
 from ansible_collections.upkeep.runbook.plugins.modules import resource_metrics
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.gauges import REQUIRABLE
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.thresholds import threshold_options
-
-RUN_MODULE = """
-import json, sys
-from ansible.module_utils.testing import patch_module_args
-from ansible_collections.upkeep.runbook.plugins.modules import resource_metrics
-with patch_module_args(json.load(sys.stdin)):
-    resource_metrics.main()
-"""
+from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module
 
 
 def run(**options: Any) -> dict[str, Any]:
-    process = subprocess.run(
-        [sys.executable, "-c", RUN_MODULE],
-        input=json.dumps({"sample_seconds": 0.1, **options}),
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    return json.loads(process.stdout.splitlines()[-1])
+    return run_module("resource_metrics", {"sample_seconds": 0.1, **options})
 
 
 def test_it_measures_and_changes_nothing() -> None:

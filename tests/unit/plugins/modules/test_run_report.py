@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,32 +10,11 @@ from typing import Any
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import check_result
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso, utc_now
-
-RUN_MODULE = """
-import importlib, json, sys
-from ansible.module_utils.common.parameters import PASS_VARS
-from ansible.module_utils.testing import patch_module_args
-options = json.load(sys.stdin)
-if "inject_invocation" in PASS_VARS:  # before ansible-core 2.21 every answer holds the invocation
-    options["_ansible_inject_invocation"] = True
-module = importlib.import_module("ansible_collections.upkeep.runbook.plugins.modules." + sys.argv[1])
-with patch_module_args(options):
-    module.main()
-"""
+from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module
 
 
 def run(module: str, *, check_mode: bool = False, env: dict[str, str] | None = None, **options: Any) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-c", RUN_MODULE, module],
-        input=json.dumps({**options, "_ansible_check_mode": check_mode}),
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=60,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **(env or {})},
-        check=False,
-    )
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return answer
+    return run_module(module, {**options, "_ansible_check_mode": check_mode}, env=env)
 
 
 def record(hours_ago: float = 0, playbook: str = "daily", platform: str = "P") -> dict[str, Any]:

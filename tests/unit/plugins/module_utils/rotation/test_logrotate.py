@@ -130,7 +130,7 @@ def alive(**changes: Any) -> Logrotate:
     ],
 )
 def test_whether_it_lives(changes: dict[str, Any], status: str, said: str) -> None:
-    life, _configuration = system_rotation_checks(alive(**changes), Configuration([], []), [], OPTIONS)
+    life, _configuration = system_rotation_checks(alive(**changes), [], OPTIONS)
     assert life["status"] == status and said in life["summary"], life
     assert (status == "ok") is ("hint" not in life)
 
@@ -147,7 +147,7 @@ def test_whether_it_lives(changes: dict[str, Any], status: str, said: str) -> No
     ],
 )
 def test_whether_its_configuration_is_valid(changes: dict[str, Any], status: str, said: str) -> None:
-    _life, row = system_rotation_checks(alive(**changes), Configuration([], []), [], OPTIONS)
+    _life, row = system_rotation_checks(alive(**changes), [], OPTIONS)
     assert row["status"] == status and said in row["summary"], row
 
 
@@ -159,7 +159,7 @@ def test_whether_its_configuration_is_valid(changes: dict[str, Any], status: str
     ],
 )
 def test_a_host_without_logrotate(options: dict[str, Any], sizes: list[int], status: str) -> None:
-    (row,) = system_rotation_checks(Logrotate(), Configuration([], []), sizes, {**OPTIONS, **options})
+    (row,) = system_rotation_checks(Logrotate(), sizes, {**OPTIONS, **options})
     assert row["status"] == status and "not installed" in row["summary"]
 
 
