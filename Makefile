@@ -21,7 +21,7 @@ help: ## List these commands
 	@awk -f scripts/makefile_help.awk Makefile
 
 .PHONY: daily
-daily: venv ## Run the daily cadence on this machine with the demo inventory; changes nothing on it
+daily: venv ## Run the daily cadence on this machine with the demo inventory; writes only its own history and reports
 	@ANSIBLE_DISPLAY_OK_HOSTS=no ANSIBLE_DISPLAY_SKIPPED_HOSTS=no ansible-playbook -i inventories/demo upkeep.runbook.daily
 
 ##@ Work on it

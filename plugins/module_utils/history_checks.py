@@ -41,5 +41,5 @@ def check_damaged(path: Path, set_aside: str) -> dict[str, Any]:
 
 def check_whole(path: Path) -> dict[str, Any]:
     """Return the check of a history that works; check mode makes no file, so there may be none yet."""
-    state = "is whole" if os.path.exists(path) else "is not begun yet"
+    state = "is whole" if os.path.exists(path) else "has not been begun yet"
     return check_result(CHECK, str(path), OK, f"The history {path} {state}.")

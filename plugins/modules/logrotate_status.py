@@ -35,11 +35,11 @@ options:
     choices: [auto, required, ignored]
     default: auto
   warning_hours:
-    description: This long after its last run a warning, in hours. V(0) switches the threshold off.
+    description: This long after its last run is a warning, in hours. V(0) switches the threshold off.
     type: float
     default: 50.0
   critical_hours:
-    description: This long after its last run critical, in hours. V(0) switches the threshold off.
+    description: This long after its last run is critical, in hours. V(0) switches the threshold off.
     type: float
     default: 192.0
   unrotated_bytes:

@@ -36,6 +36,15 @@ def test_without_psutil_what_needs_it_is_unknown_and_the_rest_is_seen(house: Hou
     assert done.check("alpha", "service.tcp", "ticks")["status"] == "ok"
 
 
+def test_a_host_on_which_no_module_can_run_has_one_reason_for_every_role(house: House) -> None:
+    house.hosts["alpha"] = {"ansible_become": True, "ansible_become_user": "nobody", "ansible_become_exe": "/nowhere/sudo"}
+    house.platform["services"][0]["logs"] = [str(house.application / "a.log")]
+    done = house.run("daily")
+    assert done.check("alpha", "host.reachable")["status"] == "unknown", done.output
+    for role in ("health", "resources", "logs"):
+        assert done.role("alpha", role)["reason"] == "the role failed: the same reason as host.reachable", done.output
+
+
 def test_prepare_names_the_interpreter_that_cannot_import_what_is_needed(house: House, bare_python: str) -> None:
     house.hosts["alpha"] = {"ansible_python_interpreter": bare_python}
     done = house.run("prepare", prerequisites_python_modules=["psutil"])

@@ -105,6 +105,14 @@ def test_a_day_of_trouble(team: House, mail: Sink, chat: Sink) -> None:
     assert team.run("notify_test").rc == 0
 
 
+def test_ringing_names_the_mistakes_of_the_description_as_a_run_does(team: House, mail: Sink) -> None:
+    team.platform["services"][0] |= {"prot": 1, "hosts": ["alhpa"]}
+    rung = team.run("notify_test")
+    assert rung.rc == 2 and "upkeep_platform has 2 mistakes" in rung.output, rung.output
+    assert 'did you mean "alpha"' in rung.output and "filter plugin" not in rung.output, rung.output
+    assert mail.received() == []
+
+
 def test_nothing_secret_is_seen_anywhere(team: House, mail: Sink, chat: Sink) -> None:
     team.variables["notify_smtp"] |= {"security": "starttls", "username": "upkeep", "password": PASSWORD}
     chat.misbehave("status 500")

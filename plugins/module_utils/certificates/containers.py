@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.certificate import Certificate
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.private_keys import PrivateKey
-from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.unreadable import RESTORE_HINT, Unreadable
+from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.unreadable import Unreadable
 
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,64})-----(.*?)(-----END \1-----|-----BEGIN |\Z)", re.DOTALL)
 _CERTIFICATES = (b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE")
@@ -19,6 +19,9 @@ _BEGIN = b"-----BEGIN CERTIFICATE-----"
 
 _JAVA_KEYSTORES = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")
 _JAVA_HINT = "Convert it: keytool -importkeystore -srckeystore FILE -destkeystore FILE.p12 -deststoretype PKCS12"
+_OTHER_FILE_HINT = (
+    "Correct the path if this was never a certificate; otherwise put the certificate there again: from the backup, or by renewing it."
+)
 
 
 @dataclass
@@ -55,7 +58,7 @@ def read_contents(data: bytes, passphrases: Sequence[str] = ()) -> Contents:
         raise Unreadable("is a Java keystore, which cannot be read here", _JAVA_HINT)
     if data[:1] == b"\x30":
         return _read_der(data, passphrases)
-    raise Unreadable("holds no certificate: it is neither PEM nor DER nor PKCS#12", RESTORE_HINT)
+    raise Unreadable("holds no certificate: it is neither PEM nor DER nor PKCS#12", _OTHER_FILE_HINT)
 
 
 def _read_pem(data: bytes) -> Contents:

@@ -26,6 +26,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.probes.streams impo
 
 _AUTHORITIES_HINT = "Install the package ca-certificates on this host, or give ca_file."
 _SSL_HINT = "Set ansible_python_interpreter to a Python with it, such as /usr/bin/python3."
+_HANDSHAKE_HINT = "Look at whether this port speaks TLS from the first byte; where TLS is started later, name the protocol in starttls."
 _SERVER_HINT = "Look at whether the server runs and can be reached from this host."
 
 
@@ -45,6 +46,10 @@ class Served:
     verified: bool | None = None
     reason: str = ""
     hint: str = ""
+
+
+class HandshakeFailed(Broken):
+    """The server answers, but not with TLS, or not with one that this host knows."""
 
 
 class Trust:
@@ -122,6 +127,8 @@ def ask_all(
 def _answer(endpoint: Endpoint, trust: Trust, timeout_seconds: float) -> Served | Unreadable:
     try:
         return ask(endpoint, trust, Deadline(timeout_seconds))
+    except HandshakeFailed as exc:
+        return Unreadable(str(exc), _HANDSHAKE_HINT)
     except Broken as exc:
         return Unreadable(str(exc), _SERVER_HINT)
     except Unchecked as exc:
@@ -154,7 +161,7 @@ def ask(endpoint: Endpoint, trust: Trust, deadline: Deadline) -> Served:
     try:
         served = _handshake(endpoint, trust.lenient(), deadline, _unverified)
     except ssl.SSLError as exc:
-        raise Broken(f"failed in the TLS handshake: {_tls_reason(exc)}") from exc
+        raise HandshakeFailed(f"failed in the TLS handshake: {_tls_reason(exc)}") from exc
     return Served(served.leaf, (), verified, reason, hint)
 
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK, WARNING, check_result
@@ -51,16 +51,28 @@ def channel_checks(
     return checks
 
 
-def rung_checks(delivery: Delivery) -> list[dict[str, Any]]:
-    """Return one check for each channel that was rung as a test."""
+def rung_checks(delivery: Delivery, routes: Collection[str]) -> list[dict[str, Any]]:
+    """Return one check for each channel that was rung as a test.
+
+    A channel that works and whom no run uses, perhaps because its audience is misspelled, says so: this is the only place
+    where somebody looks.
+
+    :param routes: the audiences that runs tell something.
+    """
     return [
         check_result(
             CHANNEL, attempt.channel.label, CRITICAL if attempt.reason else OK,
-            f"{attempt.channel.label} ({attempt.contact}) {f'failed: {attempt.reason}' if attempt.reason else 'took the test message'}.",
+            f"{attempt.channel.label} ({attempt.contact}) {f'failed: {attempt.reason}' if attempt.reason else 'took the test message'}."
+            + _unrouted(attempt, routes),
             hint="Mend it and ring again." if attempt.reason else None,
         )
         for attempt in delivery.attempts
     ]
+
+
+def _unrouted(attempt: Attempt, routes: Collection[str]) -> str:
+    deaf = [audience for audience in attempt.audiences if audience not in routes]
+    return f" Runs tell {_listed(deaf)} nothing: notify_routes knows only {_listed(sorted(routes)) if routes else 'nobody'}." if deaf else ""
 
 
 def state_check(path: str, status: str, summary: str) -> dict[str, Any]:

@@ -135,7 +135,7 @@ def ring_all(notifier: Notifier, *, run_id: str) -> Told:
 
         delivery = ring(channels(notifier.contacts), notifier.contacts, send)
         if notifier.write:
-            checks += rung_checks(delivery)
+            checks += rung_checks(delivery, notifier.routes)
             checks += _remember(notifier, state, _with_outcomes(notifier, state, delivery))
     return Told(delivery, checks, messages)
 

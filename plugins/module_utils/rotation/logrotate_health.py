@@ -153,7 +153,7 @@ def _check_life(found: Logrotate, options: dict[str, Any]) -> dict[str, Any]:
     if age is None:
         young = warning is None or found.installed_seconds < warning * 3600
         if starter and young:
-            return result(OK, f"logrotate has not run yet; {starter}, and it is here for {duration_text(found.installed_seconds)}.")
+            return result(OK, f"logrotate has not run yet; {starter}, and was installed {duration_text(found.installed_seconds)} ago.")
         return result(WARNING, f"logrotate has never run on this host; {starter or 'nothing starts it'}.")
     status = grade(age / 3600, warning, critical)
     summary = f"logrotate ran last {duration_text(age)} ago{limits if warning or critical else ''}; {starter or 'nothing starts it'}."

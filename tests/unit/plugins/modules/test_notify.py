@@ -138,6 +138,16 @@ def test_each_channel_is_rung_and_each_failure_is_named(office: Office) -> None:
     answer = office.call(mode="test")
     assert office.statuses(answer) == {"mail a@ops.example": "ok", "webhook chat": "critical"}
     assert "test of the notifications" in office.mail.mails()[0]["Subject"]
+    assert "nothing" not in answer["checks"][0]["summary"]
+
+
+@pytest.mark.parametrize(("routes", "known"), [({"operations": {}, "security": {}}, "operations and security"), ({}, "nobody")])
+def test_ringing_says_who_works_and_is_told_nothing_by_a_run(office: Office, routes: dict[str, Any], known: str) -> None:
+    misspelled = {"role": "admin", "audiences": ["operation"], "channels": [{"type": "mail", "address": "a@ops.example"}]}
+    answer = office.call(mode="test", contacts=[misspelled], routes=routes)
+    assert office.statuses(answer) == {"mail a@ops.example": "ok"}
+    said = f"took the test message. Runs tell operation nothing: notify_routes knows only {known}."
+    assert answer["checks"][0]["summary"].endswith(said)
 
 
 @pytest.mark.parametrize(

@@ -168,13 +168,16 @@ def test_a_server_that_misbehaves_ends_in_time(servers: TlsServers, authorities:
     answer = look(port, authorities, timeout_seconds=0.6)
     assert isinstance(answer, Unreadable), answer
     assert str(answer)
+    assert ("starttls" in answer.hint) is ("failed in the TLS handshake" in str(answer)), (str(answer), answer.hint)
+    assert behavior != "garbage" or "starttls" in answer.hint
     assert time.monotonic() - started < 5
     assert servers.connections[port] <= 2
 
 
 def test_nobody_there(authorities: str) -> None:
     answer = look(1, authorities)
-    assert "refused the connection" in str(answer)
+    assert isinstance(answer, Unreadable), answer
+    assert "refused the connection" in str(answer) and "whether the server runs" in answer.hint
 
 
 def test_many_at_once_keep_their_order(tmp_path: Path, servers: TlsServers, authorities: str) -> None:

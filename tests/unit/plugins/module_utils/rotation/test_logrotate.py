@@ -125,7 +125,7 @@ def alive(**changes: Any) -> Logrotate:
         ({"timer": "inactive", "cron": "/etc/cron.daily/logrotate"}, "warning", "nothing starts it"),
         ({"timer": None, "cron": "/etc/cron.daily/logrotate"}, "ok", "cron runs /etc/cron.daily/logrotate"),
         ({"state_age_seconds": None}, "warning", "has never run on this host; its timer is active"),
-        ({"state_age_seconds": None, "installed_seconds": HOUR}, "ok", "has not run yet; its timer is active"),
+        ({"state_age_seconds": None, "installed_seconds": HOUR}, "ok", "has not run yet; its timer is active, and was installed 1 hour ago."),
         ({"state_age_seconds": None, "installed_seconds": HOUR, "timer": "missing"}, "warning", "nothing starts it"),
     ],
 )
