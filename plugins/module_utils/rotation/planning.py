@@ -26,7 +26,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.names impo
     new_archive,
     read_name,
 )
-from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.rules import Group, surplus, why_not_due
+from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.rules import Group, newest_stamp, surplus, why_not_due
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.writers import Identity, identity_of
 
 _KINDS = (
@@ -138,7 +138,7 @@ def _plan(log: Found, folder: Folder, archives: list[Archive], now: datetime, ow
     )
     try:
         _look(plan, folder, archives)
-        if plan.missing:
+        if plan.missing and not plan.raw:
             return plan
         owner = plan.status.st_uid if plan.status else folder.owner
         folder.refuse_strangers(owner)
@@ -147,9 +147,10 @@ def _plan(log: Found, folder: Folder, archives: list[Archive], now: datetime, ow
     except Refused as exc:
         plan.refuse(str(exc))
         return plan
+    if plan.missing:  # archives of earlier runs are packed, in a folder that is safe
+        return plan
     size = plan.status.st_size if plan.status else 0
-    stamps = [archive.rotated for archive, _size in plan.finished]
-    plan.not_due = why_not_due(plan.group, size, max(stamps, default=None), now)
+    plan.not_due = why_not_due(plan.group, size, newest_stamp(plan.finished, now), now)
     if not plan.not_due:
         plan.archive = new_archive(plan.name, now, os.urandom(2))
     plan.removals = plan_removals(plan, now)

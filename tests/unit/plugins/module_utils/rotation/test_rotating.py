@@ -330,3 +330,24 @@ def test_another_run_on_the_host_is_named(logs: Path, rotate: Rotate, tmp_path: 
             rotate()
         assert rotate(check_mode=True)["changed"]
     assert rotate()["changed"]
+
+
+def test_after_a_clock_that_was_ahead_the_new_archive_stays(logs: Path, rotate: Rotate) -> None:
+    for now, line in ((NOW.replace(year=2031), "ahead\n"), (NOW, "right\n")):
+        (logs / "app.log").write_text(line, encoding="utf-8")
+        rotate(now=now, keep=1, compress="none")
+    assert [path.read_text(encoding="utf-8") for path in sorted(logs.glob("app.log-*"))] == ["right\n"]
+    (logs / "app.log").write_text("more\n", encoding="utf-8")
+    assert rotate(now=NOW, keep=1)["rotated"] == []
+
+
+def test_a_missing_log_excuses_no_unsafe_folder(logs: Path, rotate: Rotate) -> None:
+    archive = logs / "app.log-20261121T051023Z-1a2b3c4d"
+    archive.write_text("line\n", encoding="utf-8")
+    logs.chmod(0o777)
+    assert rotate(paths=[str(logs / "app.log")])["changed"] is False
+    assert [path.name for path in logs.iterdir()] == [archive.name]
+    logs.chmod(0o755)
+    result = rotate(paths=[str(logs / "app.log")])
+    assert (result["changed"], result["status"]) == (True, "unknown")
+    assert [path.name for path in logs.iterdir()] == [f"{archive.name}.gz"]
