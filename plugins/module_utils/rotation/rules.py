@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -119,6 +120,10 @@ def _reopen(place: str, given: Mapping[str, Any], method: str) -> Reopen:
     targets = [key for key in ("pid_file", "unit", "process") if said.get(key)]
     if ways == ["signal"] and len(targets) != 1:
         raise UpkeepError(f"{place}reopen: a signal needs exactly one of pid_file, unit, process to send it to")
+    try:
+        re.compile(said.get("process", ""))
+    except re.error as exc:
+        raise UpkeepError(f"{place}reopen.process is {said['process']!r}, which is no regular expression: {exc}") from None
     if ways != ["signal"] and targets:
         raise UpkeepError(f"{place}reopen.{targets[0]} is only for a signal; give reopen.signal as well")
     if method == "copytruncate" and ways not in ([], ["none"]):

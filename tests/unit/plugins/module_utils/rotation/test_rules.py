@@ -108,6 +108,7 @@ def test_a_group_overrides_what_the_module_sets() -> None:
         ({"reopen": {"signal": "USR1", "unit": "a", "process": "b"}}, "exactly one of pid_file, unit, process"),
         ({"reopen": {"signal": "USR1", "unit": "a", "pm2": True}}, "give exactly one of signal, pm2, command, none"),
         ({"reopen": {"unit": "a"}}, "give exactly one of signal, pm2, command, none"),
+        ({"reopen": {"signal": "USR1", "process": "a("}}, "reopen.process is 'a(', which is no regular expression"),
         ({"reopen": {"pm2": True, "unit": "a"}}, "reopen.unit is only for a signal"),
         ({"method": "copytruncate", "reopen": {"pm2": True}}, "with copytruncate the writer keeps its file"),
     ],
