@@ -118,9 +118,14 @@ def plan_logs(groups: Sequence[Group], now: datetime, own_uid: int) -> tuple[lis
     by_folder: dict[str, list[Found]] = {}
     for log in found:
         by_folder.setdefault(log.folder, []).append(log)
+    entered: set[tuple[Identity, str]] = set()
     for path, logs in by_folder.items():
         try:
             with open_folder(path) as folder:
+                # A folder may be named in two ways, through a link of root; the first group has the log then, too.
+                place = identity_of(folder.status)
+                logs = [log for log in logs if (place, log.name) not in entered]
+                entered |= {(place, log.name) for log in logs}
                 names = archives_by_log(os.listdir(folder.descriptor))
                 plans += [_plan(log, folder, names.get(log.name, []), now, own_uid) for log in logs]
         except (Refused, OSError) as exc:

@@ -351,3 +351,14 @@ def test_a_missing_log_excuses_no_unsafe_folder(logs: Path, rotate: Rotate) -> N
     result = rotate(paths=[str(logs / "app.log")])
     assert (result["changed"], result["status"]) == (True, "unknown")
     assert [path.name for path in logs.iterdir()] == [f"{archive.name}.gz"]
+
+
+def test_a_log_that_is_named_in_two_ways_is_one_log(logs: Path, rotate: Rotate) -> None:
+    other = logs.with_name("other")
+    other.symlink_to(logs)
+    os.lchown(other, 0, 0)
+    (logs / "app.log").write_text("line\n", encoding="utf-8")
+    (logs / "app.log-20261101T000000Z-00000000").write_text("older\n", encoding="utf-8")
+    answer = rotate(groups=[{"paths": [str(place / "app.log")]} for place in (logs, other)], paths=[])
+    assert (only_check(answer)["subject"], answer["status"]) == (str(logs / "app.log"), "ok")
+    assert len(list(logs.glob("app.log-*.gz"))) == 2
