@@ -69,7 +69,7 @@ def pack(folder: int, raw: str, compress: str, pool: Executor | None = None) -> 
                 _zstd(folder, raw, draft, status.st_size)
                 flags = os.O_RDWR  # zstd made it
             with opened(draft, flags | os.O_NOFOLLOW | os.O_CLOEXEC, folder) as target:
-                size = _gzip(source, target, pool) if compress == "gzip" else status.st_size
+                size = _gzip(source, target, status.st_size, pool) if compress == "gzip" else status.st_size
                 like(target, source, status)
         return draft, size
     except OSError as exc:
@@ -125,12 +125,15 @@ def like(target: int, source: int, status: os.stat_result) -> None:
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-def _gzip(source: int, target: int, pool: Executor | None) -> int:
-    """Pack piece by piece, in order; read back what was written."""
+def _gzip(source: int, target: int, length: int, pool: Executor | None) -> int:
+    """Pack piece by piece, in order; read back what was written.
+
+    :param length: of the archive; one that grows meanwhile is not followed for ever.
+    """
     size = written = checksum = 0
     waiting: deque[Future[bytes]] = deque()
     while True:
-        piece = _read_piece(source)
+        piece = _read_piece(source) if size <= length else b""
         if pool is not None and piece:
             waiting.append(pool.submit(pack_piece, piece))
         size += len(piece)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import bytes_text
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.finding import Found, find_logs
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.folders import (
     Folder,
@@ -28,6 +29,9 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.names impo
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.rules import Group, newest_stamp, surplus, why_not_due
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.writers import Identity, identity_of
+
+#: A file can be exbibytes long and hold nothing: to read it would take years, and a copy would fill the disk.
+MAX_HOLE_BYTES = 16 * 1024 * 1024 * 1024
 
 _KINDS = (
     (stat.S_ISLNK, "it is a link"),
@@ -210,6 +214,9 @@ def _refuse_kind(plan: LogPlan, folder: Folder) -> None:
     twins = sum(_is_same(draft, status, folder) for draft in plan.drafts if draft.draft == FRESH)
     if status.st_nlink - twins != 1:
         raise Refused(f"it has {status.st_nlink} names (hard links), which are not all known")
+    holes = status.st_size - status.st_blocks * 512
+    if holes > MAX_HOLE_BYTES:
+        raise Refused(f"it is {bytes_text(status.st_size)} long, of which {bytes_text(holes)} were never written (holes)")
     if read_name(plan.name) is not None:
         raise Refused("its name is that of an archive")
     if is_too_long(plan.name):

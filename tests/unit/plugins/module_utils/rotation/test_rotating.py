@@ -362,3 +362,31 @@ def test_a_log_that_is_named_in_two_ways_is_one_log(logs: Path, rotate: Rotate) 
     answer = rotate(groups=[{"paths": [str(place / "app.log")]} for place in (logs, other)], paths=[])
     assert (only_check(answer)["subject"], answer["status"]) == (str(logs / "app.log"), "ok")
     assert len(list(logs.glob("app.log-*.gz"))) == 2
+
+
+@pytest.mark.parametrize("method", ["rename", "copytruncate"])
+def test_a_log_that_is_nearly_all_holes_is_left_alone(logs: Path, rotate: Rotate, method: str) -> None:
+    with (logs / "app.log").open("w", encoding="utf-8") as log:
+        log.write("line\n")
+        log.truncate(2**40)
+    row = only_check(rotate(method=method))
+    assert row["status"] == "warning" and "were never written (holes)" in row["summary"], row
+    assert names(logs) == ["app.log"]
+
+
+def test_an_archive_that_grows_is_not_followed_for_ever(logs: Path, rotate: Rotate, monkeypatch: pytest.MonkeyPatch) -> None:
+    (logs / "app.log").write_bytes(b"line\n")
+    read, pieces = packing._read_piece, iter(range(10))
+
+    def grows(source: int) -> bytes:
+        assert next(pieces, None) is not None, "it reads on and on"
+        piece = read(source)
+        with next(logs.glob("app.log-*[0-9a-f]")).open("ab") as late:
+            late.write(b"late\n" * 400_000)
+        return piece
+
+    monkeypatch.setattr(packing, "PIECE_BYTES", 1_000_000)
+    monkeypatch.setattr(packing, "_read_piece", grows)
+    answer = rotate()
+    assert "was written to while it was packed" in only_check(answer)["summary"]
+    assert not list(logs.glob("*.gz*"))
