@@ -184,16 +184,17 @@ def _is_gone(key: Key, entry: Known, row: Row | None, record: Mapping[str, Any])
     """Tell whether a problem was looked for and is no more.
 
     When the record says nothing of it, only a playbook that saw it can know: the quick look of ``health_check`` looks at
-    less than ``daily``. Its role must have run on that host, and whole.
+    less than ``daily``. Its role must have run on that host, and whole: another role that finds the same thing good enough
+    may have other thresholds.
     """
-    if row is not None:
+    if row is not None and (row.status != OK or row.role == entry.role):
         return row.status == OK
     if record["playbook"] not in entry.playbooks:
         return False
     role = record["hosts"].get(key[0], {"roles": {}})["roles"].get(entry.role)
     if role is None:
         # The run itself leaves no entry when it has nothing to say about itself.
-        return entry.role in (REPORT_ROLE, NOTIFY_ROLE)
+        return row is not None or entry.role in (REPORT_ROLE, NOTIFY_ROLE)
     return role["status"] != NOT_RUN and not role["reason"]
 
 

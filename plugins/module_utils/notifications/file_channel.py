@@ -39,6 +39,8 @@ def append_line(path: Path, line: bytes) -> None:
     except OSError as exc:
         reason = "it is a symbolic link" if exc.errno == errno.ELOOP else exc.strerror
         raise ChannelFailed(f"it cannot be opened: {reason}") from None
+    except ValueError:
+        raise ChannelFailed("its path holds a NUL or a character that this system cannot write") from None
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:

@@ -162,7 +162,9 @@ def _read(entry: Any, index: int) -> Silence:
     if begins is not None and begins >= until:
         raise ValueError("its from is not before its until")
     hosts = entry.get("hosts")
-    hosts = [hosts] if isinstance(hosts, str) else hosts or []
+    hosts = [hosts] if isinstance(hosts, str) else [] if hosts is None else hosts
+    if hosts == [] and entry.get("hosts") is not None:
+        raise ValueError("its hosts are an empty list, which is no host; leave hosts out to mean every host")
     if not isinstance(hosts, list) or not all(isinstance(host, str) and host for host in hosts):
         raise ValueError("its hosts must be a list of names")
     return Silence(

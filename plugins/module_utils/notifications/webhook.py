@@ -28,8 +28,8 @@ MAX_BODY_BYTES = 64 * 1024
 MAX_TEXT = 3800
 _KEYS = ("url", "headers", "ca_file", "validate_certs")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-#: A name after an @ that is no part of an address calls people.
-_MENTION = re.compile(r"(?<![\w.])@(?=\w)")
+#: A name after an @ that is no part of an address calls people; Mattermost takes .@here and _@here for a call, too.
+_MENTION = re.compile(r"(?<![^\W_])@(?=\w)")
 #: Shorter parts of a URL are ordinary words.
 _SHORTEST_SECRET = 6
 

@@ -13,7 +13,7 @@ import os
 import stat
 import zlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 
@@ -69,7 +69,7 @@ def pack(folder: int, raw: str, compress: str, pool: Executor | None = None) -> 
                 _zstd(folder, raw, draft, status.st_size)
                 flags = os.O_RDWR  # zstd made it
             with opened(draft, flags | os.O_NOFOLLOW | os.O_CLOEXEC, folder) as target:
-                size = _gzip(source, target, pool) if compress == "gzip" else status.st_size
+                size = _gzip(source, target, status.st_size, pool) if compress == "gzip" else status.st_size
                 like(target, source, status)
         return draft, size
     except OSError as exc:
@@ -125,19 +125,29 @@ def like(target: int, source: int, status: os.stat_result) -> None:
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-def _gzip(source: int, target: int, pool: Executor | None) -> int:
-    """Pack piece by piece, in order; read back what was written. Return how many bytes were packed."""
+def _gzip(source: int, target: int, length: int, pool: Executor | None) -> int:
+    """Pack piece by piece, in order; read back what was written. Return how many bytes were packed.
+
+    :param length: of the archive; one that grows meanwhile is not followed for ever.
+    """
     size = written = checksum = 0
-    for length, member in _packed_pieces(source, pool):
+    for packed, member in _packed_pieces(_pieces(source, length), pool):
         write_all(target, member)
-        size, written, checksum = size + length, written + len(member), zlib.crc32(member, checksum)
+        size, written, checksum = size + packed, written + len(member), zlib.crc32(member, checksum)
     _read_back(target, written, checksum)
     return size
 
 
-def _packed_pieces(source: int, pool: Executor | None) -> Iterator[tuple[int, bytes]]:
-    """Yield how long each piece of a file is, and the piece packed; with a pool several are packed at the same time."""
-    pieces = iter(lambda: _read_piece(source), b"")
+def _pieces(source: int, length: int) -> Iterator[bytes]:
+    """Yield the pieces of a file, up to the one that reaches beyond ``length``."""
+    size = 0
+    while size <= length and (piece := _read_piece(source)):
+        size += len(piece)
+        yield piece
+
+
+def _packed_pieces(pieces: Iterable[bytes], pool: Executor | None) -> Iterator[tuple[int, bytes]]:
+    """Yield how long each piece is, and the piece packed; with a pool several are packed at the same time."""
     if pool is None:
         for piece in pieces:
             yield len(piece), pack_piece(piece)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import bytes_text
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.finding import Found, find_logs
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.folders import (
     Folder,
@@ -26,8 +27,11 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.names impo
     new_archive,
     read_name,
 )
-from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.rules import Group, surplus, why_not_due
+from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.rules import Group, newest_stamp, surplus, why_not_due
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.writers import Identity, identity_of
+
+#: A file can be exbibytes long and hold nothing: to read it would take years, and a copy would fill the disk.
+MAX_HOLE_BYTES = 16 * 1024 * 1024 * 1024
 
 _KINDS = (
     (stat.S_ISLNK, "it is a link"),
@@ -113,9 +117,14 @@ def plan_logs(groups: Sequence[Group], now: datetime, own_uid: int) -> tuple[lis
     by_folder: dict[str, list[Found]] = {}
     for log in found:
         by_folder.setdefault(log.folder, []).append(log)
+    entered: set[tuple[Identity, str]] = set()
     for path, logs in by_folder.items():
         try:
             with open_folder(path) as folder:
+                # A folder may be named in two ways, through a link of root; the first group has the log then, too.
+                place = identity_of(folder.status)
+                logs = [log for log in logs if (place, log.name) not in entered]
+                entered |= {(place, log.name) for log in logs}
                 names = archives_by_log(os.listdir(folder.descriptor))
                 plans += [_plan(log, folder, names.get(log.name, []), now, own_uid) for log in logs]
         except (Refused, OSError) as exc:
@@ -133,7 +142,7 @@ def _plan(log: Found, folder: Folder, archives: list[Archive], now: datetime, ow
     )
     try:
         _look(plan, folder, archives)
-        if plan.missing:
+        if plan.missing and not plan.raw:
             return plan
         owner = plan.status.st_uid if plan.status else folder.owner
         folder.refuse_strangers(owner)
@@ -142,9 +151,10 @@ def _plan(log: Found, folder: Folder, archives: list[Archive], now: datetime, ow
     except Refused as exc:
         plan.refuse(str(exc))
         return plan
+    if plan.missing:  # archives of earlier runs are packed, in a folder that is safe
+        return plan
     size = plan.status.st_size if plan.status else 0
-    stamps = [archive.rotated for archive, _size in plan.finished]
-    plan.not_due = why_not_due(plan.group, size, max(stamps, default=None), now)
+    plan.not_due = why_not_due(plan.group, size, newest_stamp(plan.finished, now), now)
     if not plan.not_due:
         plan.archive = new_archive(plan.name, now, os.urandom(2))
     plan.removals = plan_removals(plan, now)
@@ -199,6 +209,9 @@ def _refuse_kind(plan: LogPlan, folder: Folder) -> None:
     twins = sum(_is_same(draft, status, folder) for draft in plan.drafts if draft.draft == FRESH)
     if status.st_nlink - twins != 1:
         raise Refused(f"it has {status.st_nlink} names (hard links), which are not all known")
+    holes = status.st_size - status.st_blocks * 512
+    if holes > MAX_HOLE_BYTES:
+        raise Refused(f"it is {bytes_text(status.st_size)} long, of which {bytes_text(holes)} were never written (holes)")
     if read_name(plan.name) is not None:
         raise Refused("its name is that of an archive")
     if is_too_long(plan.name):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -115,6 +116,10 @@ def _reopen(place: str, given: Mapping[str, Any], method: str) -> Reopen:
     targets = [key for key in ("pid_file", "unit", "process") if said.get(key)]
     if ways == ["signal"] and len(targets) != 1:
         raise UpkeepError(f"{place}reopen: a signal needs exactly one of pid_file, unit, process to send it to")
+    try:
+        re.compile(said.get("process", ""))
+    except re.error as exc:
+        raise UpkeepError(f"{place}reopen.process is {said['process']!r}, which is no regular expression: {exc}") from None
     if ways != ["signal"] and targets:
         raise UpkeepError(f"{place}reopen.{targets[0]} is only for a signal; give reopen.signal as well")
     if method == "copytruncate" and ways not in ([], ["none"]):
@@ -135,7 +140,7 @@ def why_not_due(group: Group, size: int, newest: datetime | None, now: datetime)
         return "is empty" if size == 0 else f"holds {size} bytes, fewer than the {group.min_bytes} that make it due"
     if group.max_bytes and size > group.max_bytes:
         return ""
-    if newest is None or newest > now + CLOCK_SLACK:
+    if newest is None or _of_the_future(newest, now):
         return ""
     hours = max(0.0, (now - newest).total_seconds() / 3600)
     if hours >= group.min_age_hours:
@@ -143,14 +148,28 @@ def why_not_due(group: Group, size: int, newest: datetime | None, now: datetime)
     return f"was rotated {duration_text(hours * 3600)} ago and is due {group.min_age_hours:g} hours after that"
 
 
+def newest_stamp(archives: Sequence[tuple[Archive, int]], now: datetime) -> datetime | None:
+    """Return when the newest archive was made; those of the future say nothing, or a log would be due in every run."""
+    stamps = [archive.rotated for archive, _size in archives]
+    return max((stamp for stamp in stamps if not _of_the_future(stamp, now)), default=None)
+
+
+def _of_the_future(stamp: datetime, now: datetime) -> bool:
+    return stamp > now + CLOCK_SLACK
+
+
 def surplus(
     group: Group, archives: Sequence[tuple[Archive, int]], now: datetime
 ) -> list[tuple[Archive, int, str]]:
     """Return the archives of one log that go, with their bytes and the reason; the newest one always stays.
 
+    Archives of the future were made before the clock was put right, so they are older than all others.
+
     :param archives: finished archives with their bytes.
     """
-    newest_first = sorted(archives, key=lambda item: (item[0].stamp, item[0].name), reverse=True)
+    newest_first = sorted(
+        archives, key=lambda item: (not _of_the_future(item[0].rotated, now), item[0].stamp, item[0].name), reverse=True
+    )
     gone, total = [], 0
     for position, (archive, size) in enumerate(newest_first):
         total += size

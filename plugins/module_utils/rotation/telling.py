@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import stat
+import time
 from dataclasses import dataclass, field
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.commands import run_command
@@ -20,6 +21,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.writers im
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 _MAX_PID_FILE_BYTES = 64
+_PID_FILE_SLACK_SECONDS = 60
 
 
 class Untold(Exception):
@@ -55,6 +57,8 @@ def find_addressee(reopen: Reopen, writers: set[int], *, written: bool) -> Addre
         return Addressee(reopen)
     if reopen.pid_file:
         pids = _from_pid_file(reopen.pid_file)
+        if not writers.issuperset(pids):
+            _refuse_younger(pids[0], reopen.pid_file)
     elif reopen.unit:
         pids = _of_unit(reopen.unit, writers)
     else:
@@ -120,6 +124,22 @@ def _from_pid_file(path: str) -> list[int]:
     if others_write or (status.st_uid != 0 and _owner_of(pid) != status.st_uid):
         raise Untold(f"the pid file {plain(path, 150)} may be written by others than root and names a process that is not theirs")
     return [pid]
+
+
+def _refuse_younger(pid: int, path: str) -> None:
+    """Raise when a process began after its pid file was written: it got the number of one that ended without removing it.
+
+    A process that writes to the logs is not asked: a clock that was put forward makes every process look younger.
+    """
+    try:
+        with open(f"{PROC}/{pid}/stat", "rb") as stream:
+            began = int(stream.read().rpartition(b")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - began
+        written = time.time() - os.stat(path, follow_symlinks=False).st_mtime
+    except (OSError, ValueError, IndexError):
+        raise Untold(f"it cannot be seen when process {pid} began") from None
+    if age + _PID_FILE_SLACK_SECONDS < written:
+        raise Untold(f"the pid file {plain(path, 150)} is older than process {pid}, which has got that number since")
 
 
 def _of_unit(unit: str, writers: set[int]) -> list[int]:

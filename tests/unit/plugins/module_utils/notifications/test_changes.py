@@ -94,6 +94,25 @@ def test_what_operations_hear(runs: list[tuple[float, dict[str, Any]]], heard: l
     assert said == heard
 
 
+def test_a_role_with_other_thresholds_does_not_say_that_it_is_over() -> None:
+    team = Team()
+    full, room = row("warning", "/srv", "disk.space"), row("ok", "/srv", "disk.space")
+    assert team.hear(record(full, role="logs", resources=[room])) == {"operations": ["new /srv"]}
+    for run in (
+        record(room, role="resources", playbook="health_check"),
+        record(room, role="resources", logs=None),
+        record(full, role="logs", resources=[room]),
+    ):
+        assert team.hear(run, hours=1) == {}
+    assert team.hear(record(room, role="resources", logs=[room]), hours=2) == {"operations": ["recovered /srv"]}
+
+
+def test_a_check_that_moved_to_another_role_ends_there() -> None:
+    team = Team()
+    team.hear(record(BAD, role="old"))
+    assert team.hear(record(OK, role="new")) == {"operations": ["recovered api"]}
+
+
 def test_after_the_end_nothing_is_remembered() -> None:
     team = Team()
     team.hear(record(WORST))

@@ -52,3 +52,8 @@ def test_what_is_no_plain_file_is_refused(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_no_half_line() -> None:
     with pytest.raises(ChannelFailed, match="no plain file|cannot be"):
         append_line(Path("/dev/full"), b"x\n")
+
+
+def test_a_path_that_is_none_fails_this_channel_only(tmp_path: Path) -> None:
+    with pytest.raises(ChannelFailed, match="NUL"):
+        append_line(tmp_path / "a\0b", b"x\n")

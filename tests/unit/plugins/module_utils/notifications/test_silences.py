@@ -104,6 +104,8 @@ def test_an_expired_one_silences_nothing_and_warns() -> None:
         ([{**GOOD, "from": "2026-11-24T06:00:00Z"}], "from is not before its until"),
         ([{**GOOD, "untill": "x"}], "untill is no key"),
         ([{**GOOD, "hosts": {"web": 1}}], "hosts must be a list"),
+        ([{**GOOD, "hosts": []}], "hosts are an empty list"),
+        ([{**GOOD, "hosts": ""}], "hosts must be a list"),
         ([{**GOOD, "check": ["a"]}], "check must be a text"),
         (["deploy"], "must be a mapping"),
         ({"deploy": GOOD}, "must be a list"),

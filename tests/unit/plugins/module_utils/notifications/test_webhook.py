@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.delivery import ChannelFailed
-from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.webhook import Webhook, post, read_webhooks
+from ansible_collections.upkeep.runbook.plugins.module_utils.notifications.webhook import Webhook, escape, post, read_webhooks
 from ansible_collections.upkeep.runbook.plugins.module_utils.probes.deadline import Deadline
 from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.notifications.sinks import (
     CERTIFICATES,
@@ -107,6 +107,17 @@ def test_a_wrong_entry_is_named_without_its_secrets(written: str, says: str) -> 
     with pytest.raises(UpkeepError, match=says) as caught:
         read_webhooks(written)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("@here", "@|here"), ("(@here)", "(@|here)"), ("-@all", "-@|all"), (".@here", ".@|here"), ("x.@here", "x.@|here"),
+        ("_@channel_", "_@|channel_"), ("ops@example.com", "ops@example.com"), ("a @ b", "a @ b"),
+    ],
+)
+def test_nobody_is_called_by_what_a_host_wrote(text: str, shown: str) -> None:
+    assert escape(text).replace("\u200b", "|") == shown
 
 
 @pytest.mark.parametrize("written", [None, "", "{}"])

@@ -330,3 +330,63 @@ def test_another_run_on_the_host_is_named(logs: Path, rotate: Rotate, tmp_path: 
             rotate()
         assert rotate(check_mode=True)["changed"]
     assert rotate()["changed"]
+
+
+def test_after_a_clock_that_was_ahead_the_new_archive_stays(logs: Path, rotate: Rotate) -> None:
+    for now, line in ((NOW.replace(year=2031), "ahead\n"), (NOW, "right\n")):
+        (logs / "app.log").write_text(line, encoding="utf-8")
+        rotate(now=now, keep=1, compress="none")
+    assert [path.read_text(encoding="utf-8") for path in sorted(logs.glob("app.log-*"))] == ["right\n"]
+    (logs / "app.log").write_text("more\n", encoding="utf-8")
+    assert rotate(now=NOW, keep=1)["rotated"] == []
+
+
+def test_a_missing_log_excuses_no_unsafe_folder(logs: Path, rotate: Rotate) -> None:
+    archive = logs / "app.log-20261121T051023Z-1a2b3c4d"
+    archive.write_text("line\n", encoding="utf-8")
+    logs.chmod(0o777)
+    assert rotate(paths=[str(logs / "app.log")])["changed"] is False
+    assert [path.name for path in logs.iterdir()] == [archive.name]
+    logs.chmod(0o755)
+    result = rotate(paths=[str(logs / "app.log")])
+    assert (result["changed"], result["status"]) == (True, "unknown")
+    assert [path.name for path in logs.iterdir()] == [f"{archive.name}.gz"]
+
+
+def test_a_log_that_is_named_in_two_ways_is_one_log(logs: Path, rotate: Rotate) -> None:
+    other = logs.with_name("other")
+    other.symlink_to(logs)
+    os.lchown(other, 0, 0)
+    (logs / "app.log").write_text("line\n", encoding="utf-8")
+    (logs / "app.log-20261101T000000Z-00000000").write_text("older\n", encoding="utf-8")
+    answer = rotate(groups=[{"paths": [str(place / "app.log")]} for place in (logs, other)], paths=[])
+    assert (only_check(answer)["subject"], answer["status"]) == (str(logs / "app.log"), "ok")
+    assert len(list(logs.glob("app.log-*.gz"))) == 2
+
+
+@pytest.mark.parametrize("method", ["rename", "copytruncate"])
+def test_a_log_that_is_nearly_all_holes_is_left_alone(logs: Path, rotate: Rotate, method: str) -> None:
+    with (logs / "app.log").open("w", encoding="utf-8") as log:
+        log.write("line\n")
+        log.truncate(2**40)
+    row = only_check(rotate(method=method))
+    assert row["status"] == "warning" and "were never written (holes)" in row["summary"], row
+    assert names(logs) == ["app.log"]
+
+
+def test_an_archive_that_grows_is_not_followed_for_ever(logs: Path, rotate: Rotate, monkeypatch: pytest.MonkeyPatch) -> None:
+    (logs / "app.log").write_bytes(b"line\n")
+    read, pieces = packing._read_piece, iter(range(10))
+
+    def grows(source: int) -> bytes:
+        assert next(pieces, None) is not None, "it reads on and on"
+        piece = read(source)
+        with next(logs.glob("app.log-*[0-9a-f]")).open("ab") as late:
+            late.write(b"late\n" * 400_000)
+        return piece
+
+    monkeypatch.setattr(packing, "PIECE_BYTES", 1_000_000)
+    monkeypatch.setattr(packing, "_read_piece", grows)
+    answer = rotate()
+    assert "was written to while it was packed" in only_check(answer)["summary"]
+    assert not list(logs.glob("*.gz*"))

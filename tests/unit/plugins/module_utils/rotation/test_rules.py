@@ -12,6 +12,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.rotation import rul
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.names import Archive, new_archive
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.rules import (
     Group,
+    newest_stamp,
     read_groups,
     surplus,
     why_not_due,
@@ -47,6 +48,12 @@ def test_when_a_log_is_due(options: dict[str, Any], size: int, hours: float | No
     assert (why_not_due(group(**options), size, newest, NOW) == "") is due
 
 
+def test_archives_of_the_future_do_not_make_a_log_due_in_every_run() -> None:
+    made = days_old(-400, 0, 3)
+    assert newest_stamp(made, NOW) == NOW
+    assert newest_stamp(made[:1], NOW) is None
+
+
 def days_old(*days: float) -> list[tuple[Archive, int]]:
     return [(new_archive("app.log", NOW - timedelta(days=day), b"\0\0"), 100) for day in days]
 
@@ -62,6 +69,10 @@ def days_old(*days: float) -> list[tuple[Archive, int]]:
         ({"max_total_bytes": 1}, (1, 2), [2]),
         ({"keep": 3, "max_age_days": 1.5}, (1, 2, 3, 4), [2, 3, 4]),
         ({"keep": 1}, (), []),
+        # A clock that was ahead: its archives were made before those of today.
+        ({"keep": 1}, (-400, 0), [-400]),
+        ({"keep": 2}, (-400, -390, 0, 1), [-400, -390]),
+        ({"max_total_bytes": 150}, (-400, 0), [-400]),
     ],
 )
 def test_which_archives_go(options: dict[str, Any], days: tuple[float, ...], gone: list[float]) -> None:
@@ -97,6 +108,7 @@ def test_a_group_overrides_what_the_module_sets() -> None:
         ({"reopen": {"signal": "USR1", "unit": "a", "process": "b"}}, "exactly one of pid_file, unit, process"),
         ({"reopen": {"signal": "USR1", "unit": "a", "pm2": True}}, "give exactly one of signal, pm2, command, none"),
         ({"reopen": {"unit": "a"}}, "give exactly one of signal, pm2, command, none"),
+        ({"reopen": {"signal": "USR1", "process": "a("}}, "reopen.process is 'a(', which is no regular expression"),
         ({"reopen": {"pm2": True, "unit": "a"}}, "reopen.unit is only for a signal"),
         ({"method": "copytruncate", "reopen": {"pm2": True}}, "with copytruncate the writer keeps its file"),
     ],

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -134,6 +135,20 @@ def test_a_pid_file_of_a_user_names_only_processes_of_that_user(logs: Path, star
     pid_file.symlink_to("/proc/1/stat")
     with pytest.raises(Untold, match="cannot be read"):
         find_addressee(reopen, set(), written=False)
+
+
+def test_a_process_that_got_the_number_of_another_one_gets_no_signal(logs: Path, start: Start) -> None:
+    process = start("handles")
+    pid_file = logs / "pid"
+    pid_file.write_text(str(process.pid))
+    reopen = Reopen("signal", "USR1", pid_file=str(pid_file))
+    find_addressee(reopen, set(), written=True).close()
+    before = time.time() - 3600
+    os.utime(pid_file, (before, before))
+    with pytest.raises(Untold, match=f"is older than process {process.pid}"):
+        find_addressee(reopen, set(), written=True)
+    # Who writes to the log is meant, whatever the clock did.
+    find_addressee(reopen, {process.pid}, written=True).close()
 
 
 def test_a_pipe_for_a_pid_file_holds_nobody_up(logs: Path) -> None:
