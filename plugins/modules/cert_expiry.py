@@ -210,7 +210,7 @@ certificates:
       description: Hexadecimal digits.
       type: str
     sans:
-      description: The names and addresses that it is for.
+      description: The names and addresses that it is for; at most 1000.
       type: list
       elements: str
     not_before:
