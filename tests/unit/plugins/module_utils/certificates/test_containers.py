@@ -136,8 +136,9 @@ def test_a_key_that_would_cost_hours_is_not_opened() -> None:
     assert der.count(old) == 1
     # As many bytes as before: the length of the key behind it goes.
     wrapped = der.replace(b"\x04\x08", b"\x04\x06", 1).replace(old, b"\x02\x04\x7f\xff\xff\xff")
-    for data in (wrapped, b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n" + binascii.b2a_base64(wrapped) + b"-----END ENCRYPTED PRIVATE KEY-----"):
-        key = PrivateKey(pem=data) if data.startswith(b"-") else PrivateKey(der=data)
+    label = b"ENCRYPTED PRIVATE KEY-----"
+    text = b"-----BEGIN " + label + b"\n" + binascii.b2a_base64(wrapped) + b"-----END " + label
+    for key in (PrivateKey(der=wrapped), PrivateKey(pem=text)):
         with pytest.raises(Unreadable, match="2147483647 rounds"):
             key.public_key_der(("x",))
         with pytest.raises(Unreadable):  # nobody tries without a passphrase
