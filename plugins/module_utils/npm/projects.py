@@ -129,7 +129,7 @@ def lockfile_version(lock: Mapping[str, Any], name: str) -> int:
     key = "dependencies" if version == 1 else "packages"
     if not isinstance(lock.get(key, {} if version == 1 else None), dict):
         raise Unaudited(f"{name} has no {key}, which version {version} has", hint=_LOCK_HINT, manager="npm")
-    return version
+    return int(version)
 
 
 def locked_packages(lock: Mapping[str, Any], version: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
