@@ -28,6 +28,7 @@ options:
   paths:
     description:
       - Absolute paths of files, folders, or wildcards (C(*), C(?), C([…]), and C(**) for any number of folders).
+      - Links to folders below a folder or C(**) are not followed; name such a folder itself.
       - A file may be PEM, with any number of certificates, DER or PKCS#12. Its content decides, not its name. At most 8
         MiB are read.
       - In a folder and those below it the files are looked at whose names end like those of certificates (C(.pem),
@@ -210,7 +211,7 @@ certificates:
       description: Hexadecimal digits.
       type: str
     sans:
-      description: The names and addresses that it is for.
+      description: The names and addresses that it is for; at most 1000.
       type: list
       elements: str
     not_before:

@@ -192,7 +192,7 @@ projects:
       description: How many packages of a registry the lockfile names, without those of O(omit); null when unknown.
       type: int
     not_locked:
-      description: Packages that C(package.json) wants and the lockfile lacks. They were not audited.
+      description: Packages that C(package.json) wants and the lockfile lacks, or has without a version. They were not audited.
       type: list
       elements: str
     attempts:

@@ -129,9 +129,9 @@ class _Reading:
                 self._tar(inside, prefix, depth)
                 return
             _check_promise(name, kind)
-            for _chunk in inside:
-                pass
-            self._contents.members += not depth
+            # A dump that failed in front of its pipe leaves a whole stream of nothing.
+            if sum(map(len, inside)):
+                self._contents.members += not depth
 
     def _unpacked(self, source: Iterable[bytes], kind: str, depth: int) -> Generator[bytes, None, None]:
         def unprotected() -> None:

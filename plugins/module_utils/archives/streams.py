@@ -15,6 +15,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems i
 
 CHUNK_BYTES = 256 * 1024
 _CHUNKS_AHEAD = 4
+#: No file is this long, and pread() takes no larger number.
+_FURTHEST = 2**62
 
 
 def file_chunks(descriptor: int, budget: Budget) -> Iterator[bytes]:
@@ -34,6 +36,8 @@ def read_at(descriptor: int, offset: int, count: int) -> bytes:
 
     :raises Unread: when the file cannot be read, as on a failing disk.
     """
+    if offset >= _FURTHEST:
+        return b""  # a directory of a zip archive may say so
     try:
         return os.pread(descriptor, count, offset)
     except OSError as error:

@@ -112,7 +112,7 @@ class TarReader:
     def _read_sparse_map(self, block: bytes, stored: int) -> None:
         """Check the map of a sparse file: no checksum covers the blocks that continue it."""
         offset = self._reader.position - BLOCK
-        end = held = 0
+        end = held = size = 0
         fits = True
         area, count, more = block[386:482], 4, block[482]
         while True:
@@ -126,7 +126,11 @@ class TarReader:
                 break
             area, count = self._block(), 21
             more = area[504]
-        if not fits or held != stored or end > headers.number(block[483:495]):
+        try:
+            size = headers.number(block[483:495])
+        except ValueError:
+            fits = False
+        if not fits or held != stored or end > size:
             raise Damaged(f"is damaged: the sparse file at byte {offset} has a map that does not fit", offset=offset)
 
     def _block(self) -> bytes:

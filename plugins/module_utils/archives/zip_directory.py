@@ -127,7 +127,8 @@ def entries(descriptor: int, directory: Directory) -> Iterator[Entry]:
             raise _wrong(at)
         _magic, made, needed, flags, method, clock, day, crc, packed, size, *rest = fields
         names, extras, comments, disk, _internal, attributes, offset = rest
-        variable = window[at - base + _ENTRY.size :][: names + extras + comments]
+        begin = at - base + _ENTRY.size
+        variable = window[begin : begin + names + extras + comments]
         if len(variable) < names + extras + comments:
             raise _wrong(at)
         size, packed, offset, disk = large_fields(variable[names : names + extras], (size, packed, offset, disk), at)

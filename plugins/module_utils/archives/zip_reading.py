@@ -45,6 +45,7 @@ def read_zip(
     directory = find_directory(descriptor)
     areas = _Areas(directory)
     for entry in entries(descriptor, directory):
+        budget.check_time()  # a member that is not there unpacks nothing
         try:
             areas.add(entry.offset, _read_member(descriptor, budget, directory, entry, visit))
         except (Damaged, Unread) as problem:

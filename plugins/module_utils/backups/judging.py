@@ -179,6 +179,9 @@ def _readable_text(group: Group, one: Examined, status: str) -> tuple[str, str, 
     if not contents.problems:
         inner = f" and {_count(contents.inner, 'archive')} inside" if contents.inner else ""
         text = f"{path} was read to its end: {_count(contents.members, 'member')}{inner}."
+        if contents.inner_left_out:
+            left = _count(contents.inner_left_out, "archive")
+            text += f" {left} inside not opened (nested_depth, nested_exclude)."
         if not contents.checksums:
             text += " Its format has no checksum of their contents: bytes that changed inside a file are not found."
         return text, "", evidence
@@ -198,7 +201,7 @@ def _content_text(group: Group, one: Examined, status: str) -> tuple[str, str, d
         return f"Nobody can tell what {path} holds: it was not read to its end.", "See backup.readable.", evidence
     evidence["missing"] = contents.missing
     if not contents.members:
-        return f"{path} holds no members.", _NEW_BACKUP, evidence
+        return f"{path} holds nothing: it has no members.", _NEW_BACKUP, evidence
     if contents.missing:
         missing = ", ".join(contents.missing[:5]) + (" …" if len(contents.missing) > 5 else "")
         text = f"{path} lacks {len(contents.missing)} of {_count(len(group.require), 'required member')}: {missing}."

@@ -36,7 +36,7 @@ def find_files(given: str) -> tuple[list[str], list[str]]:
     if _WILDCARDS.isdisjoint(given) or os.path.lexists(given):
         matches = [given]
     else:
-        matches = sorted(itertools.islice(glob.iglob(given, recursive=True), MAX_FILES + 1))
+        matches = sorted(dict.fromkeys(itertools.islice(_matches(given), MAX_FILES + 1)))
         if not matches:
             raise Unreadable(f"matches nothing{_reason_for_nothing(given)}", "Correct the path, or make the file.")
     named, found = [], []
@@ -52,6 +52,29 @@ def find_files(given: str) -> tuple[list[str], list[str]]:
             f"holds no file that is called like one with certificates ({', '.join(SUFFIXES)})", "Name the files themselves."
         )
     return named, found
+
+
+def _matches(pattern: str) -> Iterator[str]:
+    """Yield what a wildcard matches; ``**`` does not go through links to folders: two that lead back are ways without end.
+
+    :raises Unreadable: when a folder below ``**`` cannot be listed.
+    """
+    head, recursive, rest = pattern.partition("/**/")
+    if not recursive and pattern.endswith("/**"):
+        head, recursive, rest = pattern[:-3], "/**", "*"
+    if not recursive:
+        yield from glob.iglob(pattern)
+        return
+
+    def refuse(problem: OSError) -> None:
+        raise _unreadable(problem, f"has a folder that cannot be listed ({problem.filename}): it")
+
+    for top in glob.iglob(head or "/"):
+        if not os.path.isdir(top):
+            continue
+        for directory, folders, _names in os.walk(top, onerror=refuse):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            yield from _matches(os.path.join(glob.escape(directory), rest))
 
 
 def _certificate_files(folder: str) -> Iterator[str]:

@@ -207,8 +207,10 @@ class Inspection:
             self._note(check, row)
         self._judge(subject, 1, leaf, in_file=False, others=tuple(row["status"] for _check, row in rows))
         for position, der in enumerate(served.issuers, 2):
-            # OpenSSL has verified these a moment ago.
-            self._judge(subject, position, Certificate(der), in_file=False)
+            try:
+                self._judge(subject, position, Certificate(der), in_file=False)
+            except ValueError as exc:  # OpenSSL has verified it a moment ago, and minds less than the library
+                self._unreadable(subject_of(subject, position), Unreadable(f"leads to a certificate that cannot be read ({exc})"))
 
     def compare_files_with_servers(self) -> None:
         """Compare each file of ``served_by`` with what its endpoint presents."""

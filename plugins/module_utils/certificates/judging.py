@@ -17,6 +17,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.checks import (
     WARNING,
     check_result,
 )
+from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
 
 EXPIRY = "certificate.expiry"
@@ -24,6 +25,8 @@ VALIDITY = "certificate.validity"
 STRENGTH = "certificate.strength"
 READABLE = "certificate.readable"
 
+#: So many names of a certificate are returned; public authorities sign up to 100.
+_MOST_NAMES = 1000
 #: Bits below which a key is weak (NIST SP 800-57: less than 112 bits of security).
 LEAST_BITS = {"RSA": 2048, "EC": 224}
 _WEAK_HASH = re.compile(r"(?i)(?:md[245]|sha1)(?!\d)")
@@ -138,7 +141,7 @@ def details_of(
         "subject": certificate.subject,
         "issuer": certificate.issuer,
         "serial_number": certificate.serial_number,
-        "sans": [*names.dns, *names.addresses, *names.others],
+        "sans": [plain(name, 300) for name in [*names.dns, *names.addresses, *names.others][:_MOST_NAMES]],
         "not_before": to_iso(certificate.not_before),
         "not_after": to_iso(certificate.not_after),
         "days_left": lifetime.days_left,

@@ -4,19 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.certificate import Certificate
+from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.key_derivation import MAX_ROUNDS, rounds_asked
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.private_keys import PASSPHRASE_HINT, PrivateKey
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.unreadable import Unreadable
 
-#: Nothing can stop the library while it turns a passphrase into a key: 2 147 483 647 rounds, which a file can ask for,
-#: take an hour for each passphrase. OpenSSL writes 2048 rounds, Java 10 000.
-MAX_ROUNDS = 1_000_000
 MAX_BYTES = 1024 * 1024
-_MAX_DEPTH = 32
-_INTEGER, _OCTETS, _CONSTRUCTED = 0x02, 0x04, 0x20
+#: A file has a certificate, a key and a checksum; so many times the rounds are allowed for all that it holds.
+_MOST_DERIVATIONS = 4
 
 
 def open_pkcs12(data: bytes, passphrases: Sequence[str]) -> tuple[list[Certificate], PrivateKey | None]:
@@ -58,30 +56,10 @@ def _open(data: bytes, passphrases: Sequence[str]) -> Any:
 def _refuse_what_costs_hours(data: bytes) -> None:
     if len(data) > MAX_BYTES:
         raise Unreadable(f"is a PKCS#12 file of more than {MAX_BYTES // 1024} KiB", "Export the certificate by itself.")
-    rounds = max(_rounds(data, 0), default=0)
+    asked = list(rounds_asked(data))
+    rounds = max(max(asked, default=0), sum(asked) // _MOST_DERIVATIONS)
     if rounds > MAX_ROUNDS:
         raise Unreadable(
             f"is not opened: this PKCS#12 file asks for {rounds} rounds of key derivation (at most {MAX_ROUNDS})",
             "Export it again: openssl pkcs12 -export -iter 10000",
         )
-
-
-def _rounds(der: bytes, depth: int) -> Iterator[int]:
-    """Yield the numbers of rounds that are asked for: in PKCS#12 each stands right behind the salt, a string of octets."""
-    position, before = 0, 0
-    while depth < _MAX_DEPTH and position + 2 <= len(der):
-        tag, length = der[position], der[position + 1]
-        position += 2
-        if length == 0x80:  # as long as what holds it
-            length = len(der) - position
-        elif length & 0x80:
-            count = length & 0x7F
-            length = int.from_bytes(der[position : position + count], "big")
-            position += count
-        content = der[position : position + length]
-        if tag == _INTEGER and before == _OCTETS and length <= 9:
-            yield int.from_bytes(content, "big")
-        elif tag & _CONSTRUCTED or (tag == _OCTETS and content[:1] == b"\x30"):
-            yield from _rounds(content, depth + 1)
-        position += length
-        before = tag

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import binascii
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.key_derivation import MAX_ROUNDS, rounds_asked
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.unreadable import Unreadable
 
 #: The largest keys that anybody uses have a few kilobytes; opening one costs time with its size.
@@ -47,6 +50,8 @@ class PrivateKey:
         if len(data) > MAX_KEY_BYTES:
             raise Unreadable(f"holds a private key of more than {MAX_KEY_BYTES // 1024} KiB", "Name the file of the key.")
         encrypted = False
+        if passphrases:
+            self._refuse_what_costs_hours()
         for passphrase in (None, *passphrases):
             try:
                 return load(data, None if passphrase is None else passphrase.encode())
@@ -60,3 +65,19 @@ class PrivateKey:
                     raise Unreadable("holds a damaged private key", "Put the key there again, from the backup.") from None
         wrong = "no passphrase given opens" if passphrases else "there is no passphrase for"
         raise Unreadable(f"cannot be compared: {wrong} its private key", PASSPHRASE_HINT)
+
+    def _refuse_what_costs_hours(self) -> None:
+        """Read how many rounds of key derivation, or how much scrypt, an encrypted key (PKCS#8) asks for."""
+        der = self.der
+        if self.pem:
+            text = re.sub(rb"-----(?:BEGIN|END) [^-]*-----|[^\n]*:[^\n]*", b"", self.pem)
+            try:
+                der = binascii.a2b_base64(text)
+            except binascii.Error:
+                return  # damaged, which is told when it is opened
+        rounds = max(rounds_asked(der), default=0)
+        if rounds > MAX_ROUNDS:
+            raise Unreadable(
+                f"is not opened: its private key asks for {rounds} rounds of key derivation (at most {MAX_ROUNDS})",
+                "Encrypt it again: openssl pkcs8 -topk8",
+            )

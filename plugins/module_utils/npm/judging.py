@@ -58,7 +58,7 @@ def project_check(result: Audited, level: str, critical_level: str) -> dict[str,
     hint = f"See what to update: cd {shlex.quote(result.path)} && npm audit --package-lock-only" if status != OK else None
     missing = result.project.unlocked
     if missing:
-        sentence += f" Not audited, since {result.project.lockfile} lacks them: {', '.join(missing[:5])}."
+        sentence += f" Not audited, since {result.project.lockfile} lacks them or their versions: {', '.join(missing[:5])}."
         status = CRITICAL if status == CRITICAL else UNKNOWN
         hint = f"Bring the lockfile up to date: npm install --package-lock-only (in the source of {result.path})."
     return check_result(

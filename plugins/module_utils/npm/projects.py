@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import stat
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ LOCKFILE_VERSIONS = (1, 2, 3)
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 MAX_LOCKFILE_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 100
+_VERSION = re.compile(r"v?\d+\.\d+\.\d+")
 
 _BECOME_HINT = "Run the task with become: true, so that it may read the files of other users."
 _LOCK_HINT = "Make it with: npm install --package-lock-only (in the project's source), and deploy it with the project."
@@ -48,7 +50,7 @@ class Project:
 
     :ivar files: name and content of the manifest and the lockfile.
     :ivar dependencies: how many packages the lockfile names, without those that are omitted and those of the project.
-    :ivar unlocked: packages that the manifest wants and the lockfile lacks: npm says nothing about them.
+    :ivar unlocked: packages that the manifest wants and the lockfile lacks, or has without a version: npm says nothing about them.
     """
 
     path: str
@@ -88,7 +90,7 @@ def read_project(path: str, omit: Collection[str]) -> Project:
     return Project(
         path, lockfile, version,
         sum(1 for entry in packages.values() if not omitted(entry, omit)),
-        unlocked(manifest, packages, omit),
+        tuple(sorted({*unlocked(manifest, packages, omit), *without_version(packages, omit, version)})),
         {MANIFEST: content, lockfile: locked},
     )
 
@@ -177,6 +179,21 @@ def unlocked(
     return tuple(sorted(plain(name, 100) for name in wanted if f"node_modules/{name}" not in packages))
 
 
+def without_version(packages: Mapping[str, Mapping[str, Any]], omit: Collection[str], lockfile: int) -> tuple[str, ...]:
+    """Return the packages whose version a lockfile does not tell: npm asks the registry about versions, and passes these over.
+
+    :param lockfile: its version. The first one has a URL there for what comes from no registry.
+    """
+    return tuple(
+        plain(place.rpartition("node_modules/")[2], 100)
+        for place, entry in packages.items()
+        if not entry.get("link")
+        and not any(entry.get(kind) for kind in omit)
+        and not _VERSION.match(str(entry.get("version", "")))
+        and not (lockfile == 1 and ":" in str(entry.get("version", "")))
+    )
+
+
 def _names(manifest: Mapping[str, Any], key: str) -> set[str]:
     found = manifest.get(key)
     return set(found) if isinstance(found, dict) else set()
@@ -186,6 +203,9 @@ def _read(folder: str, name: str, limit: int) -> bytes:
     """Read a file that anybody may have put there: a pipe must not hold us up, and a huge one not fill the memory."""
     path = os.path.join(folder, name)
     try:
+        # To open a device can act (a watchdog, a tape), and a link may lead to one: look first.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise Unaudited(f"{name} is no file", hint=f"Look at it: ls -l {path}")
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -99,7 +99,7 @@ def _second_form(vulnerabilities: Mapping[str, Any]) -> Iterator[dict[str, Any]]
                 if (row["id"], row["package"]) not in seen:
                     seen.add((row["id"], row["package"]))
                     yield {**row, **_whereabouts(entries.get(package, entry), entries)}
-        if not any(isinstance(item, dict) or item in entries for item in via):
+        if not any(isinstance(item, dict) or isinstance(item, str) and item in entries for item in via):
             # Nothing says why it is vulnerable; that it is, is no less true.
             yield {**_row(entry, name, None, entry.get("severity")), **_whereabouts(entry, entries)}
 
@@ -163,7 +163,7 @@ def _row(advisory: Mapping[str, Any], package: str, source: Any, severity: Any) 
     """Return what both forms say of an advisory."""
     url = plain(str(advisory.get("url") or ""), 300)
     known = _GHSA.search(url)
-    number = str(source) if isinstance(source, (int, str)) and str(source).isdigit() else None
+    number = str(source) if isinstance(source, (int, str)) and str(source).isdecimal() and str(source).isascii() else None
     given = advisory.get("severity") or severity
     return {
         "id": known[0] if known else number or plain(package, 200),

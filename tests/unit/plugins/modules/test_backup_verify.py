@@ -58,6 +58,15 @@ def test_a_single_compressed_file(tmp_path: Path) -> None:
     assert (result["status"], result["backups"][0]["format"]) == ("ok", "gz")
 
 
+def test_a_compressed_file_of_nothing_is_no_backup(tmp_path: Path) -> None:
+    """What a dump that fails in front of its pipe leaves: a whole stream of no bytes."""
+    path = tmp_path / "latest.sql.gz"
+    path.write_bytes(gzip.compress(b""))
+    result = run(path=str(path))
+    assert (result["status"], result["backups"][0]["members"]) == ("critical", 0)
+    assert "holds nothing" in next(row["summary"] for row in result["checks"] if row["check"] == "backup.content")
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -182,6 +182,7 @@ def test_a_sparse_file_is_as_long_as_what_is_stored_of_it() -> None:
         sparse(SPARSE_MAP, 612, 4000),
         sparse(SPARSE_MAP[::-1], 612, 5000),
         sparse(SPARSE_MAP, 622, 10_000, more=[(8192, 11)]),
+        checksummed(sparse(SPARSE_MAP, 612, 5000)[:483] + b"\xff" * 12 + bytes(17)) + bytes(2048),
     ],
 )
 def test_a_sparse_map_that_does_not_fit_is_damage(data: bytes) -> None:

@@ -70,6 +70,19 @@ def test_large_fields_are_read(read: Any, zipped: Any) -> None:
     assert isinstance(read(wrong, "a.zip").problems[0], Damaged)
 
 
+@pytest.mark.parametrize("offset", [2**62, 2**63, 2**64 - 1])
+def test_a_member_beyond_the_end_of_any_file_is_damage(read: Any, zipped: Any, offset: int) -> None:
+    data = zipped({"one": b"1"})
+    start, end = data.index(b"PK\x01\x02"), data.rindex(b"PK\x05\x06")
+    entry = bytearray(data[start:end])
+    entry[30:32] = (12).to_bytes(2, "little")
+    entry[42:46] = b"\xff" * 4
+    entry += struct.pack("<HHQ", 1, 8, offset)
+    contents = read(data[:start] + bytes(entry) + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, len(entry), start, 0), "a.zip")
+    assert isinstance(contents.problems[0], Damaged)
+    assert f"no header of it at byte {offset}" in words(contents)[0]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import random
 import subprocess
 from pathlib import Path
@@ -11,6 +12,8 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.containers import read_contents
+from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.key_derivation import rounds_asked
+from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.private_keys import PrivateKey
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.unreadable import Unreadable
 from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.certificates.issuing import issue, new_key
 
@@ -101,6 +104,45 @@ def test_a_wrong_passphrase_is_said_without_it(given: tuple[str, ...], said: str
         read_contents(pkcs12("secret"), given)
     assert said in str(unreadable.value)
     assert "wrong" not in f"{unreadable.value.hint}{unreadable.value}".replace("passphrase is wrong", "")
+
+
+SALT = bytes(8)
+SCRYPT = b"\x06\x09\x2b\x06\x01\x04\x01\xda\x47\x04\x0b"
+
+
+@pytest.mark.parametrize(
+    ("der", "expected"),
+    [
+        (b"\x04\x08" + SALT + b"\x02\x02\x08\x00", [2048]),
+        (b"\x24\x0a\x04\x08" + SALT + b"\x02\x02\x08\x00", [2048]),  # a salt in pieces
+        (b"\x24\x80\x04\x08" + SALT + b"\x00\x00\x02\x02\x08\x00", [2048]),  # and without a length
+        (b"\x30\x0e\x04\x08" + SALT + b"\x02\x02\x08\x00", [2048]),
+        (b"\x02\x02\x08\x00", []),
+        (b"\x04\x08" + SALT + b"\x02\x02\x08\x00\x02\x01\x20", [2048]),  # the length of the key is no more work
+        # scrypt multiplies: 16384 * 8 * 1 is what OpenSSL writes.
+        (SCRYPT + b"\x04\x08" + SALT + b"\x02\x02\x40\x00\x02\x01\x08\x02\x01\x01", [16384, 131072, 131072]),
+        (SCRYPT + b"\x04\x08" + SALT + b"\x02\x02\x40\x00\x02\x02\x40\x00", [16384, 2**28]),
+    ],
+)
+def test_rounds_stand_behind_the_salt(der: bytes, expected: list) -> None:
+    assert list(rounds_asked(der)) == expected
+
+
+def test_a_key_that_would_cost_hours_is_not_opened() -> None:
+    pem = LEAF.key_pem("x")
+    der = binascii.a2b_base64(b"".join(pem.splitlines()[1:-1]))
+    asked = next(rounds_asked(der))
+    old = b"\x02\x02" + asked.to_bytes(2, "big")
+    assert der.count(old) == 1
+    # As many bytes as before: the length of the key behind it goes.
+    wrapped = der.replace(b"\x04\x08", b"\x04\x06", 1).replace(old, b"\x02\x04\x7f\xff\xff\xff")
+    label = b"ENCRYPTED PRIVATE KEY-----"
+    text = b"-----BEGIN " + label + b"\n" + binascii.b2a_base64(wrapped) + b"-----END " + label
+    for key in (PrivateKey(der=wrapped), PrivateKey(pem=text)):
+        with pytest.raises(Unreadable, match="2147483647 rounds"):
+            key.public_key_der(("x",))
+        with pytest.raises(Unreadable):  # nobody tries without a passphrase
+            key.public_key_der(())
 
 
 def test_a_pkcs12_file_that_would_cost_hours_is_not_opened(tmp_path: Path) -> None:

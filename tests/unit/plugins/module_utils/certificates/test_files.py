@@ -119,6 +119,19 @@ def test_files_folders_and_wildcards(tmp_path: Path) -> None:
     assert find_files(live) == ([], everything)
 
 
+def test_wildcards_for_any_folders_end_where_links_lead_back(tmp_path: Path) -> None:
+    below = tmp_path / "one" / "two"
+    below.mkdir(parents=True)
+    for path in (tmp_path / "a.pem", below / "a.pem", below / "b[1].pem"):
+        path.write_text("x")
+    for name in "abc":
+        (tmp_path / "one" / name).symlink_to("..")
+    assert find_files(f"{tmp_path}/**/a.pem")[0] == [str(tmp_path / "a.pem"), str(below / "a.pem")]
+    assert find_files(f"{tmp_path}/**/two/*.pem")[0] == [str(below / "a.pem"), str(below / "b[1].pem")]
+    with pytest.raises(Unreadable, match="matches nothing"):
+        find_files(f"{tmp_path}/**/**/*.none")
+
+
 def test_a_name_with_a_wildcard_character_is_a_name_where_it_exists(tmp_path: Path) -> None:
     (tmp_path / "a[1].pem").touch()
     assert find_files(f"{tmp_path}/a[1].pem") == ([f"{tmp_path}/a[1].pem"], [])

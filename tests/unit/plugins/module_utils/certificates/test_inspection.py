@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding
 from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.certificates.inspection import inspect_certificates
@@ -98,6 +101,25 @@ def test_a_weak_key_is_a_warning(inspect: Inspect, tmp_path: Path) -> None:
     assert result["status"] == "warning"
     assert "RSA with 1024 bits (at least 2048)" in rows(result, "strength")[path]["summary"]
     assert result["certificates"][0]["status"] == "warning"
+
+
+def test_a_key_that_cannot_sign_ends_nothing(inspect: Inspect, tmp_path: Path) -> None:
+    """A certificate for key agreement that names itself as its issuer."""
+    name = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, "agree")])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).serial_number(1)
+    builder = builder.not_valid_before(datetime(2026, 11, 1)).not_valid_after(datetime(2027, 11, 1))
+    made = builder.public_key(X25519PrivateKey.generate().public_key()).sign(new_key(), SHA256())
+    path = tmp_path / "a.pem"
+    path.write_bytes(made.public_bytes(Encoding.PEM))
+    result = inspect(paths=[str(path)])
+    assert statuses(result, "strength") == {str(path): "unknown"}
+    assert result["certificates"][0]["self_signed"] is False
+
+
+def test_names_are_printable_and_bounded(inspect: Inspect, tmp_path: Path) -> None:
+    path = issue(dns=("a\x1b[31m.example", "b" * 3000, *(f"n{number}.example" for number in range(2000)))).write(tmp_path / "a.pem")
+    names = inspect(paths=[path])["certificates"][0]["sans"]
+    assert (names[0], len(names[1]), len(names)) == ("a\\x1b[31m.example", 300, 1000)
 
 
 def test_bad_input_gets_a_result_each(inspect: Inspect, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_ignored_ones_are_told() -> None:
 def test_packages_that_are_not_locked_are_not_clean(severities: tuple, status: str) -> None:
     check = project_check(audited(*severities, unlocked=("left", "right")), "high", "critical")
     assert check["status"] == status
-    assert "Not audited, since package-lock.json lacks them: left, right." in check["summary"]
+    assert "Not audited, since package-lock.json lacks them or their versions: left, right." in check["summary"]
     assert "npm install --package-lock-only" in check["hint"]
 
 

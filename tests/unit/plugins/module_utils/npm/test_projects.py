@@ -19,6 +19,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.npm.projects import
     omitted,
     read_project,
     unlocked,
+    without_version,
 )
 
 MANIFEST = {"name": "app", "dependencies": {"a": "^1.0.0"}}
@@ -85,7 +86,7 @@ def test_the_content_of_a_file_is_not_repeated(tmp_path: Path) -> None:
     assert "hunter2" not in str(refusal(path)) + refusal(path).hint
 
 
-@pytest.mark.parametrize("kind", ["pipe", "folder", "loop", "dangling"])
+@pytest.mark.parametrize("kind", ["pipe", "folder", "loop", "dangling", "device"])
 def test_what_is_no_file_does_not_hold_us_up(tmp_path: Path, kind: str) -> None:
     path = write(tmp_path / "app", package_json=MANIFEST)
     place = tmp_path / "app" / "package-lock.json"
@@ -94,6 +95,7 @@ def test_what_is_no_file_does_not_hold_us_up(tmp_path: Path, kind: str) -> None:
         "folder": place.mkdir,
         "loop": lambda: place.symlink_to(place),
         "dangling": lambda: place.symlink_to(tmp_path / "nowhere"),
+        "device": lambda: place.symlink_to("/dev/zero"),
     }[kind]()
     assert "package-lock.json" in str(refusal(path))
 
@@ -177,6 +179,30 @@ def test_what_the_lockfile_lacks_is_named() -> None:
     assert unlocked(manifest, packages, ()) == ("b", "c")
     assert unlocked(manifest, packages, ("dev",)) == ("b",)
     assert unlocked({"dependencies": "a"}, {}, ()) == ()
+
+
+@pytest.mark.parametrize(
+    ("entry", "version", "expected"),
+    [
+        ({"version": "1.0.0"}, 3, ()),
+        ({"version": "1.0.0-rc.1"}, 3, ()),
+        ({"link": True, "resolved": "packages/a"}, 3, ()),
+        ({"dev": True}, 3, ()),
+        ({}, 3, ("@s/a",)),
+        ({"version": "latest"}, 3, ("@s/a",)),
+        ({"version": "file:a"}, 3, ("@s/a",)),
+        ({"version": "git+ssh://git@example.com/a.git#1"}, 1, ()),
+        ({"version": ""}, 1, ("@s/a",)),
+    ],
+)
+def test_a_package_without_a_version_is_not_audited(entry: dict, version: int, expected: tuple) -> None:
+    """npm asks about versions, and says nothing about what it passes over."""
+    assert without_version({"node_modules/x/node_modules/@s/a": entry}, ("dev",), version) == expected
+
+
+def test_a_project_with_a_package_without_a_version_is_not_clean(tmp_path: Path) -> None:
+    lock = {"lockfileVersion": 3, "packages": {"": {}, "node_modules/a": {"resolved": "https://registry.example/a-1.0.0.tgz"}}}
+    assert read_project(write(tmp_path / "app", package_json=MANIFEST, package__lock_json=lock), ()).unlocked == ("a",)
 
 
 def test_without_the_right_to_read_the_next_step_is_become(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -172,6 +172,12 @@ def test_a_project_without_dependencies_is_clean() -> None:
     assert read_report(second(total=0), 0, ()) == []
 
 
+@pytest.mark.parametrize("source", ["\u00b2", "\u0661", [1], {}, "9" * 10_000])
+def test_a_number_of_an_advisory_that_is_none_ends_nothing(source: Any) -> None:
+    (row,) = read_report(second(entry("a", [{**advisory(1, "a"), "source": source}, [source]])), 1, ())
+    assert (row["id"], row["source"]) == ("GHSA-aaaa-bbbb-0001", None)
+
+
 def test_text_of_a_registry_is_printable_and_bounded() -> None:
     hostile = advisory(1, "a", title="\x1b[2J" + "x" * 100_000, url="javascript:" + "y" * 100_000)
     hostile["name"] = "\u202e" + "n" * 100_000
