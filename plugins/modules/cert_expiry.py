@@ -9,7 +9,7 @@ module: cert_expiry
 short_description: Look at certificates in files and as they are served, and at the time they have left
 version_added: 0.1.0
 author:
-  - upkeep.runbook contributors (@upkeep)
+  - upkeep.runbook contributors (!UNKNOWN)
 description:
   - Looks at any number of files and servers in one call and returns one check for each thing that can be wrong with a
     certificate. It has expired or will soon, is not valid yet, is for other names, is not trusted, is weak, does not

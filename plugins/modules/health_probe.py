@@ -23,7 +23,7 @@ description:
   - Proxies from the environment are not used.
 version_added: 0.1.0
 author:
-  - upkeep.runbook contributors (@upkeep-runbook)
+  - upkeep.runbook contributors (!UNKNOWN)
 extends_documentation_fragment:
   - upkeep.runbook.attributes
   - upkeep.runbook.attributes.inspecting

@@ -9,7 +9,7 @@ module: resource_metrics
 short_description: Measure processors, memory, file systems and network of a host and compare them with thresholds
 version_added: 0.1.0
 author:
-  - upkeep.runbook contributors (@upkeep)
+  - upkeep.runbook contributors (!UNKNOWN)
 description:
   - Takes two samples with a pause between them, so that what it says of processors, processes and network is about
     now and not about all the time since the host started.

@@ -72,7 +72,7 @@ def rung_checks(delivery: Delivery, routes: Collection[str]) -> list[dict[str, A
 
 def _unrouted(attempt: Attempt, routes: Collection[str]) -> str:
     deaf = [audience for audience in attempt.audiences if audience not in routes]
-    return f" Runs tell {listed(deaf)} nothing: notify_routes knows only {listed(sorted(routes), "and") if routes else 'nobody'}." if deaf else ""
+    return f" Runs tell {listed(deaf)} nothing: notify_routes knows only {listed(sorted(routes), 'and') if routes else 'nobody'}." if deaf else ""
 
 
 def state_check(path: str, status: str, summary: str) -> dict[str, Any]:

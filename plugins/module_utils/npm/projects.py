@@ -21,7 +21,7 @@ NPM_LOCKFILES = ("npm-shrinkwrap.json", "package-lock.json")
 OTHER_LOCKFILES = {"yarn": ("yarn.lock",), "pnpm": ("pnpm-lock.yaml",), "bun": ("bun.lock", "bun.lockb")}
 LOCKFILE_VERSIONS = (1, 2, 3)
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
-MAX_LOCKFILE_BYTES = 64 * 1024 * 1024
+MAX_LOCKFILE_BYTES = 16 * 1024 * 1024
 MAX_DEPTH = 100
 _VERSION = re.compile(r"v?\d+\.\d+\.\d+")
 

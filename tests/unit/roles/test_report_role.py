@@ -56,7 +56,7 @@ PLAYBOOK = """
       vars:
         report_playbook: daily
         report_promised_roles: [health, resources]
-        upkeep_platform: {name: NeuroSense FX}
+        upkeep_platform: {name: NeuroSense FX, root: /srv}
 """
 
 INVENTORY = """
