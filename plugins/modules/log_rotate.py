@@ -151,11 +151,11 @@ options:
     default: rename
   reopen: *reopen
   wait_seconds:
-    description: How long to wait for writers to leave the old files, in seconds, for all logs together.
+    description: How long to wait for writers to leave the old files, in seconds, for all logs together; V(0) to V(3600).
     type: float
     default: 10.0
   timeout_seconds:
-    description: How long a command that tells a writer may take, in seconds.
+    description: How long a command that tells a writer may take, V(0.1) to V(3600) seconds.
     type: float
     default: 30.0
   state_directory:
@@ -163,7 +163,7 @@ options:
     type: path
     default: /var/lib/upkeep
   lock_wait_seconds:
-    description: How long to wait for another acting run on this host, in seconds.
+    description: How long to wait for another acting run on this host, V(0) to V(86400) seconds.
     type: float
     default: 0.0
   run_id:

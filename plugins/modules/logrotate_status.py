@@ -57,7 +57,7 @@ options:
     type: float
     default: 95.0
   timeout_seconds:
-    description: How long each question to logrotate, systemd or a file system may take, in seconds.
+    description: How long each question to logrotate, systemd or a file system may take, V(0.1) to V(3600) seconds.
     type: float
     default: 30.0
 seealso:

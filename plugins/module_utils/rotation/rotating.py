@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LockOwner, exclusive_lock
+from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
 from ansible_collections.upkeep.runbook.plugins.module_utils.processes import is_running
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.answer import build_answer
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.finishing import pack_archives, remove_archives
@@ -47,6 +48,9 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.writers im
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
 
+#: Accepted range of each option that is a time of the whole call, in seconds.
+_RANGES = {"wait_seconds": (0, 3600), "timeout_seconds": (0.1, 3600), "lock_wait_seconds": (0, 86_400)}
+
 _SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 0.25
 
 
@@ -56,6 +60,7 @@ def rotate_logs(params: Mapping[str, Any], *, now: datetime, check_mode: bool) -
     :param params: the options of the module.
     :raises UpkeepError: when the options contradict themselves, or another run acts on this host now.
     """
+    refuse_out_of_range(params, _RANGES)
     groups = read_groups(params)
     if check_mode:
         plans, unmatched, preflight = _prepare(groups, now)

@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, fold_ok, worst_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.filesystems import file_system_rows
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.host_files import HostFiles
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.judging import file_system_checks
@@ -54,6 +55,7 @@ def inspect_surroundings(params: Mapping[str, Any], *, now: datetime) -> dict[st
 
 
 def _refuse_wrong(params: Mapping[str, Any]) -> None:
+    refuse_out_of_range(params, {"timeout_seconds": (0.1, 3600)})
     warning, critical = params["warning_hours"], params["critical_hours"]
     for name, hours in (("warning_hours", warning), ("critical_hours", critical)):
         if not 0 <= hours < float("inf"):

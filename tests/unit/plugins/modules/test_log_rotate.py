@@ -51,6 +51,8 @@ def test_groups_take_what_they_leave_out_from_the_module(log: Path, tmp_path: Pa
     [
         ({}, "no log is named; give paths or groups"),
         ({"paths": ["relative.log"]}, "give an absolute path"),
+        ({"paths": ["/a.log"], "wait_seconds": -1}, "wait_seconds: -1 is not accepted; give 0 to 3600."),
+        ({"paths": ["/a.log"], "lock_wait_seconds": "nan"}, "lock_wait_seconds: nan is not accepted; give 0 to 86400."),
         ({"groups": [{"paths": ["/a.log"], "reopen": {"signal": "USR1"}}]}, "groups[0].reopen: a signal needs exactly one of"),
     ],
 )
@@ -107,6 +109,7 @@ def test_a_folder_that_is_missing_is_unknown(tmp_path: Path) -> None:
     [
         ({"warning_hours": 10, "critical_hours": 5}, "warning_hours is 10, above critical_hours, which is 5"),
         ({"warning_hours": -1}, "warning_hours: -1.0 is not accepted"),
+        ({"timeout_seconds": 0}, "timeout_seconds: 0 is not accepted; give 0.1 to 3600."),
         ({"warning_percent": 95, "critical_percent": 80}, "above"),
         ({"paths": ["x"]}, "give absolute paths"),
         ({"logrotate": "ignored"}, "nothing to look at"),
