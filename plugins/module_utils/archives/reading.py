@@ -16,7 +16,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget imp
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem, Damaged, Unread
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.spooling import spooled
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Peekable, ReadAhead, file_chunks
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_stream import MemberContents, TarReader
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_stream import MemberContents, TarMember, TarReader
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.unpacking import unpack
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zip_directory import Entry
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zip_reading import read_zip
@@ -144,12 +144,12 @@ class _Reading:
     def _tar(self, source: Iterable[bytes], prefix: bytes, depth: int) -> None:
         reader = TarReader(source)
         for member in reader:
-            if self._member(member.name, prefix, depth) and member.is_file:
+            if self._member(member, prefix, depth) and member.is_file:
                 self._inner(reader.contents(), member.name, prefix, depth + 1, member.size)
 
     def _zip(self, descriptor: int, prefix: bytes, depth: int) -> None:
         def visit(entry: Entry, chunks: Iterator[bytes]) -> None:
-            if self._member(entry.name, prefix, depth) and entry.is_file:
+            if self._member(entry, prefix, depth) and entry.is_file:
                 self._inner(chunks, entry.name, prefix, depth + 1, entry.size)
 
         def report(problem: ArchiveProblem) -> None:
@@ -158,15 +158,18 @@ class _Reading:
 
         self._contents.gap_bytes += read_zip(descriptor, self._budget, visit, report)
 
-    def _member(self, name: bytes, prefix: bytes, depth: int) -> bool:
+    def _member(self, member: TarMember | Entry, prefix: bytes, depth: int) -> bool:
         """Count a member; tell whether it is called like an archive and is to be opened."""
+        name = member.name
         self._budget.member()
         self._contents.members += not depth
         is_archive = formats.has_archive_name(name)
         if not self.wanted and not is_archive:
             return False
         path = prefix + (name[2:] if name.startswith(b"./") else name).rstrip(b"/")
-        self.wanted = [(pattern, wanted) for pattern, wanted in self.wanted if not wanted.match(path)]
+        # A symbolic link only says where something was on the host; restored, it may lead nowhere.
+        if not member.is_symbolic_link:
+            self.wanted = [(pattern, wanted) for pattern, wanted in self.wanted if not wanted.match(path)]
         if not is_archive:
             return False
         if depth >= self._budget.limits.depth or any(excluded.match(path) for excluded in self._excluded):

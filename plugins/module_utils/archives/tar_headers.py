@@ -14,6 +14,7 @@ MAX_EXTENDED_BYTES = 1024 * 1024
 _MAX_SIZE = 2**63 - 1
 
 FILE_TYPES = b"0\x007"
+SYMBOLIC_LINK = b"2"
 #: Types that say something about the next member.
 LONG_NAME, LONG_LINK, PAX_TYPES, PAX_GLOBAL = b"L", b"K", b"xX", b"g"
 EXTENDED_TYPES = LONG_NAME + LONG_LINK + PAX_TYPES + PAX_GLOBAL

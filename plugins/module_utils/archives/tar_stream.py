@@ -38,6 +38,10 @@ class TarMember(NamedTuple):
     def is_file(self) -> bool:
         return self.kind in headers.FILE_TYPES
 
+    @property
+    def is_symbolic_link(self) -> bool:
+        return self.kind == headers.SYMBOLIC_LINK
+
 
 class TarReader:
     """Iterates over the members; :meth:`contents` gives those of the present one, and what is not read is passed over.

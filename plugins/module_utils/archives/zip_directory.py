@@ -58,6 +58,10 @@ class Entry:
     is_file: bool
 
     @property
+    def is_symbolic_link(self) -> bool:
+        return not self.is_file and not self.name.endswith(b"/")
+
+    @property
     def encrypted(self) -> bool:
         return bool(self.flags & (ENCRYPTED | STRONG_ENCRYPTED | MASKED))
 

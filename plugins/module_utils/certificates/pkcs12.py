@@ -57,7 +57,7 @@ def _refuse_what_costs_hours(data: bytes) -> None:
     if len(data) > MAX_BYTES:
         raise Unreadable(f"is a PKCS#12 file of more than {MAX_BYTES // 1024} KiB", "Export the certificate by itself.")
     asked = list(rounds_asked(data))
-    rounds = max(max(asked, default=0), sum(asked) // _MOST_DERIVATIONS)
+    rounds = max(0, *asked, sum(asked) // _MOST_DERIVATIONS)
     if rounds > MAX_ROUNDS:
         raise Unreadable(
             f"is not opened: this PKCS#12 file asks for {rounds} rounds of key derivation (at most {MAX_ROUNDS})",

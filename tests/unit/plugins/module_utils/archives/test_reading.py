@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import io
+import tarfile
 import time
+import zipfile
 from typing import Any
 
 import pytest
@@ -88,6 +91,23 @@ def test_a_truncated_archive_inside_a_whole_one_is_found(
         ("b/application.tar.gz", "is cut off: its gzip stream ends before its end marker")
     ]
     assert (contents.inner, contents.members, contents.missing) == (2, 4, ["no"])
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_a_symbolic_link_is_no_required_member(read: Any, kind: str) -> None:
+    buffer = io.BytesIO()
+    if kind == "tar":
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            link = tarfile.TarInfo("b/config.json")
+            link.type, link.linkname = tarfile.SYMTYPE, "/elsewhere"
+            archive.addfile(link)
+    else:
+        entry = zipfile.ZipInfo("b/config.json")
+        entry.create_system, entry.external_attr = 3, 0o120777 << 16
+        with zipfile.ZipFile(buffer, "w") as packed:
+            packed.writestr(entry, "/elsewhere")
+    contents = read(buffer.getvalue(), f"b.{kind}", require=["b/*.json"])
+    assert (contents.problems, contents.members, contents.missing) == ([], 1, ["b/*.json"])
 
 
 def test_a_damaged_zip_inside_and_a_wrong_name_inside_are_found(read: Any, tar: Any, zipped: Any) -> None:
