@@ -9,6 +9,7 @@ whatever it writes goes away with the folder.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -24,6 +25,9 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.probes.discretion i
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 KINDS = ("dev", "optional", "peer")
+#: HTTP statuses and error codes of npm, as words of their own: a port has such digits, too.
+_NO_AUDITS = re.compile(r"(?<![:\w])E?(?:404|405|501)(?!\w)")
+_NOT_ALLOWED = re.compile(r"(?<![:\w])E?(?:401|403)(?!\w)")
 MAX_REPORT_BYTES = 32 * 1024 * 1024
 #: Settings of npm for all users of a host.
 GLOBAL_CONFIG = "/etc/npmrc"
@@ -179,8 +183,8 @@ def read_result(
 def registry_hint(reason: str, client: Client) -> str:
     """Return the next step for a registry that gave no audit."""
     where = client.registry or "the registry that npm is configured with"
-    if any(word in reason for word in ("404", "405", "501")):
+    if _NO_AUDITS.search(reason):
         return f"It seems that {where} serves no audits; name one that does (option registry; dependencies_registry of the role)."
-    if any(word in reason for word in ("401", "403", "E401", "E403")):
+    if _NOT_ALLOWED.search(reason):
         return "Give the host an npmrc with a valid token, and name it (option config_file; dependencies_config_file of the role)."
     return f"See whether this host reaches {where}; until it answers, nobody knows about new vulnerabilities."

@@ -158,6 +158,9 @@ def test_without_npm(monkeypatch: pytest.MonkeyPatch) -> None:
         ("404 Not Found", "serves no audits"),
         ("401 Unauthorized", "config_file"),
         ("connect ECONNREFUSED", "reaches http://127.0.0.1:9/"),
+        ("npm got no audit: connect ECONNREFUSED 127.0.0.1:54033", "reaches http://127.0.0.1:9/"),
+        ("npm got no audit: connect ECONNREFUSED 127.0.0.1:405", "reaches http://127.0.0.1:9/"),
+        ("npm got no audit: E403 - forbidden", "config_file"),
     ],
 )
 def test_the_next_step(tmp_path: Path, reason: str, words: str) -> None:
