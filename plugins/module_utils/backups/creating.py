@@ -87,7 +87,7 @@ def _write(request: Request, stack: ExitStack, removed: list[str]) -> dict[str, 
         raise UpkeepError("there is nothing to back up: all sources have vanished")
     header = _manifest_header(request, survey, left_out, dumps, writer, listed)
     writer.write_last(MEMBER_NAME, listed.size(header), listed.chunks(header))
-    packer.write(tar_writer.end_of_archive(writer.position))
+    packer.write([tar_writer.end_of_archive(writer.position)])
     packer.finish()
     archive = {"name": request.name, "bytes": target.bytes, "sha256": target.sha256}
     draft.publish(listed.chunks({**header, "archive": archive}))
