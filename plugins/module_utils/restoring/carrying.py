@@ -36,7 +36,9 @@ def carry(prepared: Prepared, number: int, staging: int) -> int:
         selection = prepared.selection
         if selection.is_part:
             return merge_rest(live, new, selection.takes)
+        before = os.fstat(new).st_mtime_ns
         carried = sum(carry_over(live, new, path) for path in prepared.kept[number])
+        os.utime(new, ns=(before, before))
         if not prepared.amounts[number].root:
             copy_attributes(live, new)  # no member says what the target itself is like
         return carried

@@ -73,20 +73,23 @@ class Item:
 class Journal:
     """One restore.
 
-    :ivar id: ``YYYYMMDDTHHMMSSZ-xxxxxxxx``; restores sort by it.
+    :ivar id: ``YYYYMMDDTHHMMSSZ-xxxxxxxx``.
+    :ivar number: restores of a host are counted; clocks jump.
     :ivar what: what was restored, for people: the path of the archive, a snapshot.
     """
 
     id: str
     what: str
     started: str
+    number: int
     phase: str = STAGING
     items: list[Item] = field(default_factory=list)
 
 
-def new_journal(what: str, now: datetime) -> Journal:
+def new_journal(state_directory: str, what: str, now: datetime) -> Journal:
     """Return the journal of a restore that begins now; it is not on disk yet."""
-    return Journal(f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}", what, to_iso(now))
+    number = max((journal.number for journal in read_journals(state_directory)), default=0) + 1
+    return Journal(f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}", what, to_iso(now), number)
 
 
 def write_journal(state_directory: str, journal: Journal) -> None:
@@ -115,7 +118,8 @@ def read_journals(state_directory: str) -> list[Journal]:
         return []
     except OSError as exc:
         raise UpkeepError(f"cannot look at {directory}: {exc.strerror}") from exc
-    return [_read(directory / name) for name in names if name.endswith(".json")]
+    journals = [_read(directory / name) for name in names if name.endswith(".json")]
+    return sorted(journals, key=lambda journal: journal.number)
 
 
 def _read(path: Path) -> Journal:
@@ -125,7 +129,7 @@ def _read(path: Path) -> Journal:
             record = json.loads(stream.read(_MAX_BYTES))
         if record["schema"] != SCHEMA:
             raise UpkeepError(f"{path} was written by another version (schema {record['schema']}); update the collection")
-        journal = Journal(record["id"], record["what"], record["started"], record["phase"])
+        journal = Journal(record["id"], record["what"], record["started"], int(record["number"]), record["phase"])
         journal.items = [_item(item) for item in record["items"]]
     except OSError as exc:
         raise UpkeepError(f"cannot read {path}: {exc.strerror}") from exc

@@ -79,7 +79,7 @@ def stage(state_directory: str, targets: Sequence[str], what: str, *, now: datet
     :param what: what is restored, for people.
     :raises UpkeepError: when one cannot be made; nothing remains then.
     """
-    journal = journals.new_journal(what, now)
+    journal = journals.new_journal(state_directory, what, now)
     for number, target in enumerate(targets):
         name = f"{journals.STAGING_PREFIX}{journal.id}" + (f"-{number}" if number else "")
         journal.items.append(Item(target, os.path.join(os.path.dirname(target), name)))
