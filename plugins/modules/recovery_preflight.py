@@ -13,8 +13,9 @@ description:
   - Chooses the newest backup that verifies now, or a named one, or the newest that ended before a time. Verifying reads every byte of
     it against its manifest.
   - Says what stands against a recovery (services that nobody could start again, users and programs that are missing, versions that do
-    not fit, databases without a dump), and how what is there differs from the backup. Changes nothing.
-  - The role P(upkeep.runbook.recovery#role) asks the modules that restore besides, in check mode, about space, mount points and servers.
+    not fit, databases without a dump). Changes nothing.
+  - The role P(upkeep.runbook.recovery#role) asks the modules that restore besides, in check mode, about space, mount points, servers,
+    and how what is there differs from the backup.
 author:
   - upkeep.runbook contributors (!UNKNOWN)
 extends_documentation_fragment:
@@ -164,10 +165,10 @@ passed_over:
   type: list
   elements: dict
 targets:
-  description: For each target whether it C(exists) and how many files and folders are C(added), C(changed), C(same), C(removed).
+  description: The targets that the backup has, with wildcards replaced.
   returned: always
   type: list
-  elements: dict
+  elements: str
 dumps:
   description: Names of the dumps to restore, in their order.
   returned: always

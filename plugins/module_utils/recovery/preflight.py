@@ -19,14 +19,13 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.commands import run
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import bytes_text, figure_text
 from ansible_collections.upkeep.runbook.plugins.module_utils.recovery.backup_reading import (
-    excluded_paths,
     read_header,
     read_members,
     verify_archive,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.recovery.choosing import Chosen, Wanted, choose
-from ansible_collections.upkeep.runbook.plugins.module_utils.recovery.comparing import Difference, compare, resolve_targets
 from ansible_collections.upkeep.runbook.plugins.module_utils.recovery.services import Service, look_at_services
+from ansible_collections.upkeep.runbook.plugins.module_utils.recovery.targets import resolve_targets
 from ansible_collections.upkeep.runbook.plugins.module_utils.recovery.versions import node_problem, postgresql_problem
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso, to_iso
@@ -52,7 +51,7 @@ class Preflight:
     warnings: list[str] = field(default_factory=list)
     chosen: Chosen = field(default_factory=Chosen)
     services: list[Service] = field(default_factory=list)
-    differences: list[Difference] = field(default_factory=list)
+    targets: list[str] = field(default_factory=list)
     dumps: list[str] = field(default_factory=list)
     checks: list[list[str]] = field(default_factory=list)
 
@@ -156,11 +155,8 @@ def _look_at_backup(options: Mapping[str, Any], before: datetime | None, found: 
         return
     found.warnings += [f"a newer backup is not used, its data are lost: {path}: {reason}" for path, reason in chosen.passed_over]
     found.problems += _version_problems(options, chosen.header)
-    path = chosen.file.path
-    targets = resolve_targets(options["targets"], lambda: read_members(path))
-    found.differences = compare(targets, read_members(path), excluded_paths(chosen.header))
-    empty = [difference.target for difference in found.differences if not difference.members]
-    found.problems += [f"the backup holds nothing of {target}, which is to be restored" for target in empty]
+    found.targets, missing = resolve_targets(options["targets"], read_members(chosen.file.path))
+    found.problems += [f"the backup holds nothing of {plain(target, 200)}, which is to be brought back" for target in missing]
     found.dumps, problems, warnings = match_dumps(options["dumps"], chosen.header)
     found.problems += problems
     found.warnings += warnings
@@ -217,7 +213,7 @@ def _result(options: Mapping[str, Any], found: Preflight, now: datetime) -> dict
         "warnings": [plain(warning) for warning in found.warnings],
         "backup": backup,
         "passed_over": [{"path": plain(path), "reason": plain(reason)} for path, reason in found.chosen.passed_over],
-        "targets": [difference.row() for difference in found.differences],
+        "targets": found.targets,
         "dumps": found.dumps,
         "services": [service.row() for service in found.services],
         "configuration_checks": found.checks,
@@ -264,7 +260,6 @@ def _plan(options: Mapping[str, Any], backup: Mapping[str, Any], found: Prefligh
     if has_page(options["maintenance_file"]):
         lines.append(f"maintenance page: {options['maintenance_file']} is made, and removed at the end")
     lines += [service.sentence() for service in found.services]
-    lines += [difference.sentence() for difference in found.differences]
     lines += [f"database: {name} replaces what is there; what is there is kept" for name in found.dumps]
     lines += [f"asked afterwards: {' '.join(command)}" for command in found.checks]
     lines += [f"warning: {warning}" for warning in found.warnings]
