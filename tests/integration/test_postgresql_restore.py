@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.upkeep.runbook.plugins.module_utils.databases.postgresql_client import identifier, psql
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.postgresql_client import identifier, literal, psql
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.restoring import restore_databases
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
@@ -21,6 +21,7 @@ from ansible_collections.upkeep.runbook.tests.integration.dumps import dumped, s
 from ansible_collections.upkeep.runbook.tests.integration.servers import Server
 
 NAME = "shop's \"live\" data"
+COMMENT = "it's; two\n\n-- lines\n\\! of \"text\""
 
 
 class Shop:
@@ -33,7 +34,8 @@ class Shop:
         self.spec = spec_of(None, **self.given)
         self.admin("CREATE ROLE keeper LOGIN;")
         self.admin(f"CREATE DATABASE {identifier(NAME)} OWNER keeper ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0;")
-        self.admin(f"ALTER DATABASE {identifier(NAME)} SET work_mem = '5MB'; GRANT CONNECT ON DATABASE {identifier(NAME)} TO keeper;")
+        self.admin(f"ALTER DATABASE {identifier(NAME)} SET work_mem = '5MB'; GRANT CREATE ON DATABASE {identifier(NAME)} TO pg_monitor;")
+        self.admin(f"COMMENT ON DATABASE {identifier(NAME)} IS {literal(COMMENT)};")
         self.sql("CREATE TABLE orders AS SELECT n, 'order ' || n AS what FROM generate_series(1, 500) n; ALTER TABLE orders OWNER TO keeper;")
         self.dump = dumped(self.spec)[1]
         self.path = archive_of(tmp_path / "backup.tar.gz", {"shop.pgdump": self.dump})
@@ -99,11 +101,11 @@ def test_restored_kept_put_back_and_dropped(shop: Shop) -> None:
 
 def test_owner_rights_settings_and_locale_are_restored(shop: Shop) -> None:
     question = (
-        "SELECT pg_get_userbyid(datdba), datcollate, datacl::text, (SELECT setconfig::text FROM pg_db_role_setting WHERE setdatabase = d.oid)"
+        "SELECT pg_get_userbyid(datdba), datcollate, datacl::text, shobj_description(d.oid, 'pg_database'), (SELECT setconfig::text FROM pg_db_role_setting WHERE setdatabase = d.oid)"
         f" FROM pg_database d WHERE datname = E'{NAME.replace(chr(39), chr(92) + chr(39))}';"
     )
     before = shop.admin(question)
-    assert before[0][0] == "keeper" and "work_mem" in before[0][3]
+    assert before[0][0] == "keeper" and "work_mem" in before[-1][-1] and before[1:]
     shop.restore(keep_previous=0)
     assert shop.databases() == [NAME]
     assert shop.admin(question) == before
@@ -149,7 +151,7 @@ def test_clients_that_come_back_at_once_do_not_stop_it(shop: Shop) -> None:
 
 def test_a_missing_role_is_said_and_owners_can_be_left_out(shop: Shop) -> None:
     shop.sql("ALTER TABLE orders OWNER TO postgres;")
-    shop.admin(f"ALTER DATABASE {identifier(NAME)} OWNER TO postgres; REVOKE ALL ON DATABASE {identifier(NAME)} FROM keeper; DROP ROLE keeper;")
+    shop.admin(f"ALTER DATABASE {identifier(NAME)} OWNER TO postgres; DROP ROLE keeper;")
     message = shop.refusal()
     assert "a role is missing on the server; restore its globals first" in message
     assert message.endswith("The databases are as they were before")
