@@ -28,6 +28,7 @@ _BACKUP_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
 _OPENED = re.compile(rb',?[ \t]*"members"[ \t]*:[ \t]*\[[ \t]*')
 _MAX_DIGITS = 20
 _TEXTS = ("sha256", "target", "user", "group", "source")
+_ALWAYS = ("uid", "gid", "user", "group", "mtime_ns")
 _NUMBERS = ("size", "uid", "gid", "mtime_ns")
 
 
@@ -186,6 +187,9 @@ def _problem_of(record: dict[str, Any]) -> str:
         return f'"type" is none of {", ".join(TYPES)}'
     if not isinstance(record.get("mode"), str) or not _MODE.fullmatch(record["mode"]):
         return '"mode" is not four octal digits'
+    for key in _ALWAYS:
+        if key not in record:
+            return f'"{key}" is missing'
     for key in _TEXTS:
         if not isinstance(record.get(key, ""), str):
             return f'"{key}" is no text'
