@@ -43,24 +43,19 @@ _LOOK_EVERY_BYTES = 16 * 1024 * 1024
 _ERROR_BYTES = 4096
 
 
-class PackedFile:
-    """The file that is written: counted, hashed, and stopped before it takes the room that others need.
+class GuardedFile:
+    """A file that is written, and stopped before it takes the room that others need.
 
     :param descriptor: of the file, which the caller closes.
     :param reserve_bytes: so much room is to stay on its file system.
     :ivar bytes: how many were written.
     """
 
-    def __init__(self, descriptor: int, reserve_bytes: int = 0) -> None:
+    def __init__(self, descriptor: int, reserve_bytes: int) -> None:
         self.bytes = 0
         self._descriptor = descriptor
         self._reserve = reserve_bytes
         self._look_at = 0
-        self._hash = hashlib.sha256()
-
-    @property
-    def sha256(self) -> str:
-        return self._hash.hexdigest()
 
     def write(self, data: bytes) -> None:
         """Append bytes.
@@ -73,8 +68,23 @@ class PackedFile:
             if free.f_bavail * free.f_frsize < self._reserve:
                 raise OSError(errno.ENOSPC, "the room that min_free_percent keeps free is reached")
         write_all(self._descriptor, data)
-        self._hash.update(data)
         self.bytes += len(data)
+
+
+class PackedFile(GuardedFile):
+    """The archive itself, hashed while it is written."""
+
+    def __init__(self, descriptor: int, reserve_bytes: int = 0) -> None:
+        super().__init__(descriptor, reserve_bytes)
+        self._hash = hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        self._hash.update(data)
 
 
 class Packer(Protocol):
@@ -181,6 +191,7 @@ class _Zstd:
                 write_all(self._stdin.fileno(), data)
         except BrokenPipeError:
             self._end()
+            raise UpkeepError("zstd ended before it had read all that was to be packed") from None
 
     def finish(self) -> None:
         self._stdin.close()

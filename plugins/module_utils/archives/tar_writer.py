@@ -62,12 +62,15 @@ def header(
     """
     if kind == DIRECTORY:
         name += b"/"
-    if len(name) <= _NAME_BYTES and name.isascii() and not target and b"\0" not in name:
+    if name.isascii() and not target and b"\0" not in name:
         known = _known_fields(kind, mode, uid, gid, user, group)
-        if known is not None and 0 <= mtime <= _MAX_ELEVEN_DIGITS and 0 <= size <= _MAX_ELEVEN_DIGITS:
+        split = (b"", name) if len(name) <= _NAME_BYTES else _split(name)
+        if split and known and 0 <= mtime <= _MAX_ELEVEN_DIGITS and 0 <= size <= _MAX_ELEVEN_DIGITS:
+            prefix, last = split
             before, after, after_sum = known
-            start = name.ljust(_NAME_BYTES, b"\0") + before + b"%011o\0%011o\0" % (size, mtime)
-            return b"%b%06o\0 %b" % (start, _sum(start) + after_sum, after)
+            start = last.ljust(_NAME_BYTES, b"\0") + before + b"%011o\0%011o\0" % (size, mtime)
+            total = _sum(start) + after_sum + _sum(prefix)
+            return b"%b%06o\0 %b%b" % (start, total, after, prefix.ljust(_REST_BYTES, b"\0"))
     return _extended(name, kind, size, mode, uid, gid, user, group, mtime, target)
 
 
@@ -151,7 +154,7 @@ def _record(key: bytes, value: bytes) -> bytes:
 
 @lru_cache(maxsize=1024)
 def _known_fields(kind: bytes, mode: int, uid: int, gid: int, user: str, group: str) -> tuple[bytes, bytes, int] | None:
-    """Return what stands between name and size, and all behind the checksum, with its sum; None where ustar has no room.
+    """Return what stands between name and size, and what between checksum and prefix, with its sum; None where ustar has no room.
 
     Most members of a tree have these in common.
     """
@@ -160,7 +163,7 @@ def _known_fields(kind: bytes, mode: int, uid: int, gid: int, user: str, group: 
     if len(user) >= _OWNER_BYTES or len(group) >= _OWNER_BYTES or "\0" in user + group or not (user + group).isascii():
         return None
     numbers, names = _owner_bytes(uid, gid, user.encode("ascii"), group.encode("ascii"))
-    after = kind + bytes(_NAME_BYTES) + names + bytes(_REST_BYTES)
+    after = kind + bytes(_NAME_BYTES) + names
     return b"%07o\0" % mode + numbers, after, _sum(after) + _BLANK_SUM
 
 
