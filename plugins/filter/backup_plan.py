@@ -37,14 +37,14 @@ RETURN = r"""
 _value:
   description:
     - C(engine), C(restic), C(platform), C(host), C(label), C(destination), C(pattern) (of our own archives), C(compression),
-      C(sources), C(dumps), C(git), C(services), C(keep) and C(drill).
+      C(sources), C(require), C(dumps), C(git), C(services), C(keep) and C(drill).
   type: dict
   sample:
     engine: archive
     label: neurosense-fx-app-1
     destination: /opt/backups/neurosensefx
     sources: [{name: application, paths: [/opt/neurosensefx], exclude: [node_modules]}]
-    dumps: [{name: postgresql-neurosense, type: postgresql, database: neurosense}]
+    dumps: [{name: postgresql-neurosense.pgdump, type: postgresql, database: neurosense}]
 """
 
 from collections.abc import Callable
