@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.recovery import backup_reading
+from ansible_collections.upkeep.runbook.plugins.modules.backup_verify import argument_spec
 from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import answer_of, start_module
 
 RUN, LATER = "20261122T050000Z-0000000a", "20261122T060000Z-0000000b"
@@ -12,6 +17,10 @@ RUN, LATER = "20261122T050000Z-0000000a", "20261122T060000Z-0000000b"
 
 def call(module: str, **options: Any) -> dict[str, Any]:
     return answer_of(start_module(module, options))
+
+
+def test_the_options_with_which_a_recovery_verifies_are_those_of_the_module() -> None:
+    assert backup_reading.verify_options("/x", 1.0).keys() == argument_spec().keys()
 
 
 def test_a_recovery_is_noted_and_read_without_a_change(tmp_path: Path) -> None:
@@ -74,3 +83,41 @@ def test_a_backup_is_chosen_and_the_plan_shown(tmp_path: Path) -> None:
     assert "it is of the platform X, not of Y" in other["problems"][0]
     wrong = preflight(tmp_path / "backups", before="soon")
     assert wrong["failed"] and "before: 'soon' is no time" in wrong["msg"]
+
+
+@pytest.fixture()
+def backup(tmp_path: Path) -> Path:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "a").write_bytes(b"some content" * 1000)
+    answer = answer_of(start_module("backup_create", {
+        "sources": [{"name": "app", "paths": [str(tmp_path / "app")]}], "destination": str(tmp_path / "backups"), "label": "x",
+        "platform": "X", "host": "h", "state_directory": str(tmp_path / "state"), "compression": "gzip",
+    }))
+    return Path(answer["backup"]["path"])
+
+
+def test_a_whole_backup_verifies_whatever_its_age_and_name(backup: Path) -> None:
+    assert backup_reading.verify_archive(str(backup), 60.0) == ""
+    header = backup_reading.read_header(str(backup))
+    assert (header["platform"], header["host"]) == ("X", "h")
+    assert [Path(member.name).name for member in backup_reading.read_members(str(backup))] == ["app", "a"]
+
+
+def test_one_flipped_bit_is_the_reason_not_to_use_it(backup: Path) -> None:
+    data = bytearray(backup.read_bytes())
+    data[len(data) // 2] ^= 1
+    backup.write_bytes(data)
+    assert backup.name in backup_reading.verify_archive(str(backup), 60.0)
+
+
+def test_a_backup_without_its_manifest_says_what_to_bring(backup: Path) -> None:
+    sidecar = Path(f"{backup}.manifest.json")
+    sidecar.write_bytes(sidecar.read_bytes()[:50])
+    with pytest.raises(UpkeepError, match="the manifest beside it"):
+        backup_reading.read_header(str(backup))
+    sidecar.unlink()
+    with pytest.raises(UpkeepError, match=f"put {sidecar.name} there"):
+        backup_reading.read_header(str(backup))
+    sidecar.symlink_to("/dev/zero")
+    with pytest.raises(UpkeepError, match="cannot be read"):
+        backup_reading.read_header(str(backup))
