@@ -44,6 +44,7 @@ class Client:
     :param lock_wait_seconds: how long to wait for others that work in the repository.
     :param unlock: remove locks when all of them are of processes of this host that do not run any more.
     :param only_looking: leave no lock in the repository and no cache on the host, as in check mode.
+    :ivar cache_path: where restic keeps what it has read of the repository; encrypted, and made again when it is gone.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class Client:
         self._unlock = unlock
         self._only_looking = only_looking
         self._pause = pause
-        self._cache = os.path.join(state_directory, "restic-cache")
+        self.cache_path = os.path.join(state_directory, "restic-cache")
         refuse_password_file(repository)
 
     @property
@@ -121,7 +122,7 @@ class Client:
         if repository.password_file:
             environment["RESTIC_PASSWORD_FILE"] = repository.password_file
         if not self._only_looking:
-            make_private_directory(Path(self._cache))
+            make_private_directory(Path(self.cache_path))
         ran = run_restic(
             self.argv(given), environment=environment, password=repository.password, deadline=self._deadline,
             on_line=on_line, on_error=on_error, directory=directory,
@@ -131,7 +132,7 @@ class Client:
     def argv(self, given: Sequence[str]) -> list[str]:
         """Return the whole argument list of a call; it holds no secret."""
         extended = [f"--option={name}={value}" for name, value in self.repository.extended]
-        quiet = ["--no-cache"] if self._only_looking else [f"--cache-dir={self._cache}", "--cleanup-cache"]
+        quiet = ["--no-cache"] if self._only_looking else [f"--cache-dir={self.cache_path}", "--cleanup-cache"]
         if self._only_looking and "--no-lock" not in given:
             quiet.append("--no-lock")
         return [self.repository.program, *extended, *quiet, *given]

@@ -20,20 +20,20 @@ _SCHEMES = ("sftp", "rest", "s3", "b2", "azure", "gs", "swift", "rclone", "local
 _MASK = "***"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPTION = re.compile(r"[a-z0-9]+\.[a-z0-9-]+")
-_LABEL = re.compile(r"[A-Za-z0-9._-]+")
 _RANGES = {"timeout_seconds": (1, 604_800), "lock_wait_seconds": (0, 86_400)}
 
 #: Options of the modules, beside those that are their own.
 OPTIONS: dict[str, dict[str, Any]] = {
     "repository": {"type": "str", "required": True},
-    "password_file": {"type": "path"},
+    "password_file": {"type": "path", "no_log": False},
     "password": {"type": "str", "no_log": True},
     "environment": {"type": "dict", "default": {}, "no_log": True},
     "extended_options": {"type": "dict", "default": {}},
     "program": {"type": "path", "default": "restic"},
     "host": {"type": "str"},
-    "label": {"type": "str"},
+    "label": {"type": "str", "required": True},
     "unlock": {"type": "bool", "default": False},
+    "timeout_seconds": {"type": "float", "default": 21600.0},
     "state_directory": {"type": "path", "default": "/var/lib/upkeep"},
     "lock_wait_seconds": {"type": "float", "default": 0.0},
 }
@@ -110,17 +110,6 @@ def secrets_of(location: str) -> tuple[str, ...]:
     """Return the password in a location as it stands there and as it is meant, or nothing."""
     secret = _secret(location)
     return tuple(dict.fromkeys((secret, unquote(secret)))) if secret else ()
-
-
-def read_label(options: Mapping[str, Any]) -> str:
-    """Return the label, by default the host's name.
-
-    :raises UpkeepError: when it has characters that no label has.
-    """
-    label = options["label"] or options["host"]
-    if not _LABEL.fullmatch(label):
-        raise UpkeepError(f"label: {plain(label, 100)!r} has other characters than letters, digits, '.', '-' and '_'")
-    return str(label)
 
 
 def _secret(location: str) -> str:
