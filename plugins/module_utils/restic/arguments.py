@@ -53,7 +53,7 @@ def check(*, read_data: bool, subset: str = "") -> Arguments:
 
 
 def listing(snapshot: str) -> Arguments:
-    return ("ls", "--json", "--long", snapshot)
+    return ("ls", "--json", snapshot)
 
 
 def dump(snapshot: str, path: str) -> Arguments:

@@ -26,7 +26,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.restic.failures imp
     kind_of,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.locks import Lock, all_dead, parse_lock, words
-from ansible_collections.upkeep.runbook.plugins.module_utils.restic.repository import Repository
+from ansible_collections.upkeep.runbook.plugins.module_utils.restic.repository import Repository, read_repository
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.running import Ran, run_restic
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode, plain
 
@@ -182,6 +182,18 @@ class Client:
             if shown.returncode == 0:  # otherwise it was released meanwhile
                 held.append(parse_lock(decode(b"\n".join(text))))
         return held
+
+
+def open_client(options: Mapping[str, Any], *, only_looking: bool) -> Client:
+    """Return the client that the options of a module name; nothing is opened yet.
+
+    :raises UpkeepError: naming the option that is not accepted.
+    """
+    repository = read_repository(options)
+    return Client(
+        repository, state_directory=options["state_directory"], deadline=time.monotonic() + options["timeout_seconds"],
+        lock_wait_seconds=options["lock_wait_seconds"], unlock=options["unlock"], only_looking=only_looking,
+    )
 
 
 def refuse_password_file(repository: Repository) -> None:

@@ -18,12 +18,12 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.errors import Upkee
 from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LockOwner, exclusive_lock
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic import arguments
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.attempts import Attempts
-from ansible_collections.upkeep.runbook.plugins.module_utils.restic.client import Client
+from ansible_collections.upkeep.runbook.plugins.module_utils.restic.client import Client, open_client
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.created import made_answer, planned_answer
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.failures import NO_REPOSITORY, ResticFailure
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.making import Made, make_snapshot, unread_words
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.plan import Looked, Plan, look, read_plan
-from ansible_collections.upkeep.runbook.plugins.module_utils.restic.repository import Repository, read_repository
+from ansible_collections.upkeep.runbook.plugins.module_utils.restic.repository import Repository
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.snapshots import Snapshot, parse_snapshots
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.staging import Staging, staging_folder
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso, utc_now
@@ -36,13 +36,9 @@ def create_backup(options: Mapping[str, Any], *, now: datetime, check_mode: bool
     :raises UpkeepError: when no whole backup could be made; its snapshot, if there is one, does not count.
     """
     deadline = time.monotonic() + options["timeout_seconds"]
-    repository = read_repository(options)
+    client = open_client(options, only_looking=check_mode)
     plan = read_plan(options)
-    client = Client(
-        repository, state_directory=options["state_directory"], deadline=deadline, unlock=options["unlock"],
-        lock_wait_seconds=options["lock_wait_seconds"], only_looking=check_mode,
-    )
-    attempts = Attempts(options["state_directory"], repository.subject)
+    attempts = Attempts(options["state_directory"], client.subject)
     if check_mode:
         present = _repository_id(client, attempts, options["init"])
         return planned_answer(plan, client.subject, _look(plan, client), new_repository=not present)

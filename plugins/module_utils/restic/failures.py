@@ -61,12 +61,15 @@ class ResticFailure(UpkeepError):
     """restic could not do what it was asked for.
 
     :ivar kind: one of the words above.
+    :ivar sentence: what is wrong, without the next step.
     :ivar hint: the next step.
+    :ivar lines: what restic wrote, bounded and masked.
     """
 
-    def __init__(self, kind: str, message: str, hint: str) -> None:
+    def __init__(self, kind: str, message: str, hint: str, lines: Sequence[str] = ()) -> None:
         super().__init__(f"{message} {hint}".strip())
         self.kind = kind
+        self.lines = tuple(lines)
         self.sentence = message
         self.hint = hint
 
@@ -91,7 +94,7 @@ def failure(subject: str, returncode: int | None, errors: Sequence[str], detail:
     words = own_words(errors)
     said = f" (restic: {words})" if words and kind not in (WRONG_PASSWORD, LOCKED) else ""
     ended = f" with exit status {returncode}" if kind == OTHER and not words else ""
-    return ResticFailure(kind, f"{subject}: {text}{ended}{f': {detail}' if detail else ''}{said}.", hint)
+    return ResticFailure(kind, f"{subject}: {text}{ended}{f': {detail}' if detail else ''}{said}.", hint, errors)
 
 
 def own_words(errors: Sequence[str]) -> str:
