@@ -69,6 +69,15 @@ def _refuse_hidden(path: str, outer: Tree) -> None:
         path = os.path.dirname(path)
 
 
+def part_patterns(root: str, members: Iterable[str]) -> list[str]:
+    """Return the patterns for restic that fit the members below a path, an asterisk fitting slashes too.
+
+    :param members: shell patterns of paths below it.
+    :raises UpkeepError: when restic has no pattern for one.
+    """
+    return [f"{literal(root)}/{variant}" for pattern in members for variant in _paths(pattern.strip("/"))]
+
+
 def _patterns(root: str, pattern: str) -> list[str]:
     wanted = pattern.rstrip("/")
     while wanted.startswith("./"):

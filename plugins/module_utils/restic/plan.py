@@ -83,8 +83,13 @@ def read_plan(options: Mapping[str, Any]) -> Plan:
         label=check_label(options["label"]),
         host=options["host"] or os.uname().nodename,
         platform=options["platform"] or "",
+        # The paths that were meant and not the patterns, so that a restore knows its targets.
         sources=[
-            {"name": source["name"], "paths": list(source["paths"]), "exclude": list(source.get("exclude") or [])} for source in given
+            {
+                "name": source["name"], "paths": [root.path for root in roots if root.source == source["name"]],
+                "exclude": list(source.get("exclude") or []),
+            }
+            for source in given
         ],
         roots=roots,
         trees=trees,

@@ -5,17 +5,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import is_run_id
 
 #: restic writes nanoseconds, which Python 3.9 does not read.
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _ID = re.compile(r"[0-9a-f]{64}")
+#: The newest one that counts.
+LATEST = "latest"
 _BACKUP_ID, _LABEL = "backup_id=", "label="
 
 
@@ -64,6 +67,24 @@ def finished(snapshots: list[Snapshot], unfinished: Collection[str]) -> list[Sna
     :param unfinished: ids of such backups.
     """
     return [snapshot for snapshot in snapshots if snapshot.backup_id not in unfinished or not snapshot.backup_id]
+
+
+def choose(snapshots: Sequence[Snapshot], wanted: str) -> Snapshot:
+    """Return the snapshot that is meant.
+
+    :param snapshots: newest first.
+    :param wanted: ``latest``, the id of a backup, or the first digits of the id of a snapshot, at least eight.
+    :raises UpkeepError: when there is none, or more than one.
+    """
+    if wanted == LATEST:
+        found = list(snapshots[:1])
+    else:
+        found = [one for one in snapshots if wanted == one.backup_id or len(wanted) >= 8 and one.id.startswith(wanted)]
+    if len(found) == 1:
+        return found[0]
+    here = ", ".join(f"{one.short} ({one.created:%Y-%m-%d %H:%M} UTC)" for one in snapshots[:5]) or "none"
+    what = "more than one is called" if found else "no snapshot that counts is called"
+    raise UpkeepError(f"snapshot: {what} {plain(wanted, 80)}; the newest are {here}")
 
 
 def moment(text: str) -> datetime:
