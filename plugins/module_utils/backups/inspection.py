@@ -180,9 +180,10 @@ def _read_statuses(group: Group, one: Examined) -> list[str]:
 
 
 def _level(group: Group, one: Examined) -> str:
-    """Return how much was looked at: without a manifest no more than that it is readable."""
+    """Return how much was looked at: without a manifest no more than that it is readable. Drills have rows of their own."""
     compared = group.compares and not (one.verified and one.verified.absent)
-    return group.level if compared or not group.reaches(MANIFEST) else READABLE
+    level = CONTENT if group.level == DRILL else group.level
+    return level if compared or not group.reaches(MANIFEST) else READABLE
 
 
 def _record(group: Group, one: Examined, now: datetime) -> dict[str, Any]:

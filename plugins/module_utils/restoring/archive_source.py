@@ -15,16 +15,18 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget imp
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem, Damaged, Unread
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.finding import BECOME_HINT
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import FILE, MEMBER_NAME, Member
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest_reading import parse_member
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.extracting import Extractor
-from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.listing import Listing, about_manifest, keep_inner, open_sidecar
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.listing import Listing, keep_inner, open_sidecar
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.member_rules import Rules, as_bytes
-from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.name_checks import NameChecks
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.name_checks import NameChecks, PromisedSize
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.owners import Owners
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.reading_members import tar_contents, visit_members
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.selecting import Selection
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.tree_writing import TreeWriter
+
+#: Names of members with which backups of ours begin.
+_BEGINNINGS = ("files/", "dumps/")
 
 
 class ArchiveSource:
@@ -75,14 +77,10 @@ class ArchiveSource:
             self._visit(lambda member, _chunks: take(member))
             return
         budget = self._budget()
-        for number, line in enumerate(self.listing.lines(), 2):
+        for number, member in enumerate(self.listing.members()):
             budget.member()
             if not number % 1000:
                 budget.check_time()
-            try:
-                member = parse_member(line, number)
-            except ArchiveProblem as problem:
-                raise about_manifest(problem) from None
             take(member)
 
     def extract(
@@ -128,22 +126,48 @@ class ArchiveSource:
 
     def _inner_manifest(self) -> Optional[Listing]:
         """Return the manifest that is the last member, or None."""
-        found: list[Optional[Listing]] = [None]
-
-        def look(member: Member, chunks: Iterator[bytes]) -> None:
-            if found[0] is not None:
-                found[0].close()
-                found[0] = None
-            if member.name == MEMBER_NAME and member.type == FILE:
-                found[0] = keep_inner(chunks, member.size)
-
+        last = _LastMember(self._budget())
         try:
-            self._visit(look)
+            self._visit(last.look)
+        except _NotOurs:
+            return None
         except BaseException:
-            if found[0] is not None:
-                found[0].close()
+            last.forget()
             raise
-        return found[0]
+        return last.listing
+
+
+class _NotOurs(Exception):
+    """The archive does not begin as those of this collection do."""
+
+
+class _LastMember:
+    """Keeps the manifest when it is the last member of an archive."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.listing: Optional[Listing] = None
+        self._first = True
+        self._size = PromisedSize(budget)
+
+    def look(self, member: Member, chunks: Iterator[bytes]) -> None:
+        """Look at the next member.
+
+        :raises _NotOurs: at the first one, when no backup of ours begins so; there is no need to read on.
+        """
+        is_manifest = member.name == MEMBER_NAME and member.type == FILE
+        if self._first and not (is_manifest or member.name.startswith(_BEGINNINGS)):
+            raise _NotOurs
+        self._first = False
+        self._size.add(member)
+        self.forget()
+        if is_manifest:
+            self.listing = keep_inner(chunks, member.size)
+
+    def forget(self) -> None:
+        """Close what was kept."""
+        if self.listing is not None:
+            self.listing.close()
+            self.listing = None
 
 
 @contextmanager
