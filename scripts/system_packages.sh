@@ -14,6 +14,7 @@ venv      /usr/share/doc/python3-venv                       python3-venv
 units     logrotate                                         logrotate
 units     zstd                                              zstd
 units     openssl                                           openssl
+units     igzip                                             isal
 sanity    shellcheck                                        shellcheck
 lint      shellcheck                                        shellcheck
 browser   chromium                                          chromium
@@ -28,8 +29,10 @@ integration  mariadbd                                       mariadb-server
 integration  mariadb-dump                                   mariadb-client
 integration  redis-server                                   redis-server
 integration  redis-cli                                      redis-tools
+faults    igzip                                             isal
 bench     logrotate                                         logrotate
 bench     zstd                                              zstd
+bench     igzip                                             isal
 molecule  ssh                                               openssh-client
 molecule  ssh-keygen                                        openssh-client
 molecule  podman                                            podman
