@@ -64,6 +64,11 @@ options:
         type: list
         elements: str
         default: []
+      max_age_days:
+        description:
+          - Leave out files that were changed longer ago than this, in days, V(0.01) to V(36500), at most 1000 files. By default files of
+            any age are backed up.
+        type: float
       one_file_system:
         description: Leave out what is on another file system than the path of the source. The same for all sources.
         type: bool
@@ -230,6 +235,7 @@ def argument_spec() -> dict[str, Any]:
         "name": {"type": "str", "required": True},
         "paths": {**texts, "required": True},
         "exclude": {**texts, "default": []},
+        "max_age_days": {"type": "float"},
         "one_file_system": {"type": "bool", "default": True},
     }
     return {

@@ -32,6 +32,9 @@ options:
       - The snapshot, by the first digits of its id (at least eight), or by the id of its backup. V(latest) is the newest that counts.
     type: str
     default: latest
+  before:
+    description: Only snapshots that were begun before this time, in UTC, such as V(2026-11-22T01:43:00Z) or V(2026-11-22).
+    type: str
   destination:
     description:
       - Folder for the archive, of mode C(0700) when it is made. By default C(restic-fetched) in O(state_directory). While the archive is
@@ -118,6 +121,7 @@ def argument_spec() -> dict[str, Any]:
     return {
         **OPTIONS,
         "snapshot": {"type": "str", "default": "latest"},
+        "before": {"type": "str"},
         "destination": {"type": "path"},
         "tags": {"type": "list", "elements": "str"},
         "run_id": {"type": "str"},

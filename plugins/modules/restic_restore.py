@@ -40,6 +40,9 @@ options:
       - The snapshot, by the first digits of its id (at least eight), or by the id of its backup. V(latest) is the newest that counts.
     type: str
     default: latest
+  before:
+    description: Only snapshots that were begun before this time, in UTC, such as V(2026-11-22T01:43:00Z) or V(2026-11-22).
+    type: str
   target:
     description:
       - What is replaced, directories or single files, as absolute paths. All are made ready before the first is exchanged.
@@ -88,6 +91,11 @@ options:
   id:
     description: The restore that O(state=previous) takes back, as RV(id) named it. By default the last one of the targets.
     type: str
+  of_run:
+    description:
+      - The run whose restore O(state=previous) takes back, by the O(run_id) that it gave. A run that has restored nothing, or whose
+        restore was taken back already, changes nothing.
+    type: str
   tags:
     description:
       - Tags that a snapshot must have to be meant. By default those that M(upkeep.runbook.restic_backup) gives to O(label). An empty
@@ -95,13 +103,13 @@ options:
     type: list
     elements: str
   run_id:
-    description: Id of the run, for those who wait for the lock.
+    description: Id of the run, for those who wait for the lock, and for O(of_run).
     type: str
 notes:
   - restic restores owners by their numbers, and extended attributes.
   - Services that write to the tree must be stopped before.
   - The new tree and the old one are on the disk at the same time; without that room nothing is changed.
-  - Databases are restored by M(upkeep.runbook.backup_restore) and its kind from an archive; M(upkeep.runbook.restic_fetch) makes one of a
+  - Databases are restored by M(upkeep.runbook.database_restore) from an archive; M(upkeep.runbook.restic_fetch) makes one of a
     snapshot.
 seealso:
   - module: upkeep.runbook.backup_restore
@@ -210,6 +218,7 @@ def argument_spec() -> dict[str, Any]:
     return {
         **OPTIONS,
         "snapshot": {"type": "str", "default": "latest"},
+        "before": {"type": "str"},
         "target": {**texts},
         "from": {**texts},
         "sources": {**texts},
@@ -219,6 +228,7 @@ def argument_spec() -> dict[str, Any]:
         "keep_previous": {"type": "int", "default": 1},
         "state": {"type": "str", "choices": ["restored", "previous"], "default": "restored"},
         "id": {"type": "str"},
+        "of_run": {"type": "str"},
         "tags": {**texts},
         "run_id": {"type": "str"},
     }

@@ -48,6 +48,116 @@ options:
       - Read this part of the data at the levels V(readable) and V(manifest), as restic takes it, such as V(10%), V(1/7) or V(5G).
         C(n/t) is the same part each time, the others are another one each time.
     type: str
+  drill:
+    description:
+      - How restores are tried. When one is due, a snapshot is fetched into a private folder (M(upkeep.runbook.restic_fetch)), unpacked with all
+        checks of a restore, and its dumps are loaded into scratch databases beside the real ones; all of it is removed again. That needs room
+        for three times the contents.
+      - Without this nothing is tried, and not in check mode either. When a drill was good is known by O(remember), and without it each call
+        tries one.
+    type: dict
+    suboptions:
+      every_days:
+        description: A drill is due when the last good one is older, in days. V(0) is each time.
+        type: float
+        default: 7.0
+      max_days:
+        description: No good drill for so long is critical, in days. V(0) is no limit.
+        type: float
+        default: 35.0
+      directory:
+        description:
+          - Folder in which the scratch folder is made, as an absolute path. Its file system needs room for the unpacked backup, and 5 percent
+            of it stay free.
+        type: path
+        default: /var/tmp
+      files:
+        description:
+          - Files that must be in the restored tree and not empty, by the paths from which they were saved; wildcards are allowed.
+          - Not needed for dumps.
+        type: list
+        elements: str
+        default: []
+      command:
+        description:
+          - Program and arguments that must succeed. Its working directory is the restored tree, in which C(/opt/app) is C(opt/app).
+        type: list
+        elements: str
+        default: []
+      run_as:
+        description: User whom that program runs as, who can read the tree then. By default the user of the module.
+        type: str
+      databases:
+        description: Whether the dumps named by O(drill.dumps) are loaded into scratch databases and counted.
+        type: bool
+        default: true
+      dumps:
+        description:
+          - Databases, each with how its server is reached, as in O(upkeep.runbook.backup_create#module:dumps). Roles
+            (V(postgresql_globals)) are not loaded.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name:
+            description:
+              - What the dump is called; in a backup it is the member C(dumps/<name>). By default the type and the database, such
+                as C(postgresql-neurosense.pgdump).
+            type: str
+          type:
+            description:
+              - V(postgresql) is one database, by C(pg_dump). V(postgresql_globals) are the roles and tablespaces of a server, by
+                C(pg_dumpall).
+              - V(mysql) is one database of MySQL or MariaDB, by C(mariadb-dump) or C(mysqldump).
+              - V(sqlite) is one file, through SQLite's own backup API.
+              - V(redis) is all that a server holds, as an RDB file.
+            type: str
+            choices: [postgresql, postgresql_globals, mysql, sqlite, redis]
+            required: true
+          database:
+            description: Name of the database. Required for V(postgresql) and V(mysql).
+            type: str
+          path:
+            description: File of the database. Required for V(sqlite).
+            type: path
+          host:
+            description:
+              - Name or address of the server, or the absolute path of its socket (of its folder for PostgreSQL). By default the
+                local socket; for Redis C(127.0.0.1).
+            type: str
+          port:
+            description: Port of the server, V(1) to V(65535). By default the usual one.
+            type: int
+          user:
+            description: User of the database. By default V(postgres) for PostgreSQL, and whom the client takes otherwise.
+            type: str
+          password:
+            description: Password of that user.
+            type: str
+          run_as:
+            description:
+              - User of the system that the clients run as. By default V(postgres) for a PostgreSQL that is reached through a socket
+                without a password, otherwise the user of the module.
+            type: str
+          unit:
+            description: Unit of systemd of Redis, which is stopped while its files are exchanged. Required to restore V(redis).
+            type: str
+          data_directory:
+            description: Folder of the data of Redis, where the server does not say. By default V(/var/lib/redis).
+            type: path
+          binary_directory:
+            description: Folder of the clients, such as C(/usr/lib/postgresql/16/bin). By default they are found through C(PATH).
+            type: path
+      sample:
+        description: Which backups of a group are tried.
+        type: list
+        elements: str
+        choices: [newest, oldest, random]
+        default: [newest]
+      timeout_seconds:
+        description: Time for the drills of a group, V(1) to V(86400), in seconds.
+        type: float
+        default: 3600.0
   newest:
     description: How many of the newest snapshots are looked at, V(1) to V(100). The age is that of the newest.
     type: int
@@ -115,6 +225,8 @@ checks:
     - C(backup.present), C(backup.age), C(backup.size) and C(backup.shrink); from the level V(readable) on C(backup.readable) and
       C(backup.content), at V(manifest) C(backup.manifest), and at V(content) C(backup.content_hashes). Their subject is O(label).
       Without a snapshot there is only C(backup.present).
+    - With O(drill) C(backup.drill), when one was due, whose value are the seconds it took from the repository on, and C(backup.drilled), the
+      days since the last good one.
   type: list
   elements: dict
   returned: success
@@ -186,6 +298,38 @@ backups:
       description: How the dumps in it differ from those of its manifest.
       type: list
       elements: str
+drills:
+  description: The drills that were made now.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    name:
+      description: The group.
+      type: str
+    path:
+      description: The backup that was restored.
+      type: str
+    status:
+      description: V(ok), V(warning), V(critical), or V(unknown) when it could not be tried.
+      type: str
+    seconds:
+      description: How long it took.
+      type: float
+    members:
+      description: Members that were restored.
+      type: int
+    bytes:
+      description: Their bytes.
+      type: int
+    databases:
+      description: The C(name), C(tables) and C(rows) of each dump that was loaded.
+      type: list
+      elements: dict
+    problems:
+      description: What is wrong, in words; at most 20.
+      type: list
+      elements: str
 totals:
   description:
     - How many C(backups) were looked at, how many of them are C(ok), their C(bytes) and C(members), and how many snapshots do not count
@@ -199,6 +343,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.drill_options import drill_options
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.repository import OPTIONS, secrets_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.verifying import LEVELS, verify_backups
@@ -211,6 +356,7 @@ def argument_spec() -> dict[str, Any]:
         **OPTIONS,
         "level": {"type": "str", "choices": list(LEVELS), "default": "manifest"},
         "read_data_subset": {"type": "str"},
+        "drill": {"type": "dict", "options": drill_options()},
         "newest": {"type": "int", "default": 1},
         "max_age_hours": {"type": "float", "default": 26.0},
         "min_bytes": {"type": "int", "default": 1},

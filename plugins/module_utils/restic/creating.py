@@ -37,7 +37,7 @@ def create_backup(options: Mapping[str, Any], *, now: datetime, check_mode: bool
     """
     deadline = time.monotonic() + options["timeout_seconds"]
     client = open_client(options, only_looking=check_mode)
-    plan = read_plan(options)
+    plan = read_plan(options, now)
     attempts = Attempts(options["state_directory"], client.subject)
     if check_mode:
         present = _repository_id(client, attempts, options["init"])

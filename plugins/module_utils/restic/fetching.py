@@ -30,7 +30,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.locking import Lock
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic import arguments
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.client import Client, open_client
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.contents import examine, read_header
-from ansible_collections.upkeep.runbook.plugins.module_utils.restic.restoring import find_wanted
+from ansible_collections.upkeep.runbook.plugins.module_utils.restic.listing import find_wanted
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.snapshots import Snapshot
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.staging import DUMPS
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.preflight import existing_parent, refuse_space_at
@@ -70,17 +70,25 @@ def _fetch(client: Client, options: Mapping[str, Any], destination: Path, *, che
     if not check_mode:
         prepare_folder(destination)
         remove_leftovers(destination, options["label"])
-        scratch = str(destination / _SCRATCH)
-        _remove(scratch)
-        make_private_directory(Path(scratch))
-        try:
-            client.call(arguments.restore(snapshot.id, directory=scratch, include=()))
-            _pack(client, snapshot, header, path, scratch)
-        except OSError as exc:
-            raise UpkeepError(f"cannot make {path}: {exc.strerror or exc}; nothing was kept") from exc
-        finally:
-            _remove(scratch)
+        make_archive(client, snapshot, header, path)
     return _answer(client, snapshot, header, path, changed=True, check_mode=check_mode)
+
+
+def make_archive(client: Client, snapshot: Snapshot, header: Mapping[str, Any], path: Path) -> None:
+    """Restore a snapshot beside the place of the archive, and pack it.
+
+    :raises UpkeepError: when it cannot be restored whole or packed; nothing is kept.
+    """
+    scratch = str(path.parent / _SCRATCH)
+    _remove(scratch)
+    make_private_directory(Path(scratch))
+    try:
+        client.call(arguments.restore(snapshot.id, directory=scratch, include=()))
+        _pack(client, snapshot, header, path, scratch)
+    except OSError as exc:
+        raise UpkeepError(f"cannot make {path}: {exc.strerror or exc}; nothing was kept") from exc
+    finally:
+        _remove(scratch)
 
 
 def _pack(client: Client, snapshot: Snapshot, header: Mapping[str, Any], path: Path, scratch: str) -> None:

@@ -27,7 +27,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges impor
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic import arguments
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.client import Client, open_client
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.snapshots import Snapshot
-from ansible_collections.upkeep.runbook.plugins.module_utils.restic.verifying import find_snapshots
+from ansible_collections.upkeep.runbook.plugins.module_utils.restic.listing import find_snapshots
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
 
 MAX_ROWS = 1000

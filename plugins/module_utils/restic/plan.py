@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.destination import check_label
@@ -20,8 +21,10 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.restic.exclusion im
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.staging import DUMPS, staging_path
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
-#: Pipes and devices that are left out one by one.
+#: Pipes, devices and old files that are left out one by one.
 _MAX_LEFT_OUT = 1000
+#: What a walk says of a file that max_age_days leaves out.
+TOO_OLD = "older than "
 
 
 @dataclass(frozen=True)
@@ -60,13 +63,14 @@ class Looked:
     excludes: list[str]
 
 
-def read_plan(options: Mapping[str, Any]) -> Plan:
+def read_plan(options: Mapping[str, Any], now: datetime) -> Plan:
     """Check the options and find the paths that they mean on this host.
 
+    :param now: the moment from which ages are counted.
     :raises UpkeepError: naming the option, and what the engine cannot do.
     """
     given = options["sources"] or []
-    roots = read_sources(given)
+    roots = read_sources(given, now)
     dumps = read_dumps(options["dumps"] or [])
     if not roots and not dumps:
         raise UpkeepError("sources: there is nothing to back up; give sources or dumps")
@@ -84,19 +88,19 @@ def read_plan(options: Mapping[str, Any]) -> Plan:
         host=options["host"] or os.uname().nodename,
         platform=options["platform"] or "",
         # The paths that were meant and not the patterns, so that a restore knows its targets.
-        sources=[
-            {
-                "name": source["name"], "paths": [root.path for root in roots if root.source == source["name"]],
-                "exclude": list(source.get("exclude") or []),
-            }
-            for source in given
-        ],
+        sources=[_told(source, roots) for source in given],
         roots=roots,
         trees=trees,
         dumps=dumps,
         one_file_system=borders == {True},
         staging_parent=parent,
     )
+
+
+def _told(source: Mapping[str, Any], roots: list[Root]) -> dict[str, Any]:
+    paths = [root.path for root in roots if root.source == source["name"]]
+    told = {"name": source["name"], "paths": paths, "exclude": list(source.get("exclude") or [])}
+    return {**told, "max_age_days": source["max_age_days"]} if source.get("max_age_days") is not None else told
 
 
 def look(plan: Plan, repository_path: str, cache_path: str) -> Looked:
@@ -112,8 +116,23 @@ def look(plan: Plan, repository_path: str, cache_path: str) -> Looked:
         size += found.status.st_size if found.type == "file" else 0
     own = [os.path.realpath(path) for path in (repository_path, cache_path) if path]
     special = [row["path"] for row in left_out.skipped.rows if row["reason"] not in (VANISHED, OTHER_FILE_SYSTEM)]
-    literally = [literal(path) for path in (*own, *special[:_MAX_LEFT_OUT])]
+    literally = [literal(path) for path in (*own, *special[:_MAX_LEFT_OUT], *_too_old(plan, left_out))]
     return Looked(left_out, members, size, [*restic_patterns(plan.trees), *literally])
+
+
+def _too_old(plan: Plan, left_out: LeftOut) -> list[str]:
+    """Return the files that are left out because of their age, which restic knows nothing of.
+
+    :raises UpkeepError: when they are too many to be named one by one.
+    """
+    if all(root.max_age_days is None for root in plan.roots):
+        return []
+    old = [row["path"] for row in left_out.excluded.rows if row["pattern"].startswith(TOO_OLD)]
+    if len(old) > _MAX_LEFT_OUT or left_out.excluded.more:
+        raise UpkeepError(
+            f"sources: max_age_days leaves out more than {_MAX_LEFT_OUT} files, which the engine restic cannot do; use exclude"
+        )
+    return old
 
 
 def _refuse_overlap(roots: list[Root], staging: str) -> None:

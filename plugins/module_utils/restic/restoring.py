@@ -20,8 +20,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.restic import argum
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.client import Client, open_client
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.contents import read_header
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.selected import Selected, select
-from ansible_collections.upkeep.runbook.plugins.module_utils.restic.snapshots import Snapshot, choose
-from ansible_collections.upkeep.runbook.plugins.module_utils.restic.verifying import find_snapshots
+from ansible_collections.upkeep.runbook.plugins.module_utils.restic.snapshots import Snapshot
+from ansible_collections.upkeep.runbook.plugins.module_utils.restic.listing import find_wanted
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring import answers
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.carrying import carry
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.folders import opened, remove_tree
@@ -29,6 +29,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.journal i
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.requests import refuse_wrong_options
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.swapping import (
     Staged,
+    find_of_run,
     find_previous,
     finish_interrupted,
     prune_kept,
@@ -74,7 +75,13 @@ def _act(client: Client, options: Mapping[str, Any], now: datetime, *, check_mod
 
 def _go_back(options: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
     targets = [os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path)) for path in options["target"] or ()]
-    journal = find_previous(options["state_directory"], targets, options["id"] or "")
+    restore_id = options["id"] or ""
+    if options["of_run"]:
+        found = find_of_run(options["state_directory"], options["of_run"])
+        if found is None:
+            return {**answers.nothing_of_run(options["of_run"]), "snapshot": None}
+        restore_id = found.id
+    journal = find_previous(options["state_directory"], targets, restore_id)
     changed = journal.phase != "returned" if check_mode else return_to_previous(options["state_directory"], journal)
     return {**answers.returned(journal, changed=changed, check_mode=check_mode), "snapshot": None}
 
@@ -94,17 +101,6 @@ def _restore(client: Client, options: Mapping[str, Any], now: datetime, *, check
     )
 
 
-def find_wanted(client: Client, options: Mapping[str, Any]) -> Snapshot:
-    """Return the snapshot that the options name.
-
-    :raises UpkeepError: when there is none, or the repository cannot be opened.
-    """
-    found, snapshots, _unfinished = find_snapshots(client, options, 0)
-    if found.problem or found.absent:
-        raise UpkeepError(f"{found.problem or found.absent}. {found.hint}".strip())
-    return choose(snapshots, options["snapshot"])
-
-
 def _replace(
     client: Client, options: Mapping[str, Any], snapshot: Snapshot, selected: Selected, now: datetime
 ) -> Staged:
@@ -116,7 +112,7 @@ def _replace(
         except OSError as exc:
             raise UpkeepError(f"cannot make {os.path.dirname(target)}: {exc.strerror}; nothing was changed") from exc
     what = f"{client.subject}#{snapshot.short}"
-    staged = stage(options["state_directory"], prepared.targets, what, now=now)
+    staged = stage(options["state_directory"], prepared.targets, what, now=now, run_id=options["run_id"] or "")
     try:
         for number, item in enumerate(staged.items):
             _unpack(client, snapshot, selected, number, item)

@@ -4,15 +4,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups import judging
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.creation_time import FROM_SNAPSHOT
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.destination import check_label
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.drill_round import Round
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.finding import BackupFile, Found
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.groups import CONTENT, EXISTS, MANIFEST, READABLE, Group
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.remembering import FILE_NAME, remember
@@ -21,12 +20,13 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.errors import Upkee
 from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LockOwner
 from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic import arguments, judged
-from ansible_collections.upkeep.runbook.plugins.module_utils.restic.attempts import Attempts
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.client import Client, open_client
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.contents import examine, read_header
-from ansible_collections.upkeep.runbook.plugins.module_utils.restic.failures import DAMAGED, NO_REPOSITORY, ResticFailure
+from ansible_collections.upkeep.runbook.plugins.module_utils.restic.failures import DAMAGED, ResticFailure
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.judged import Examined, RepositoryCheck
-from ansible_collections.upkeep.runbook.plugins.module_utils.restic.snapshots import Snapshot, finished, parse_snapshots
+from ansible_collections.upkeep.runbook.plugins.module_utils.restic.listing import find_snapshots
+from ansible_collections.upkeep.runbook.plugins.module_utils.restic.snapshots import Snapshot
+from ansible_collections.upkeep.runbook.plugins.module_utils.restic.trying import drill_snapshots
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
 
@@ -34,9 +34,8 @@ LEVELS = (EXISTS, READABLE, MANIFEST, CONTENT)
 _RANGES = {
     "newest": (1, 100), "max_age_hours": (0, 1_000_000), "min_bytes": (0, 2**62), "max_shrink_percent": (0, 100),
 }
-#: The newest one is compared with so many before it.
+#: The newest one is compared with so many before it, itself counted.
 _COMPARED = 6
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def verify_backups(options: Mapping[str, Any], *, now: datetime, read_only: bool) -> dict[str, Any]:
@@ -56,53 +55,26 @@ def verify_backups(options: Mapping[str, Any], *, now: datetime, read_only: bool
     for file, snapshot in list(zip(found.files, snapshots))[: group.newest]:
         looked_at.append(_examined(client, group, file, snapshot, options["require"]))
     checks = _checks(group, found, looked_at, checked, now)
-    if options["remember"] and not read_only and group.reaches(READABLE):
-        checks += _remember(options, group, looked_at, checked, now)
+    records = _records(group, looked_at, checked, now) if group.reaches(READABLE) else {}
+    drills = Round()
+    if options["drill"] is not None:
+        drills = drill_snapshots(client, group, found.files, snapshots, options, now=now, read_only=read_only)
+        checks += drills.checks
+        for path, record in drills.records.items():
+            records[path] = {"verified": to_iso(now), **records.get(path, {}), **record}
+    if options["remember"] and not read_only:
+        checks += _remember(options, records, now)
     rows = [_row(group, one, checked, now, newest=not number) for number, one in enumerate(looked_at)]
     return {
         "status": worst_of(checks),
         "checks": fold_ok(checks, return_all=options["return_all"]),
+        "drills": drills.rows,
         "backups": [row for row in rows if options["return_all"] or row["status"] != OK],
         "totals": {
             "backups": len(rows), "ok": sum(row["status"] == OK for row in rows), "bytes": sum(row["bytes"] for row in rows),
             "members": sum(row["members"] or 0 for row in rows), "unfinished": unfinished,
         },
     }
-
-
-def find_snapshots(client: Client, options: Mapping[str, Any], measured: int) -> tuple[Found, list[Snapshot], int]:
-    """Return the snapshots that count, as backups and as they are, newest first, and how many do not count.
-
-    :param measured: the sizes of so many are found out.
-    :raises UpkeepError: when the record of unfinished backups is damaged.
-    """
-    unfinished = Attempts(options["state_directory"], client.subject).unfinished()
-    host = options["host"] or os.uname().nodename
-    tags = options["tags"] if options["tags"] is not None else [arguments.TAG, f"label={check_label(options['label'])}"]
-    try:
-        listed = parse_snapshots(client.answer(arguments.snapshots(host=host, tags=tags)))
-        counting = finished(listed, unfinished)
-        files = [backup_file(client, snapshot, measure=number < measured) for number, snapshot in enumerate(counting)]
-    except ResticFailure as problem:
-        sentence = problem.sentence.rstrip(".")
-        if problem.kind == NO_REPOSITORY:
-            return Found(absent=sentence, hint=problem.hint), [], 0
-        return Found(problem=sentence, hint=problem.hint), [], 0
-    absent = "" if files else f"{client.subject} has no snapshot of {' and '.join(tags) or 'any kind'} of {plain(host, 100)}"
-    return Found(files=files, absent=absent, entries=len(listed)), counting, len(listed) - len(counting)
-
-
-def backup_file(client: Client, snapshot: Snapshot, *, measure: bool) -> BackupFile:
-    """Return a snapshot as a backup, by the name under which it is remembered.
-
-    :param measure: ask for its size when the list does not say it.
-    """
-    size = snapshot.bytes
-    if size is None and measure:
-        size = int(client.answer(arguments.stats(snapshot.id)).get("total_size", 0))
-    elapsed = snapshot.created - _EPOCH
-    nanoseconds = (elapsed.days * 86_400 + elapsed.seconds) * 1_000_000_000
-    return BackupFile(f"{client.subject}#{snapshot.short}", size or 0, nanoseconds, snapshot.created, FROM_SNAPSHOT)
 
 
 def check_repository(client: Client, options: Mapping[str, Any], *, read_data: bool) -> RepositoryCheck:
@@ -184,17 +156,18 @@ def _row(group: Group, one: Examined, checked: RepositoryCheck, now: datetime, *
     }
 
 
-def _remember(
-    options: Mapping[str, Any], group: Group, looked_at: list[Examined], checked: RepositoryCheck, now: datetime
-) -> list[dict[str, Any]]:
-    """Keep what was found for later runs; return a check when that fails: what was found is right all the same."""
-    records = {
+def _records(group: Group, looked_at: list[Examined], checked: RepositoryCheck, now: datetime) -> dict[str, dict[str, Any]]:
+    return {
         one.file.path: {
             "bytes": one.file.bytes, "mtime_ns": one.file.mtime_ns, "backup_id": one.backup_id or None, "level": group.level,
             "status": worst(_statuses(group, one, checked)), "verified": to_iso(now),
         }
         for one in looked_at
     }
+
+
+def _remember(options: Mapping[str, Any], records: dict[str, dict[str, Any]], now: datetime) -> list[dict[str, Any]]:
+    """Keep what was found for later runs; return a check when that fails: what was found is right all the same."""
     directory = options["state_directory"]
     try:
         remember(Path(directory), records, LockOwner(options["run_id"] or "-", "restic_verify", to_iso(now)))
