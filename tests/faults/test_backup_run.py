@@ -52,6 +52,7 @@ def test_check_then_run_then_run_again_and_drill(house: House) -> None:
     before = tree(house.watched)
     would = house.run("backup", "--check", "--diff")
     assert tree(house.watched) == before
+    assert would.rc == 0, would.output
     assert "test-platform-alpha_" in would.output
     first = house.run("backup", "--diff")
     assert first.rc == 0, first.output
