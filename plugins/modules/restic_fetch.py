@@ -37,8 +37,9 @@ options:
     type: str
   destination:
     description:
-      - Folder for the archive, of mode C(0700) when it is made. By default C(restic-fetched) in O(state_directory). While the archive is
-        made it needs room for twice the contents of the snapshot.
+      - Folder for the archive, of mode C(0700) when it is made. By default C(restic-fetched) in O(state_directory), where the last one
+        replaces those of other snapshots of the label.
+      - While the archive is made it needs room for twice the contents of the snapshot.
     type: path
   tags:
     description: Tags that a snapshot must have to be meant. By default those that M(upkeep.runbook.restic_backup) gives to O(label).
