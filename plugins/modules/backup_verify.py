@@ -299,6 +299,7 @@ notes:
   - A zip archive inside another archive is kept aside in an unnamed file in C(/var/tmp) while it is read, up to 256 MiB.
 requirements:
   - The program C(zstd) on the host, for what zstd compressed. Without it such a backup is V(unknown).
+  - For O(drill.run_as) the program C(setpriv) of util-linux, and for O(drill.dumps) the clients of the databases.
 seealso:
   - module: ansible.builtin.unarchive
 """
