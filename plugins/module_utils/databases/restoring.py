@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import make_private_directory
+from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import make_private_directory, remove_leftovers
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases import restore_journal as journals
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.archived_dumps import take_dumps
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import POSTGRESQL_GLOBALS, DumpSpec, read_dumps
@@ -184,6 +184,10 @@ def repair(specs: Sequence[DumpSpec], state_directory: str) -> list[str]:
     :raises UpkeepError: when that could not be done: nothing is built upon half a restore.
     """
     told = []
+    directory = journals.journal_directory(state_directory)
+    if directory.is_dir():
+        # The lock is ours, so nobody writes here now.
+        remove_leftovers(directory, now=time.time(), min_age_seconds=0.0)
     for journal in journals.read_journals(state_directory):
         if journal.phase not in (journals.STAGING, journals.SWAPPING, journals.UNDOING):
             continue
