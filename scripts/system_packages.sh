@@ -15,6 +15,7 @@ units     logrotate                                         logrotate
 units     zstd                                              zstd
 units     openssl                                           openssl
 units     igzip                                             isal
+units     git                                               git
 sanity    shellcheck                                        shellcheck
 lint      shellcheck                                        shellcheck
 browser   chromium                                          chromium
@@ -37,6 +38,8 @@ faults    igzip                                             isal
 bench     logrotate                                         logrotate
 bench     zstd                                              zstd
 bench     igzip                                             isal
+bench     restic                                            restic
+bench     borg                                              borgbackup
 molecule  ssh                                               openssh-client
 molecule  ssh-keygen                                        openssh-client
 molecule  podman                                            podman
