@@ -1,0 +1,73 @@
+"""How a platform is lost, and how its data goes on changing after a backup."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from containers import Container
+
+APPLICATION = "/opt/neurosensefx"
+BACKEND = f"{APPLICATION}/services/tick-backend/server.js"
+
+#: Waits until there is one more database, and kills PostgreSQL as the machine would that has no memory left.
+KILL_POSTGRESQL = """
+cd /var/lib/postgresql/*/main/base || exit 1
+set -- *
+there=$#
+while set -- *; [ $# -le $there ]; do :; done
+kill -KILL $(head -n 1 ../postmaster.pid)
+"""
+
+
+def psql(host: Container, statement: str, database: str = "neurosense") -> str:
+    """Let PostgreSQL do something."""
+    return host.sh(f"runuser -u postgres -- psql -AtXq -v ON_ERROR_STOP=1 {database} <<'SQL'\n{statement}\nSQL").strip()
+
+
+def go_on(host: Container) -> None:
+    """Change files, rows and keys, as a day of work would."""
+    psql(
+        host,
+        "insert into ticks (symbol, bid, at) select 'EURUSD', 1.1, now() from generate_series(1, 50);"
+        "update accounts set owner = 'somebody else' where id = 7;"
+        "delete from ticks where serial <= 10;",
+    )
+    host.sh("redis-cli set price:1 changed && redis-cli set price:new 1 && redis-cli del queue:orders && redis-cli save")
+    host.sh(f"echo '// a change' >> {APPLICATION}/dist/ticks.js && echo new > {APPLICATION}/dist/new.txt && rm {APPLICATION}/dist/index.html")
+
+
+def drop_database(host: Container) -> None:
+    """Drop the database under its users."""
+    psql(host, "drop database neurosense with (force)", database="postgres")
+
+
+def destroy(host: Container) -> None:
+    """Lose the application, the database, the keys and the configuration of nginx."""
+    host.sh(f"rm -rf {APPLICATION}")
+    drop_database(host)
+    host.sh("redis-cli flushall && redis-cli save")
+    host.sh("echo 'server { listen }' > /etc/nginx/nginx.conf && rm -r /etc/nginx/snippets")
+
+
+def lay_bare(host: Container) -> None:
+    """Leave nothing of the platform on a host but the Debian packages, the users, the certificates and the backups."""
+    units = "tick-backend neurosensefx-frontend"
+    host.sh(f"systemctl disable --now {units} nginx")
+    destroy(host)
+    psql(host, "drop role neurosense", database="postgres")
+    host.sh(f"cd /etc/systemd/system && rm {' '.join(f'{unit}.service' for unit in units.split())} && systemctl daemon-reload")
+    host.sh("rm -r /etc/nginx/* /var/lib/upkeep")
+
+
+@contextmanager
+def postgresql_killed_in_restore(host: Container) -> Iterator[None]:
+    """Kill PostgreSQL as soon as somebody creates a database."""
+    command = ["podman", "exec", host.name, "sh", "-c", KILL_POSTGRESQL]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as killer:
+        try:
+            yield
+            assert killer.wait(10) == 0, "nobody created a database"
+        finally:
+            killer.kill()
