@@ -6,7 +6,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 # In the order of `make test`: the quick ones first.
-GATES := units lint types contracts docs units-oldest sanity check-mode package matrix browser faults molecule
+GATES := units lint types contracts docs units-oldest sanity check-mode package matrix browser integration faults molecule
 
 PYTEST := .venv/bin/python -m pytest
 
@@ -106,6 +106,11 @@ matrix: .collections/ansible_collections/upkeep/runbook ## Unit tests and the da
 browser: venv-test ## The HTML report in headless Chromium
 	@scripts/system_packages.sh browser
 	@$(PYTEST) tests/browser
+
+.PHONY: integration
+integration: venv-test ## Real database servers, which the tests start: dumps, restores, drills
+	@scripts/system_packages.sh integration
+	@$(PYTEST) --numprocesses auto --dist loadfile tests/integration
 
 .PHONY: faults
 faults: venv-test ## What must survive: dead hosts, full disks, two runs at once, SIGKILL

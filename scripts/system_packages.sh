@@ -22,6 +22,12 @@ faults    mount                                             mount
 faults    unshare                                           util-linux
 faults    zstd                                              zstd
 faults    logrotate                                         logrotate
+integration  psql                                           postgresql-client
+integration  /usr/share/doc/postgresql                      postgresql
+integration  mariadbd                                       mariadb-server
+integration  mariadb-dump                                   mariadb-client
+integration  redis-server                                   redis-server
+integration  redis-cli                                      redis-tools
 bench     logrotate                                         logrotate
 bench     zstd                                              zstd
 molecule  ssh                                               openssh-client

@@ -44,7 +44,7 @@ _value:
     label: neurosense-fx-app-1
     destination: /opt/backups/neurosensefx
     sources: [{name: application, paths: [/opt/neurosensefx], exclude: [node_modules]}]
-    dumps: [{name: postgresql-neurosense, type: postgresql, database: neurosense}]
+    dumps: [{name: postgresql-neurosense.pgdump, type: postgresql, database: neurosense}]
 """
 
 from collections.abc import Callable

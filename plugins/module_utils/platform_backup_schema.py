@@ -45,7 +45,6 @@ DATABASE = Record(
         "port": optional(PORT),
         "user": optional(USER),
         "run_as": optional(USER),
-        "unit": optional(UNIT),
         "backup": Field(Flag(), default=True),
     }
 )

@@ -15,7 +15,6 @@ _FIGURES = ("max_age_hours", "min_bytes", "max_shrink_percent")
 #: The time in the name of an archive of ours, as a shell pattern.
 _TIME = "[0-9]" * 8 + "T" + "[0-9]" * 6 + "Z"
 _ENDINGS = (".tar.zst", ".tar.gz", ".tar")
-_GLOBALS = "postgresql_globals"
 
 
 def backup_groups(platform: dict[str, Any], host: Host) -> list[dict[str, Any]]:
@@ -71,19 +70,9 @@ def backup_plan(platform: dict[str, Any], host: Host, passwords: Mapping[str, st
 
 def backup_dumps(platform: dict[str, Any], host: Host, passwords: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
     """Return the dumps of the databases and caches of ``host``; one of the roles besides for each PostgreSQL server."""
-    dumps: list[dict[str, Any]] = []
-    for database in platform["databases"]:
-        if not database["backup"] or not host.concerns(database["hosts"]):
-            continue
-        where = {key: database[key] for key in ("host", "port", "user", "run_as", "unit")}
-        if database["type"] == "sqlite":
-            dumps.append({"name": f"sqlite-{slug(database['path'])}", "type": "sqlite", "path": database["path"], **where})
-            continue
-        name = _dump_name(database["type"], database["name"], where)
-        dumps.append({"name": name, "type": database["type"], "database": database["name"], **where})
-        if database["type"] == "postgresql":
-            dumps.append({"name": _dump_name("postgresql", "globals", where), "type": _GLOBALS, **where})
-    dumps += [_cache_dump(cache) for cache in platform["caches"] if cache["backup"] and host.concerns(cache["hosts"])]
+    databases = [database for database in platform["databases"] if database["backup"] and host.concerns(database["hosts"])]
+    caches = [cache for cache in platform["caches"] if cache["backup"] and host.concerns(cache["hosts"])]
+    dumps = [dump for database in databases for dump in _database_dumps(database)] + [_cache_dump(cache) for cache in caches]
     given = [{key: value for key, value in dump.items() if value not in ("", None)} for dump in dumps]
     # Two databases of one server share the dump of its roles; any others with one name are different things.
     named = _with_names_of_their_own([dump for index, dump in enumerate(given) if dump not in given[:index]])
@@ -97,8 +86,8 @@ def own_patterns(label: str) -> list[str]:
 
 
 def slug(text: str) -> str:
-    """Return ``text`` in small letters, digits and dashes."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "x"
+    """Return ``text`` in small letters, digits, underscores and dashes."""
+    return re.sub(r"[^a-z0-9_]+", "-", text.lower()).strip("-") or "x"
 
 
 def _sources(backup: dict[str, Any] | None, host: Host) -> list[dict[str, Any]]:
@@ -112,30 +101,44 @@ def _label(platform: dict[str, Any], host: Host) -> str:
     return f"{given}-{re.sub(r'[^A-Za-z0-9._-]+', '-', host.name)}"
 
 
-def _with_names_of_their_own(dumps: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    taken: set[str] = set()
-    named = []
-    for dump in dumps:
-        name, number = dump["name"], 1
-        while name in taken:
-            number += 1
-            name = f"{dump['name']}-{number}"
-        taken.add(name)
-        named.append({**dump, "name": name})
-    return named
-
-
-def _dump_name(kind: str, what: str, where: Mapping[str, Any]) -> str:
-    """Return the name of a dump; the server is in it when it is not the one of the host."""
-    parts = (kind, re.sub(r"[^A-Za-z0-9._-]+", "-", what), where["host"], where["port"])
-    return "-".join(str(part) for part in parts if part)
+def _database_dumps(database: Mapping[str, Any]) -> list[dict[str, Any]]:
+    kind, name = database["type"], database["name"]
+    if kind == "sqlite":
+        return [{"name": _dump_name(kind, database["path"], "sqlite"), "type": kind, "path": database["path"]}]
+    where = {key: database[key] for key in ("host", "port", "user", "run_as")}
+    server = f"{database['host']} {database['port'] or ''}"
+    if kind == "mysql":
+        return [{"name": _dump_name(kind, f"{name} {server}", "sql"), "type": kind, "database": name, **where}]
+    return [
+        {"name": _dump_name(kind, f"{name} {server}", "pgdump"), "type": kind, "database": name, **where},
+        {"name": _dump_name(kind, f"globals {server}", "sql"), "type": "postgresql_globals", **where},
+    ]
 
 
 def _cache_dump(cache: dict[str, Any]) -> dict[str, Any]:
     url = urlsplit(cache["url"])
-    where: dict[str, Any] = {"path": url.path} if url.scheme == "unix" else {"host": url.hostname, "port": url.port or 6379}
-    name = f"redis-{slug(url.path)}" if url.scheme == "unix" else f"redis-{slug(str(url.hostname))}-{where['port']}"
-    return {"name": name, "type": "redis", **where, "unit": cache["unit"], "data_directory": cache["data_directory"]}
+    port = None if url.scheme == "unix" else url.port or 6379
+    where = url.path if url.scheme == "unix" else url.hostname
+    name = _dump_name("redis", f"{where} {port or ''}", "rdb")
+    return {"name": name, "type": "redis", "host": where, "port": port, "unit": cache["unit"], "data_directory": cache["data_directory"]}
+
+
+def _dump_name(kind: str, what: str, ending: str) -> str:
+    return f"{kind}-{slug(what)[:60]}.{ending}"
+
+
+def _with_names_of_their_own(dumps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    taken: set[str] = set()
+    named = []
+    for dump in dumps:
+        stem, _dot, ending = dump["name"].rpartition(".")
+        name, number = dump["name"], 1
+        while name in taken:
+            number += 1
+            name = f"{stem}-{number}.{ending}"
+        taken.add(name)
+        named.append({**dump, "name": name})
+    return named
 
 
 def _group(backup: dict[str, Any], pattern: list[str], require: list[str], name: str = "") -> dict[str, Any]:

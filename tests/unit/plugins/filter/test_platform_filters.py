@@ -113,7 +113,7 @@ def test_the_plans_of_backup_and_recovery_are_those_of_the_host() -> None:
         "backup": {"directory": "/backup", "sources": [{"name": "application", "paths": ["/opt/{{ company }}"], "hosts": ["backend"]}]},
     }
     call = "upkeep_platform | upkeep.runbook.backup_plan"
-    plan = render(f"{call}('a', ['backend'], {{'mysql-neurosense': 'the ' + company}})", upkeep_platform=description)["value"]
+    plan = render(f"{call}('a', ['backend'], {{'mysql-neurosense.sql': 'the ' + company}})", upkeep_platform=description)["value"]
     assert plan["sources"] == [{"name": "application", "paths": ["/opt/NeuroSense"], "exclude": []}]
     assert (plan["label"], plan["dumps"][0]["password"]) == ("neurosense-fx-a", "the NeuroSense")
     recovery = render("upkeep_platform | upkeep.runbook.recovery_plan('a', ['backend'])", upkeep_platform=description)["value"]

@@ -137,25 +137,27 @@ def test_databases_and_caches_of_the_host_are_dumped() -> None:
         {"type": "redis", "url": "redis://127.0.0.1:6380/0", "backup": False},
     ]
     far = {"host": "db.internal", "port": 5433, "user": "backup"}
-    plan = backup_plan(platform_with(databases=databases, caches=caches), A, {"mysql-shop": "S3CRET", "no-such-dump": "x"})
+    plan = backup_plan(platform_with(databases=databases, caches=caches), A, {"mysql-shop.sql": "S3CRET", "no-such-dump": "x"})
     assert plan["dumps"] == [
-        {"name": "postgresql-ticks", "type": "postgresql", "database": "ticks"},
-        {"name": "postgresql-globals", "type": "postgresql_globals"},
-        {"name": "postgresql-users", "type": "postgresql", "database": "users", "run_as": "sql"},
-        {"name": "postgresql-globals-2", "type": "postgresql_globals", "run_as": "sql"},
-        {"name": "postgresql-far-db.internal-5433", "type": "postgresql", "database": "far", **far},
-        {"name": "postgresql-globals-db.internal-5433", "type": "postgresql_globals", **far},
-        {"name": "mysql-shop", "type": "mysql", "database": "shop", "password": "S3CRET"},
-        {"name": "sqlite-srv-app-local-db", "type": "sqlite", "path": "/srv/app/local.db"},
+        {"name": "postgresql-ticks.pgdump", "type": "postgresql", "database": "ticks"},
+        {"name": "postgresql-globals.sql", "type": "postgresql_globals"},
+        {"name": "postgresql-users.pgdump", "type": "postgresql", "database": "users", "run_as": "sql"},
+        {"name": "postgresql-globals-2.sql", "type": "postgresql_globals", "run_as": "sql"},
+        {"name": "postgresql-far-db-internal-5433.pgdump", "type": "postgresql", "database": "far", **far},
+        {"name": "postgresql-globals-db-internal-5433.sql", "type": "postgresql_globals", **far},
+        {"name": "mysql-shop.sql", "type": "mysql", "database": "shop", "password": "S3CRET"},
+        {"name": "sqlite-srv-app-local-db.sqlite", "type": "sqlite", "path": "/srv/app/local.db"},
         {
-            "name": "redis-127-0-0-1-6379", "type": "redis", "host": "127.0.0.1", "port": 6379,
+            "name": "redis-127-0-0-1-6379.rdb", "type": "redis", "host": "127.0.0.1", "port": 6379,
             "unit": "redis-server.service", "data_directory": "/var/lib/redis",
         },
-        {"name": "redis-run-redis-a-sock", "type": "redis", "path": "/run/redis/a.sock"},
+        {"name": "redis-run-redis-a-sock.rdb", "type": "redis", "host": "/run/redis/a.sock"},
     ]
 
 
 def test_two_databases_of_one_server_share_the_dump_of_its_roles_and_names_never_meet() -> None:
     databases = [{"type": "postgresql", "name": name} for name in ("a b", "a/b", "globals")]
     names = [dump["name"] for dump in backup_plan(platform_with(databases=databases), A)["dumps"]]
-    assert names == ["postgresql-a-b", "postgresql-globals", "postgresql-a-b-2", "postgresql-globals-2"]
+    assert names == [
+        "postgresql-a-b.pgdump", "postgresql-globals.sql", "postgresql-a-b-2.pgdump", "postgresql-globals.pgdump",
+    ]

@@ -100,7 +100,6 @@ def full_description() -> dict[str, Any]:
                 "port": 5432,
                 "user": "neurosense",
                 "run_as": "postgres",
-                "unit": "postgresql@17-main.service",
                 "backup": True,
             }
         ],

@@ -34,7 +34,7 @@ def plan(host: Host, recovery: dict[str, Any] | None = None) -> dict[str, Any]:
 def test_without_a_word_about_recovery_all_sources_come_back() -> None:
     found = plan(A)
     assert found["targets"] == ["/srv/app", "/etc/nginx", "/srv/apps"], "/srv/app/logs comes with /srv/app"
-    assert [dump["name"] for dump in found["dumps"]] == ["sqlite-srv-app-x-db"]
+    assert [dump["name"] for dump in found["dumps"]] == ["sqlite-srv-app-x-db.sqlite"]
     assert (found["directory"], found["label"], found["node_projects"]) == ("/backup", "ticks-a", ["/srv/app"])
     assert (found["maintenance_file"], found["env_files"], found["configuration_checks"]) == ("", [], [])
     assert (found["health_seconds"], found["health_consecutive"]) == (120.0, 3)

@@ -1,0 +1,119 @@
+# Copyright: upkeep.runbook contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The clients of MySQL and MariaDB: how they are called, and asking the server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.client_errors import failure
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.client_processes import (
+    ClientCall,
+    ClientResult,
+    find_program,
+    run_client,
+    secret_file,
+)
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import DumpSpec
+
+#: MariaDB's own names first: Debian's mysqldump is a link that will go away.
+DUMP_PROGRAMS = ("mariadb-dump", "mysqldump")
+PROGRAMS = ("mariadb", "mysql")
+PACKAGE = "mariadb-client"
+
+
+def identifier(name: str) -> str:
+    """Return a name as SQL quotes it."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def literal(text: str) -> str:
+    """Return a text as a literal that means the same in every sql_mode: as hexadecimal digits."""
+    digits = text.encode("utf-8", "surrogateescape").hex()
+    return f"CONVERT(X'{digits}' USING utf8mb4)" if digits else "''"
+
+
+def program_of(spec: DumpSpec, names: Sequence[str]) -> str:
+    """Return the absolute path of a client.
+
+    :raises UpkeepError: when it is not installed.
+    """
+    return find_program(names, spec.binary_directory, PACKAGE)
+
+
+@contextmanager
+def client_call(spec: DumpSpec, program: str, arguments: Sequence[str]) -> Iterator[ClientCall]:
+    """Give the call of a client that reaches the server of the spec."""
+    reach = []
+    if spec.host.startswith("/"):
+        reach.append(f"--socket={spec.host}")
+    elif spec.host:
+        reach += [f"--host={spec.host}", "--protocol=TCP"]
+    if spec.port:
+        reach.append(f"--port={spec.port}")
+    if spec.user:
+        reach.append(f"--user={spec.user}")
+    if not spec.password:
+        yield ClientCall((program, *reach, *arguments), run_as=spec.run_as)
+        return
+    secret = spec.password.replace("\\", "\\\\").replace('"', '\\"')
+    with secret_file(f'[client]\npassword="{secret}"\n', spec.run_as) as (path, descriptor):
+        # Without a home: the file of settings there is read last, and its password would win.
+        argv = (program, f"--defaults-extra-file={path}", *reach, *arguments)
+        yield ClientCall(argv, {"HOME": "/nonexistent"}, (descriptor,), spec.run_as)
+
+
+def call_client(
+    spec: DumpSpec,
+    doing: str,
+    program: str,
+    arguments: Sequence[str],
+    *,
+    deadline: float,
+    chunks: Iterable[bytes] | None = None,
+    sink: Callable[[bytes], None] | None = None,
+) -> ClientResult:
+    """Run a client to its end.
+
+    :param doing: what for, in an error: ``cannot <doing> the MySQL database x``.
+    :raises UpkeepError: when it fails, in words.
+    """
+    with client_call(spec, program, arguments) as call:
+        result = run_client(call, deadline=deadline, source=chunks, sink=sink)
+    if result.returncode or result.timed_out:
+        raise failure(spec, doing, program, result)
+    return result
+
+
+def ask(spec: DumpSpec, statements: str, *, doing: str, deadline: float, database: str = "") -> list[list[str]]:
+    """Run SQL and return the rows of its answers, every value as text (``NULL`` for null).
+
+    :param database: which one to use, or none.
+    :raises UpkeepError: when the server refuses, in words.
+    """
+    arguments = ["--batch", "--skip-column-names", "--default-character-set=utf8mb4"]
+    if database:
+        arguments.append(f"--database={database}")
+    result = call_client(
+        spec, doing, program_of(spec, PROGRAMS), arguments, deadline=deadline,
+        chunks=[statements.encode("utf-8", "surrogateescape")],
+    )
+    text = result.output.decode("utf-8", "surrogateescape")
+    return [[_unescaped(value) for value in line.split("\t")] for line in text.split("\n") if line]
+
+
+def _unescaped(value: str) -> str:
+    """Return a value as it was before ``--batch`` escaped it."""
+    if "\\" not in value:
+        return value
+    escapes = {"n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
+    parts, at = [], 0
+    while at < len(value):
+        if value[at] == "\\" and at + 1 < len(value):
+            parts.append(escapes.get(value[at + 1], value[at + 1]))
+            at += 2
+        else:
+            parts.append(value[at])
+            at += 1
+    return "".join(parts)

@@ -1,0 +1,30 @@
+"""Real servers, started once for all tests of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from ansible_collections.upkeep.runbook.tests.integration import servers
+from ansible_collections.upkeep.runbook.tests.integration.servers import Server
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[Server]:
+    """PostgreSQL; ``options`` are those of a dump, without its type and database."""
+    with servers.postgresql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[Server]:
+    """MariaDB; ``options`` are those of a dump, without its type and database."""
+    with servers.mariadb() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server() -> Iterator[Server]:
+    """Redis, one for each test; ``options`` are those of a dump, without its type."""
+    with servers.redis() as server:
+        yield server

@@ -1,0 +1,173 @@
+"""Real database servers of our own: in folders of their own, reached through sockets in them, ended by their process."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+START_SECONDS = 60.0
+
+
+@dataclass
+class Server:
+    """A server that runs.
+
+    :ivar directory: its folder, which its user owns; short, since the path of a socket is.
+    :ivar user: user of the system that it runs as: servers refuse to run as root.
+    :ivar options: what a dump needs to reach it (``host``, ``run_as``, …).
+    """
+
+    directory: Path
+    user: str
+    options: dict[str, Any]
+    argv: list[str]
+    answers: Callable[[], bool]
+    process: subprocess.Popen[bytes] | None = field(default=None)
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        with open(self.directory / "server.log", "ab") as log:
+            self.process = subprocess.Popen(
+                self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory, **as_user(self.user)
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self.answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError((self.directory / "server.log").read_text(errors="replace")[-2000:])
+            time.sleep(0.05)
+
+    def stop(self, *, kill: bool = False) -> None:
+        """End it, as its unit would or as a power cut would."""
+        if self.process is not None:
+            self.process.kill() if kill else self.process.terminate()
+            self.process.wait(60)
+            self.process = None
+
+
+def as_user(name: str) -> dict[str, Any]:
+    """Return what makes subprocess run something as a user, when it is another one."""
+    account = pwd.getpwnam(name)
+    if account.pw_uid == os.geteuid():
+        return {}
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": os.getgrouplist(name, account.pw_gid)}
+
+
+def program(name: str, pattern: str = "") -> str:
+    """Return the path of a program, which a package may keep out of PATH."""
+    found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if found and not pattern:
+        return found
+    places = sorted(Path("/").glob(pattern.lstrip("/")), key=str) if pattern else []
+    if not places:
+        raise RuntimeError(f"the program {name} is not installed; make integration installs it")
+    return str(places[-1])
+
+
+@contextmanager
+def own_folder(user: str) -> Iterator[Path]:
+    """A new folder of a user, with a short name."""
+    account = pwd.getpwnam(user)
+    path = Path(tempfile.mkdtemp(prefix="upkeep-", dir="/tmp"))
+    os.chown(path, account.pw_uid, account.pw_gid)
+    os.chmod(path, 0o711)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def quiet(argv: list[str]) -> Callable[[], bool]:
+    """Return a function that tells whether a command succeeds."""
+    return lambda: subprocess.run(argv, capture_output=True, check=False).returncode == 0
+
+
+@contextmanager
+def running(server: Server) -> Iterator[Server]:
+    """Run a server while the block runs."""
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop(kill=True)
+
+
+@contextmanager
+def postgresql() -> Iterator[Server]:
+    """A PostgreSQL server whose superuser ``postgres`` needs a password over TCP and none through the socket."""
+    pattern = "/usr/lib/postgresql/*/bin/"
+    user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    with own_folder(user) as directory:
+        data = directory / "data"
+        with tempfile.NamedTemporaryFile("w") as password:
+            password.write("pg secret:\\1\n")
+            password.flush()
+            os.chmod(password.name, 0o644)
+            subprocess.run(
+                [program("initdb", pattern + "initdb"), "--pgdata", str(data), "--username=postgres", "--no-sync", "--encoding=UTF8",
+                 "--locale=C.UTF-8", "--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={password.name}"],
+                check=True, capture_output=True, cwd=directory, **as_user(user),
+            )
+        argv = [
+            program("postgres", pattern + "postgres"), "-D", str(data), "-k", str(directory), "-p", "5432", "-c", "listen_addresses=",
+            "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off", "-c", "shared_buffers=32MB",
+            "-c", "autovacuum=off",
+        ]
+        options = {"host": str(directory), "run_as": user if os.geteuid() == 0 else ""}
+        ready = [program("pg_isready", pattern + "pg_isready"), "-q", "-h", str(directory), "-U", "postgres"]
+        with running(Server(directory, user, options, argv, quiet(ready))) as server:
+            yield server
+
+
+@contextmanager
+def mariadb() -> Iterator[Server]:
+    """A MariaDB server whose user ``root`` has a password."""
+    user = "mysql" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    with own_folder(user) as directory:
+        data = directory / "data"
+        subprocess.run(
+            [program("mariadb-install-db"), "--no-defaults", f"--datadir={data}", "--skip-test-db",
+             "--auth-root-authentication-method=normal"],
+            check=True, capture_output=True, cwd=directory, **as_user(user),
+        )
+        socket = directory / "mysqld.sock"
+        argv = [
+            program("mariadbd"), "--no-defaults", f"--datadir={data}", f"--socket={socket}", "--skip-networking",
+            f"--pid-file={directory}/mariadbd.pid", "--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0",
+            "--innodb-buffer-pool-size=32M", "--event-scheduler=OFF",
+        ]
+        ready = [program("mariadb-admin"), "--no-defaults", f"--socket={socket}", "--user=root", "ping"]
+        options = {"host": str(socket), "user": "root", "password": 'my "secret"\\1'}
+        with running(Server(directory, user, options, argv, quiet(ready))) as server:
+            subprocess.run(
+                [program("mariadb"), "--no-defaults", f"--socket={socket}", "--user=root"], check=True, capture_output=True,
+                input=b"SET PASSWORD FOR root@localhost = PASSWORD('my \"secret\"\\\\1');",
+            )
+            yield server
+
+
+@contextmanager
+def redis(*settings: str) -> Iterator[Server]:
+    """A Redis server with a password.
+
+    :param settings: further options of the server.
+    """
+    user = "redis" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    with own_folder(user) as directory:
+        socket = directory / "redis.sock"
+        argv = [
+            program("redis-server"), "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "777", "--dir", str(directory),
+            "--requirepass", "red secret", "--repl-diskless-sync-delay", "0", *settings,
+        ]
+        ready = [program("redis-cli"), "-e", "-s", str(socket), "--no-auth-warning", "-a", "red secret", "get", "nothing"]
+        options = {"host": str(socket), "password": "red secret"}
+        with running(Server(directory, user, options, argv, quiet(ready))) as server:
+            yield server
