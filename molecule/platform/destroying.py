@@ -35,7 +35,7 @@ def go_on(host: Container) -> None:
         "delete from ticks where serial <= 10;",
     )
     host.sh("redis-cli set price:1 changed && redis-cli set price:new 1 && redis-cli del queue:orders && redis-cli save")
-    host.sh(f"echo '// a change' >> {APPLICATION}/dist/ticks.js && echo new > {APPLICATION}/dist/new.txt && rm {APPLICATION}/dist/index.html")
+    host.sh(f"cd {APPLICATION}/dist && echo '// a change' >> ticks.js && echo new > new.txt && rm index.html")
 
 
 def drop_database(host: Container) -> None:
