@@ -24,7 +24,7 @@ def restic(app: Container, second: Container) -> Iterator[dict[str, Any]]:
         f" && umask 077 && echo correct horse battery staple > {PASSWORD_FILE}"
     )
     key = app.sh("cat /root/.ssh/id_ed25519.pub").strip()
-    second.sh(f"cp -p /etc/ssh/upkeep_keys /root/upkeep_keys && echo '{key}' >> /etc/ssh/upkeep_keys")
+    second.sh(f"cp -p /etc/ssh/upkeep_keys /etc/ssh/upkeep_keys.usual && echo '{key}' >> /etc/ssh/upkeep_keys")
     platform = deepcopy(DESCRIPTION)
     platform["backup"] |= {
         "engine": "restic",
@@ -32,7 +32,7 @@ def restic(app: Container, second: Container) -> Iterator[dict[str, Any]]:
     }
     yield {"upkeep_platform": platform}
     app.sh(f"rm -r /root/.ssh {PASSWORD_FILE}")
-    second.sh("mv /root/upkeep_keys /etc/ssh/upkeep_keys && rm -rf /home/upkeep/restic")
+    second.sh("mv /etc/ssh/upkeep_keys.usual /etc/ssh/upkeep_keys && rm -rf /home/upkeep/restic")
 
 
 def test_platform_comes_back_from_a_repository_on_another_machine(
