@@ -24,7 +24,7 @@ def restic(app: Container, second: Container) -> Iterator[dict[str, Any]]:
         f" && umask 077 && echo correct horse battery staple > {PASSWORD_FILE}"
     )
     key = app.sh("cat /root/.ssh/id_ed25519.pub").strip()
-    second.sh(f"cp -p /etc/ssh/upkeep_keys /etc/ssh/upkeep_keys.usual && echo '{key}' >> /etc/ssh/upkeep_keys")
+    second.sh(f"cp -p /etc/ssh/upkeep_keys /etc/ssh/upkeep_keys.usual && echo '{key}' >> /etc/ssh/upkeep_keys && systemctl reload ssh")
     platform = deepcopy(DESCRIPTION)
     platform["backup"] |= {
         "engine": "restic",
