@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: backup_verify
-short_description: Find the newest backups, say whether they are young and large enough, and read them to their end
+short_description: Find the newest backups, read them to their end, and compare every member and every byte with their manifest
 version_added: 0.1.0
 author:
   - upkeep.runbook contributors (!UNKNOWN)
@@ -14,6 +14,8 @@ description:
   - Looks at the newest backup of each group, at its age, its size and its size beside those before it.
   - At the level V(readable) it reads the whole of it, and the archives inside it, so that what is cut off, damaged or missing
     is found. Nothing is unpacked to a disk, and memory stays small whatever the size.
+  - At the levels V(manifest) and V(content) it compares what it reads with the manifest that C(backup_create)
+    left beside the archive and inside it. What differs is named, member by member.
   - Reads tar archives (v7, ustar, PAX and GNU, with long names, large and sparse files), alone or compressed by gzip, xz,
     bzip2 or zstd, zip archives, and single compressed files such as dumps of databases. The format is told by the bytes; a
     name that promises another one is critical.
@@ -50,14 +52,27 @@ options:
       - How much is looked at.
       - V(exists) reads no contents, only that there is a backup, its age and its sizes.
       - V(readable) reads the whole of it besides.
+      - V(manifest) compares its members with its manifest besides, their names, order, kinds, sizes, rights, owners, times
+        and targets of links.
+      - V(content) hashes every byte besides, of each member and of the archive itself.
     type: str
-    choices: [exists, readable]
+    choices: [exists, readable, manifest, content]
     default: readable
+  manifest:
+    description:
+      - What a backup without a manifest is, at the levels V(manifest) and V(content).
+      - With V(required) it is critical.
+      - With V(optional) it is one of another program, verified at the level V(readable), and the results say so.
+      - With V(none) manifests are not looked at.
+      - A manifest that is there and is damaged, or belongs to another backup, is critical with V(optional), too.
+    type: str
+    choices: [required, optional, none]
+    default: required
   max_age_hours:
     description:
       - A newest backup that is older is critical, in hours. V(0) is no limit.
-      - A backup was made at the time that its name spells, in the zone of the host unless it ends in C(Z), otherwise when
-        it was last changed.
+      - A backup was made at the time that its manifest gives, where that was read, otherwise at the one that its name spells,
+        in the zone of the host unless it ends in C(Z), otherwise when it was last changed.
     type: float
     default: 26.0
   min_bytes:
@@ -103,7 +118,11 @@ options:
       level:
         description: As O(level).
         type: str
-        choices: [exists, readable]
+        choices: [exists, readable, manifest, content]
+      manifest:
+        description: As O(manifest).
+        type: str
+        choices: [required, optional, none]
       max_age_hours:
         description: As O(max_age_hours).
         type: float
@@ -147,11 +166,27 @@ options:
       - Memory that unpacking xz and zstd may use, in bytes. An archive that needs more is V(unknown); C(xz -9) needs 68 MiB.
     type: int
     default: 25165824
+  remember:
+    description:
+      - Keep in C(backups.json) of O(state_directory) how far each backup was verified, when, and what came of it. By that
+        C(backup_prune) knows the newest good one. Nothing is kept in check mode.
+      - When it cannot be kept, that is the check C(backup.remembered), V(unknown).
+    type: bool
+    default: false
+  state_directory:
+    description: Folder of C(backups.json). It is created with mode 0700.
+    type: path
+    default: /var/lib/upkeep
+  run_id:
+    description: Id of the run, which another one is told while this one writes C(backups.json).
+    type: str
 notes:
   - The formats differ in what they protect. gzip, bzip2, zip and, unless it was switched off, xz and zstd have checksums of all
     contents, so that every change of a member is found. A tar archive without compression has checksums of its headers
     only, and RV(backups[].content_checksums) is then false. Times, rights and comments in the directory of a zip archive
     have none, and neither have bytes that belong to no member (RV(backups[].gap_bytes)).
+  - With a manifest beside it a backup is read once. Without one it is read twice, since the manifest inside is its last member;
+    that is kept aside in C(/var/tmp) meanwhile.
   - A zip archive inside another archive is kept aside in an unnamed file in C(/var/tmp) while it is read, up to 256 MiB.
 requirements:
   - The program C(zstd) on the host, for what zstd compressed. Without it such a backup is V(unknown).
@@ -168,6 +203,13 @@ EXAMPLES = r"""
     require:
       - "*/application.tar.gz/package.json"
       - "*/config.tar.gz"
+  register: backups_result
+
+- name: Compare the newest backup with its manifest, every byte of it
+  upkeep.runbook.backup_verify:
+    directory: /var/backups/upkeep
+    level: content
+    remember: true
   register: backups_result
 
 - name: Look at three kinds of backups in one call, without reading them
@@ -192,7 +234,8 @@ status:
 checks:
   description:
     - For each group C(backup.present), C(backup.age), C(backup.size), C(backup.shrink) and, at the level V(readable),
-      C(backup.readable) and C(backup.content). Their subject is the group. Without a backup there is only C(backup.present).
+      C(backup.readable) and C(backup.content); at the level V(manifest) also C(backup.manifest), and at the level V(content)
+      C(backup.content_hashes). Their subject is the group. Without a backup there is only C(backup.present).
   type: list
   elements: dict
   returned: success
@@ -229,7 +272,7 @@ backups:
       description: When it was made, UTC.
       type: str
     created_from:
-      description: What says so, V(name) or V(mtime).
+      description: What says so, V(manifest), V(name) or V(mtime).
       type: str
     age_hours:
       description: Its age in hours.
@@ -256,7 +299,7 @@ backups:
       description: Whether checksums of the format cover all contents.
       type: bool
     level:
-      description: How much was looked at.
+      description: How much was looked at; V(readable) where a backup has no manifest and needs none (O(manifest)).
       type: str
     status:
       description: The worst status of what was found of it.
@@ -269,6 +312,17 @@ backups:
       description: Those of O(require) that no member fits.
       type: list
       elements: str
+    differences:
+      description: What differs between the backup and its manifests, in words; at most 20 of each kind.
+      type: list
+      elements: str
+    manifest:
+      description:
+        - Of the manifest that it was compared with, C(backup_id), C(label), C(platform), C(host), C(started) and C(ended).
+        - C(compared) says which one it was, V(beside) or V(inside), C(members) how many members were compared, and C(torn)
+          how many files changed while they were packed.
+        - Null when it was compared with none.
+      type: dict
 totals:
   description: How many C(backups) were looked at, how many of them are C(ok), and their C(bytes) and C(members).
   type: dict
@@ -280,7 +334,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.groups import LEVELS
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.groups import LEVELS, MANIFEST_POLICIES
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.inspection import verify_backups
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
@@ -295,6 +349,7 @@ def argument_spec() -> dict[str, Any]:
         "pattern": {**texts},
         "newest": {"type": "int", "default": 1},
         "level": {"type": "str", "choices": list(LEVELS), "default": "readable"},
+        "manifest": {"type": "str", "choices": list(MANIFEST_POLICIES), "default": "required"},
         "max_age_hours": {"type": "float", "default": 26.0},
         "min_bytes": {"type": "int", "default": 1},
         "max_shrink_percent": {"type": "float", "default": 50.0},
@@ -312,6 +367,9 @@ def argument_spec() -> dict[str, Any]:
         "max_ratio": {"type": "float", "default": 1100.0},
         "max_members": {"type": "int", "default": 5_000_000},
         "max_decoder_bytes": {"type": "int", "default": 25165824},
+        "remember": {"type": "bool", "default": False},
+        "state_directory": {"type": "path", "default": "/var/lib/upkeep"},
+        "run_id": {"type": "str"},
         "return_all": {"type": "bool", "default": False},
     }
 
@@ -323,7 +381,7 @@ def main() -> None:
         argument_spec=argument_spec(), mutually_exclusive=[where], required_one_of=[where], supports_check_mode=True
     )
     try:
-        result = verify_backups(module.params, now=utc_now())
+        result = verify_backups(module.params, now=utc_now(), read_only=module.check_mode)
     except UpkeepError as exc:
         module.fail_json(msg=exc.message, **exc.details)
     module.exit_json(changed=False, **result)

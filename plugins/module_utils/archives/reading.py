@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from fnmatch import translate
+from typing import Protocol
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives import formats
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Budget, Limits
@@ -41,6 +43,8 @@ class Contents:
     :ivar missing: required patterns that no member fits.
     :ivar checksums: every byte of the contents is covered by a checksum of the format.
     :ivar gap_bytes: bytes of a zip archive that belong to nothing in it.
+    :ivar sha256: of the file itself, when that was asked for and every byte of it was read; else empty.
+    :ivar ended: the file itself was read to its end, whatever is wrong with archives inside it.
     """
 
     format: str = ""
@@ -53,6 +57,8 @@ class Contents:
     missing: list[str] = field(default_factory=list)
     checksums: bool = True
     gap_bytes: int = 0
+    sha256: str = ""
+    ended: bool = False
 
     def add(self, problem: ArchiveProblem) -> None:
         self.problem_count += 1
@@ -62,8 +68,22 @@ class Contents:
             self.problems.append(problem)
 
 
+class Watcher(Protocol):
+    """Is told of the members of a tar archive as they are read, those of archives inside it left out."""
+
+    def begin(self, member: TarMember) -> bool:
+        """Take the next member; return whether its contents are wanted."""
+
+    def update(self, data: bytes) -> None:
+        """Take some of its contents, in whatever thread reads them."""
+
+    def end(self) -> None:
+        """It has no more contents."""
+
+
 def read_archive(
-    descriptor: int, name: str, limits: Limits, *, require: Sequence[str] = (), exclude: Sequence[str] = ()
+    descriptor: int, name: str, limits: Limits, *, require: Sequence[str] = (), exclude: Sequence[str] = (),
+    watcher: Watcher | None = None, hashed: bool = False,
 ) -> Contents:
     """Read an open file as an archive, to its end, with the archives inside it.
 
@@ -71,12 +91,15 @@ def read_archive(
     :param require: shell patterns of members that must be there; ``*`` fits ``/`` too, and the members of an archive inside
         are called ``<archive>/<member>``.
     :param exclude: shell patterns of archives inside that are not opened.
+    :param watcher: is told of each member.
+    :param hashed: return the SHA-256 of the file itself, too.
     """
     contents = Contents()
     budget = Budget(limits, os.fstat(descriptor).st_size)
-    reading = _Reading(contents, budget, require, exclude)
+    reading = _Reading(contents, budget, require, exclude, watcher)
     try:
-        reading.file(descriptor, name)
+        reading.file(descriptor, name, hashed)
+        contents.ended = True
     except ArchiveProblem as problem:
         contents.add(problem)
     contents.unpacked_bytes = budget.unpacked_bytes
@@ -85,15 +108,19 @@ def read_archive(
 
 
 class _Reading:
-    def __init__(self, contents: Contents, budget: Budget, require: Sequence[str], exclude: Sequence[str]) -> None:
+    def __init__(
+        self, contents: Contents, budget: Budget, require: Sequence[str], exclude: Sequence[str], watcher: Watcher | None
+    ) -> None:
         self._contents = contents
         self._budget = budget
+        self._watcher = watcher
         self.wanted = [(pattern, _expression(pattern)) for pattern in require]
         self._excluded = [_expression(pattern) for pattern in exclude]
 
-    def file(self, descriptor: int, name: str) -> None:
+    def file(self, descriptor: int, name: str, hashed: bool) -> None:
         """Read the file itself."""
-        source = Peekable(file_chunks(descriptor, self._budget))
+        chunks = file_chunks(descriptor, self._budget)
+        source = Peekable(self._hashed(chunks) if hashed else chunks)
         head = source.peek(formats.HEAD_BYTES)
         kind = formats.outer_format(head)
         if kind == formats.ZIP:
@@ -104,6 +131,13 @@ class _Reading:
             size = os.fstat(descriptor).st_size
             self._contents.format = kind
             self._stream(source, name, kind, head, b"", 0, size)
+
+    def _hashed(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        digest = hashlib.sha256()
+        for chunk in chunks:
+            digest.update(chunk)
+            yield chunk
+        self._contents.sha256 = digest.hexdigest()
 
     def _stream(
         self, source: Peekable, name: str, kind: str, head: bytes, prefix: bytes, depth: int, size: int
@@ -143,9 +177,20 @@ class _Reading:
 
     def _tar(self, source: Iterable[bytes], prefix: bytes, depth: int) -> None:
         reader = TarReader(source)
+        watcher = None if depth else self._watcher
         for member in reader:
-            if self._member(member, prefix, depth) and member.is_file:
-                self._inner(reader.contents(), member.name, prefix, depth + 1, member.size)
+            is_opened = self._member(member, prefix, depth) and member.is_file
+            is_wanted = watcher is not None and watcher.begin(member)
+            if is_opened:
+                contents: Iterator[bytes] = reader.contents()
+                if watcher is not None and is_wanted:
+                    contents = _told(contents, watcher.update)
+                self._inner(contents, member.name, prefix, depth + 1, member.size)
+            if watcher is not None:
+                if is_wanted:
+                    for part in reader.contents():  # what the archive inside left, or all
+                        watcher.update(part)
+                watcher.end()
 
     def _zip(self, descriptor: int, prefix: bytes, depth: int) -> None:
         def visit(entry: Entry, chunks: Iterator[bytes]) -> None:
@@ -199,6 +244,12 @@ class _Reading:
                 raise
             problem.member = _inside(path, problem.member)
             self._contents.add(problem)
+
+
+def _told(contents: Iterator[bytes], update: Callable[[bytes], None]) -> Iterator[bytes]:
+    for part in contents:
+        update(part)
+        yield part
 
 
 def _inside(path: bytes, member: str) -> str:

@@ -8,16 +8,18 @@ is followed by something else, for a whole one.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives import tar_headers as headers
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem, Damaged, Unread
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import CHUNK_BYTES, ByteReader
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_details import TarDetails, read_details
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_headers import BLOCK
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode, plain
 
 _ZEROS = bytes(BLOCK)
+_NO_RECORDS: Mapping[bytes, bytes] = {}
 
 
 class TarMember(NamedTuple):
@@ -27,12 +29,18 @@ class TarMember(NamedTuple):
     :ivar kind: the type flag of its header.
     :ivar size: bytes of contents that the archive holds of it.
     :ivar offset: where its header is in the unpacked archive.
+    :ivar block: its header as it is.
+    :ivar records: those of the extended header before it.
+    :ivar long_link: the target that a header of GNU tar before it gives, or None.
     """
 
     name: bytes
     kind: bytes
     size: int
     offset: int
+    block: bytes
+    records: Mapping[bytes, bytes]
+    long_link: bytes | None
 
     @property
     def is_file(self) -> bool:
@@ -41,6 +49,13 @@ class TarMember(NamedTuple):
     @property
     def is_symbolic_link(self) -> bool:
         return self.kind == headers.SYMBOLIC_LINK
+
+    def details(self) -> TarDetails:
+        """Return rights, owner, time and target; read only when they are asked for, since that costs as much as all else.
+
+        :raises Damaged: when one of them is none.
+        """
+        return read_details(self.block, self.records, self.long_link, self.offset)
 
 
 class TarReader:
@@ -80,7 +95,9 @@ class TarReader:
     def _member(self, block: bytes, offset: int) -> TarMember:
         """Read the member whose first header is ``block``, extended headers before its own included."""
         name: bytes | None = None
+        link: bytes | None = None
         size: int | None = None
+        records = _NO_RECORDS
         while True:
             header = headers.read_header(block, self._reader.position - BLOCK)
             if header.kind not in headers.EXTENDED_TYPES:
@@ -89,6 +106,8 @@ class TarReader:
             data = self._extended(header.size)
             if header.kind == headers.LONG_NAME:
                 name = data.split(b"\0", 1)[0]
+            elif header.kind == headers.LONG_LINK:
+                link = data.split(b"\0", 1)[0]
             elif header.kind in headers.PAX_TYPES:
                 records = headers.read_records(data, at)
                 size = headers.extended_size(records, at)
@@ -103,7 +122,7 @@ class TarReader:
         if header.kind == headers.SPARSE:
             self._read_sparse_map(block, stored)
         self._left, self._padding = stored, -stored % BLOCK
-        return TarMember(self._current, header.kind, stored, offset)
+        return TarMember(self._current, header.kind, stored, offset, block, records, link)
 
     def _extended(self, size: int) -> bytes:
         if size > headers.MAX_EXTENDED_BYTES:

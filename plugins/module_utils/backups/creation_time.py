@@ -1,13 +1,13 @@
 # Copyright: upkeep.runbook contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""When a backup was made: the time in its name, else the time of its last change."""
+"""When a backup was made: the time in its manifest, else that in its name, else the time of its last change."""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone, tzinfo
 
-FROM_NAME, FROM_MTIME = "name", "mtime"
+FROM_MANIFEST, FROM_NAME, FROM_MTIME = "manifest", "name", "mtime"
 
 #: 20261122T014356Z, 2026-11-22_01-43-56, 20261122_0143, 2026-11-22 …
 _TIME = re.compile(

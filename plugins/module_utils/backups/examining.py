@@ -1,6 +1,6 @@
 # Copyright: upkeep.runbook contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Read one backup as an archive, safely, and see whether somebody wrote to it meanwhile."""
+"""Read one backup as an archive, safely, compare it with its manifest, and see whether somebody wrote to it meanwhile."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Limits
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import Damaged, Unread
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.reading import Contents, read_archive
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.reading import Contents, Watcher, read_archive
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.finding import BECOME_HINT, BackupFile
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest_verifying import Verified, verify_manifest
 
 #: A file that is cut off and was changed so short a time ago is looked at twice, with a pause.
 _RECENT_SECONDS = 60.0
@@ -28,12 +29,14 @@ class Examined:
     :ivar contents: None at level ``exists``, or when it could not be opened.
     :ivar changing: somebody wrote to it while it was read.
     :ivar problem: why it could not be opened, or None.
+    :ivar verified: what it and its manifests say of one another; None when they were not compared.
     """
 
     file: BackupFile
     contents: Contents | None = None
     changing: bool = False
     problem: Unread | None = None
+    verified: Verified | None = None
 
 
 def examine(
@@ -42,10 +45,14 @@ def examine(
     *,
     require: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    compare: bool = False,
+    hashes: bool = False,
     pause: Callable[[float], None] = time.sleep,
 ) -> Examined:
     """Read the whole of a backup with the archives inside it.
 
+    :param compare: compare it with its manifests.
+    :param hashes: hash all contents when it is compared.
     :param require: shell patterns of members that must be there.
     :param exclude: shell patterns of archives inside that are not opened.
     :param pause: waits for so many seconds.
@@ -60,12 +67,21 @@ def examine(
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
             return Examined(file, problem=Unread("is no file any more"))
-        contents = read_archive(descriptor, os.path.basename(file.path), limits, require=require, exclude=exclude)
+
+        def read(watcher: Watcher | None = None, hashed: bool = False) -> Contents:
+            name = os.path.basename(file.path)
+            return read_archive(descriptor, name, limits, require=require, exclude=exclude, watcher=watcher, hashed=hashed)
+
+        verified = None
+        if compare:
+            contents, verified = verify_manifest(file.path, before.st_size, read, limits, hashes=hashes)
+        else:
+            contents = read()
         cut_off = any(isinstance(problem, Damaged) and problem.cut_off for problem in contents.problems)
         if cut_off and abs(time.time() - before.st_mtime) < _RECENT_SECONDS:
             pause(_SETTLE_SECONDS)
         after = os.fstat(descriptor)
         changing = (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns)
-        return Examined(file, contents, changing)
+        return Examined(file, contents, changing, verified=verified)
     finally:
         os.close(descriptor)

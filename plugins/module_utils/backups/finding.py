@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.formats import SUFFIXES
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.creation_time import created
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import sidecar_path
 
 #: So many entries of a folder are looked at; a folder with more is not one of backups.
 MAX_ENTRIES = 200_000
 BECOME_HINT = "Run the task with become: true, or let its user read there."
 
+_SIDECAR_SUFFIXES = tuple(sidecar_path(suffix) for suffix in SUFFIXES)
 LINK = "a symbolic link"
 _KINDS = (
     (stat.S_ISDIR, "a folder"), (stat.S_ISLNK, LINK), (stat.S_ISFIFO, "a pipe"),
@@ -29,7 +32,7 @@ _KINDS = (
 class BackupFile:
     """A file that is called like a backup, as it was when it was found.
 
-    :ivar created_from: what says when it was made, ``name`` or ``mtime``.
+    :ivar created_from: what says when it was made, ``name`` or ``mtime``; ``manifest`` once that was read.
     """
 
     path: str
@@ -69,6 +72,8 @@ def find_in_directory(directory: str, patterns: Sequence[str]) -> Found:
                     found.problem = f"{directory} has more than {MAX_ENTRIES} entries"
                     found.hint = "Keep backups in a folder of their own."
                     return found
+                if entry.name.endswith(_SIDECAR_SUFFIXES):
+                    continue  # the manifest beside an archive is no backup, whatever the pattern
                 if any(fnmatchcase(entry.name, pattern) for pattern in patterns):
                     _add(found, entry.path)
     except OSError as error:

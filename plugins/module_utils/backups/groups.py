@@ -12,9 +12,13 @@ from typing import Any
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
 
-EXISTS, READABLE = "exists", "readable"
-#: From the least to the most; further levels are added at the end.
-LEVELS = (EXISTS, READABLE)
+EXISTS, READABLE, MANIFEST, CONTENT = "exists", "readable", "manifest", "content"
+#: From the least to the most; each looks at what those before it look at, too. Further levels are added at the end.
+LEVELS = (EXISTS, READABLE, MANIFEST, CONTENT)
+
+REQUIRED, OPTIONAL, NONE = "required", "optional", "none"
+#: What a backup without a manifest is, and whether manifests are looked at.
+MANIFEST_POLICIES = (REQUIRED, OPTIONAL, NONE)
 
 #: Names of archives that are read.
 ARCHIVE_PATTERNS = (
@@ -41,6 +45,7 @@ class Group:
     :ivar subject: what checks are about; it stays the same when a newer backup comes.
     :ivar path: one file, or an empty text.
     :ivar max_age_hours: None is no limit, and so for the other two.
+    :ivar manifest: one of MANIFEST_POLICIES.
     """
 
     subject: str
@@ -53,6 +58,16 @@ class Group:
     min_bytes: int
     max_shrink_percent: float | None
     require: tuple[str, ...]
+    manifest: str = REQUIRED
+
+    def reaches(self, level: str) -> bool:
+        """Tell whether as much as ``level`` is looked at."""
+        return LEVELS.index(self.level) >= LEVELS.index(level)
+
+    @property
+    def compares(self) -> bool:
+        """The backups are compared with their manifests."""
+        return self.reaches(MANIFEST) and self.manifest != NONE
 
 
 def read_groups(options: Mapping[str, Any]) -> list[Group]:
@@ -104,4 +119,5 @@ def _group(options: Mapping[str, Any], item: Mapping[str, Any], place: str) -> G
         min_bytes=own("min_bytes"),
         max_shrink_percent=own("max_shrink_percent") or None,
         require=tuple(own("require")),
+        manifest=own("manifest"),
     )

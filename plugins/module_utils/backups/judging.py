@@ -13,6 +13,7 @@ from statistics import median
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem, Damaged, Unread
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.creation_time import FROM_MANIFEST, FROM_MTIME, FROM_NAME
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.examining import Examined
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.finding import LINK, BackupFile, Found
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.groups import Group
@@ -22,8 +23,9 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_
 
 #: A clock may be this much ahead.
 _FUTURE_HOURS = 1.0
-_NEW_BACKUP = "Make a new backup now and verify it; keep this one until then."
+NEW_BACKUP = "Make a new backup now and verify it; keep this one until then."
 _PREVIOUS = 5
+_SOURCES = {FROM_MANIFEST: "by its manifest", FROM_NAME: "by its name", FROM_MTIME: "by the time of its last change"}
 
 
 def presence_check(group: Group, found: Found) -> dict[str, Any]:
@@ -37,7 +39,7 @@ def presence_check(group: Group, found: Found) -> dict[str, Any]:
         summary = f"There is no backup: {found.absent}."
     elif found.files:
         status = WARNING if found.others else OK
-        summary = f"{_count(len(found.files), 'backup')} in {where}." if group.directory else f"{where} exists."
+        summary = f"{count_text(len(found.files), 'backup')} in {where}." if group.directory else f"{where} exists."
         hint = "Give it another name, or a narrower pattern." if found.others else ""
     elif found.others:
         other, kind = found.others[0]
@@ -64,7 +66,7 @@ def age_hours(file: BackupFile, now: datetime) -> float:
 def age_check(group: Group, newest: BackupFile, now: datetime) -> dict[str, Any]:
     """Say whether the newest backup is young enough."""
     age, limit = age_hours(newest, now), group.max_age_hours
-    source = "by its name" if newest.created_from == "name" else "by the time of its last change"
+    source = _SOURCES[newest.created_from]
     text = f"The newest backup, {newest.path}, is {figure_text(age, 'hours')} old ({source})"
     hint = ""
     if age < -_FUTURE_HOURS:
@@ -92,7 +94,7 @@ def size_check(group: Group, files: Sequence[BackupFile]) -> dict[str, Any]:
     text = f"{smallest.path} {has}; the least is {figure_text(least, 'bytes')}."
     return check_result(
         "backup.size", group.subject, CRITICAL if small else OK, text,
-        value=smallest.bytes, unit="bytes", critical=least, hint=_NEW_BACKUP if small else "",
+        value=smallest.bytes, unit="bytes", critical=least, hint=NEW_BACKUP if small else "",
     )
 
 
@@ -114,7 +116,7 @@ def shrink_check(group: Group, files: Sequence[BackupFile]) -> dict[str, Any] | 
     smaller = f"{figure_text(shrunk, 'percent')} smaller" if shrunk > 0 else "not smaller"
     text = (
         f"{newest.path} has {figure_text(newest.bytes, 'bytes')}, {smaller} than the median of the"
-        f" {_count(len(earlier), 'backup')} before it, {figure_text(usual, 'bytes')}; the limit is {figure_text(limit, 'percent')}."
+        f" {count_text(len(earlier), 'backup')} before it, {figure_text(usual, 'bytes')}; the limit is {figure_text(limit, 'percent')}."
     )
     return check_result(
         "backup.shrink", group.subject, status, text, value=max(shrunk, 0.0), unit="percent", warning=limit,
@@ -124,12 +126,12 @@ def shrink_check(group: Group, files: Sequence[BackupFile]) -> dict[str, Any] | 
 
 def readable_check(group: Group, examined: Sequence[Examined]) -> dict[str, Any]:
     """Say whether the backups looked at could be read to their end, with the archives inside."""
-    return _worst_row("backup.readable", group, examined, readable_status, _readable_text)
+    return worst_row("backup.readable", group, examined, readable_status, _readable_text)
 
 
 def content_check(group: Group, examined: Sequence[Examined]) -> dict[str, Any]:
     """Say whether the backups looked at hold members, and those that are required."""
-    return _worst_row("backup.content", group, examined, content_status, _content_text)
+    return worst_row("backup.content", group, examined, content_status, _content_text)
 
 
 def readable_status(one: Examined) -> str:
@@ -148,7 +150,7 @@ def content_status(one: Examined) -> str:
     return UNKNOWN if one.contents.problems else CRITICAL
 
 
-def _worst_row(
+def worst_row(
     check: str,
     group: Group,
     examined: Sequence[Examined],
@@ -177,12 +179,12 @@ def _readable_text(group: Group, one: Examined, status: str) -> tuple[str, str, 
     if one.changing:
         return f"{path} was written to while it was read.", "Verify it when the backup has ended.", evidence
     if not contents.problems:
-        inner = f" and {_count(contents.inner, 'archive')} inside" if contents.inner else ""
-        text = f"{path} was read to its end: {_count(contents.members, 'member')}{inner}."
+        inner = f" and {count_text(contents.inner, 'archive')} inside" if contents.inner else ""
+        text = f"{path} was read to its end: {count_text(contents.members, 'member')}{inner}."
         if contents.inner_left_out:
-            left = _count(contents.inner_left_out, "archive")
+            left = count_text(contents.inner_left_out, "archive")
             text += f" {left} inside not opened (nested_depth, nested_exclude)."
-        if not contents.checksums:
+        if not contents.checksums and not (one.verified and one.verified.hashed):
             text += " Its format has no checksum of their contents: bytes that changed inside a file are not found."
         return text, "", evidence
     kind = Damaged if status == CRITICAL else Unread
@@ -190,7 +192,7 @@ def _readable_text(group: Group, one: Examined, status: str) -> tuple[str, str, 
     text = f"{path}: {first.member} inside it {first.message}." if first.member else f"{path} {first.message}."
     if contents.problem_count > 1:
         text += f" {contents.problem_count - 1} more of its members have problems."
-    hint = _NEW_BACKUP if isinstance(first, Damaged) else first.hint if isinstance(first, Unread) else ""
+    hint = NEW_BACKUP if isinstance(first, Damaged) else first.hint if isinstance(first, Unread) else ""
     return text, hint, evidence
 
 
@@ -201,13 +203,13 @@ def _content_text(group: Group, one: Examined, status: str) -> tuple[str, str, d
         return f"Nobody can tell what {path} holds: it was not read to its end.", "See backup.readable.", evidence
     evidence["missing"] = contents.missing
     if not contents.members:
-        return f"{path} holds nothing: it has no members.", _NEW_BACKUP, evidence
+        return f"{path} holds nothing: it has no members.", NEW_BACKUP, evidence
     if contents.missing:
         missing = ", ".join(contents.missing[:5]) + (" …" if len(contents.missing) > 5 else "")
-        text = f"{path} lacks {len(contents.missing)} of {_count(len(group.require), 'required member')}: {missing}."
+        text = f"{path} lacks {len(contents.missing)} of {count_text(len(group.require), 'required member')}: {missing}."
         return text, "Look at what the backup left out; a source that does not exist makes a smaller archive.", evidence
     required = f", all {len(group.require)} required ones among them" if group.require else "; none is required"
-    return f"{path} has {_count(contents.members, 'member')}{required}.", "", {}
+    return f"{path} has {count_text(contents.members, 'member')}{required}.", "", {}
 
 
 def problem_row(problem: ArchiveProblem) -> dict[str, Any]:
@@ -216,5 +218,5 @@ def problem_row(problem: ArchiveProblem) -> dict[str, Any]:
     return {key: value for key, value in row.items() if value not in ("", None)}
 
 
-def _count(count: int, noun: str) -> str:
+def count_text(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -73,7 +73,7 @@ def test_a_compressed_file_of_nothing_is_no_backup(tmp_path: Path) -> None:
         ({}, ["path", "directory", "backups"]),
         ({"path": "/x", "directory": "/y"}, ["mutually exclusive"]),
         ({"path": "/x", "level": "drill"}, ["level", "exists, readable"]),
-        ({"path": "/x", "level": "manifest"}, ["level", "exists, readable"]),
+        ({"path": "/x", "manifest": "maybe"}, ["manifest", "required, optional, none"]),
         ({"backups": [{"pth": "/x"}]}, ["pth"]),
         ({"backups": [{"directory": "/x", "min_bytes": -1}]}, ["backups[0].min_bytes"]),
         ({"path": "/x", "max_decoder_bytes": 5}, ["max_decoder_bytes"]),

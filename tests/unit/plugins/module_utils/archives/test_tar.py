@@ -204,3 +204,57 @@ def test_checksums_of_signed_bytes_are_accepted(tar: Any) -> None:
     assert tar_headers.checksum_fits(bytes(block))
     block[0] ^= 1
     assert not tar_headers.checksum_fits(bytes(block))
+
+
+def details(form: int, **fields: Any) -> Any:
+    info = tarfile.TarInfo("name")
+    for key, value in fields.items():
+        setattr(info, key, value)
+    data = info.tobuf(form, "utf-8", "surrogateescape") + bytes(1024)
+    return next(iter(TarReader([data]))).details()
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"mode": 0o4755, "uid": 1000, "gid": 33, "uname": "app", "gname": "www-data", "mtime": 1_790_000_000},
+        {"type": tarfile.SYMTYPE, "linkname": "/some/where", "mtime": 0},
+        {"type": tarfile.LNKTYPE, "linkname": "a/b"},
+        {"type": tarfile.SYMTYPE, "linkname": "x" * 500},
+        {"uid": 3_000_000, "gid": 2**31, "mtime": -5},
+        {"uname": "r\u00e9mi", "gname": "g" * 40, "mtime": 1.25},
+    ],
+)
+def test_rights_owner_time_and_target_are_those_that_tarfile_wrote(form: int, fields: dict[str, Any]) -> None:
+    beyond_ustar = len(fields.get("linkname", "")) > 100 or fields.get("uid", 0) > 0o7777777 or fields.get("mtime", 0) < 0
+    if form == tarfile.USTAR_FORMAT and (beyond_ustar or len(fields.get("gname", "")) > 32):
+        return
+    if form == tarfile.GNU_FORMAT and (len(fields.get("gname", "")) > 32 or fields.get("mtime", 0) < 0):
+        return
+    found = details(form, **fields)
+    wanted = tarfile.TarInfo("name")
+    for key, value in fields.items():
+        setattr(wanted, key, value)
+    seconds = wanted.mtime if form == tarfile.PAX_FORMAT else int(wanted.mtime)
+    assert (found.mode, found.uid, found.gid) == (wanted.mode, wanted.uid, wanted.gid)
+    assert (found.user.decode(), found.group.decode()) == (wanted.uname, wanted.gname)
+    assert (found.mtime_ns, found.target.decode()) == (int(seconds * 10**9), wanted.linkname)
+
+
+def test_a_number_that_is_none_is_damage() -> None:
+    block = tarfile.TarInfo("name").tobuf(tarfile.USTAR_FORMAT)
+    for at in (100, 108, 116, 136):
+        broken = checksummed(block[:at] + b"0x7    " + block[at + 7 :])
+        member = next(iter(TarReader([broken + bytes(1024)])))
+        with pytest.raises(Damaged, match="a number that is none"):
+            member.details()
+
+
+@pytest.mark.parametrize("record", [b"14 mtime=1e99\n", b"11 uid=-1\n\0", b"15 mtime=1.x.y\n"])
+def test_a_record_that_is_no_number_is_damage(record: bytes) -> None:
+    header = tarfile.TarInfo("PaxHeader")
+    header.type, header.size = tarfile.XHDTYPE, len(record)
+    data = header.tobuf(tarfile.USTAR_FORMAT) + record.ljust(512, b"\0") + tarfile.TarInfo("name").tobuf(tarfile.USTAR_FORMAT)
+    with pytest.raises(Damaged):
+        next(iter(TarReader([data + bytes(1024)]))).details()

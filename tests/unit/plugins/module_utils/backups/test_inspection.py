@@ -21,7 +21,7 @@ GROUP_KEYS = argument_spec()["backups"]["options"]
 
 def verify(*groups: dict[str, Any], **options: Any) -> dict[str, Any]:
     listed = [{**dict.fromkeys(GROUP_KEYS), **group} for group in groups] or None
-    return verify_backups({**DEFAULTS, "return_all": True, "backups": listed, **options}, now=NOW)
+    return verify_backups({**DEFAULTS, "return_all": True, "backups": listed, **options}, now=NOW, read_only=False)
 
 
 def statuses(result: dict[str, Any]) -> dict[str, str]:
