@@ -11,13 +11,15 @@ from containers import Container
 APPLICATION = "/opt/neurosensefx"
 BACKEND = f"{APPLICATION}/services/tick-backend/server.js"
 
-#: Waits until there is one more database, and kills PostgreSQL as the machine would that has no memory left.
+#: Waits until there is one more database, and kills PostgreSQL with all its processes. One that outlives the first would let systemd
+#: wait for an hour: in a container nobody tells it that the last one has gone.
 KILL_POSTGRESQL = """
 cd /var/lib/postgresql/*/main/base || exit 1
 set -- *
 there=$#
 while set -- *; [ $# -le $there ]; do :; done
-kill -KILL $(head -n 1 ../postmaster.pid)
+server=$(head -n 1 ../postmaster.pid)
+kill -KILL $server $(pgrep --parent $server)
 """
 
 
