@@ -24,6 +24,7 @@ description:
     C(.tar), and its files have the names C(files/<absolute path>).
 extends_documentation_fragment:
   - upkeep.runbook.attributes
+  - upkeep.runbook.dumps
 attributes:
   check_mode:
     support: full
@@ -144,9 +145,13 @@ EXAMPLES = r"""
     sources:
       - name: application
         paths: [/opt/neurosensefx]
-        exclude: [node_modules, logs/*.gz]
+        exclude: [node_modules, logs/*.gz, data/upkeep.sqlite*]
       - name: configuration
         paths: [/etc/nginx/nginx.conf, /etc/systemd/system/tick-*.service]
+    dumps:
+      - {type: postgresql, database: neurosense}
+      - {type: postgresql_globals}
+      - {type: sqlite, path: /opt/neurosensefx/data/upkeep.sqlite}
     git: [/opt/neurosensefx]
     services: [tick-backend.service]
   register: backup_made
@@ -254,6 +259,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.creating import create_backup
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import dump_options
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
 
@@ -269,6 +275,7 @@ def argument_spec() -> dict[str, Any]:
     }
     return {
         "sources": {"type": "list", "elements": "dict", "options": source, "default": []},
+        "dumps": {"type": "list", "elements": "dict", "options": dump_options(), "default": []},
         "destination": {"type": "path", "required": True},
         "label": {"type": "str", "required": True},
         "compression": {"type": "str", "choices": ["zstd", "gzip", "none"], "default": "zstd"},
@@ -292,6 +299,8 @@ def main() -> None:
         result = create_backup(module.params, now=utc_now(), check_mode=module.check_mode)
     except UpkeepError as exc:
         module.fail_json(msg=exc.message, **exc.details)
+    for warning in result.pop("warnings"):
+        module.warn(warning)
     module.exit_json(**result)
 
 

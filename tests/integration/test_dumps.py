@@ -7,33 +7,19 @@ import sqlite3
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
-from ansible_collections.upkeep.runbook.plugins.module_utils.databases.dumping import DumpInfo, dump
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.dumping import dump
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.mysql_client import ask
-from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import DumpSpec, read_dumps
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import DumpSpec
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.postgresql_client import identifier, psql
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.redis_client import call_client
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.tests.integration.dumps import dumped, soon, spec_of
 from ansible_collections.upkeep.runbook.tests.integration.servers import Server
 
 #: A name as people give it and as quoting has to survive it.
 ODD = "it's \"odd\" \\ $x=1"
-
-
-def spec_of(server: Server | None, **given: Any) -> DumpSpec:
-    return read_dumps([{**(server.options if server else {}), **given}])[0]
-
-
-def soon() -> float:
-    return time.monotonic() + 60
-
-
-def dumped(spec: DumpSpec, deadline: float | None = None) -> tuple[DumpInfo, bytes]:
-    parts: list[bytes] = []
-    info = dump(spec, parts.append, deadline or soon())
-    return info, b"".join(parts)
 
 
 def refusal(spec: DumpSpec, deadline: float | None = None) -> str:

@@ -14,7 +14,7 @@ import subprocess
 import threading
 import zlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
@@ -35,6 +35,7 @@ _GZIP_WINDOW_BYTES = 32 * 1024
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"
 _RAW_DEFLATE = -15
 
+_LARGE_PART_BYTES = 128 * 1024
 _READ_BYTES = 256 * 1024
 _PIPE_BYTES = 1024 * 1024
 _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ, which the module fcntl knows from Python 3.10 on
@@ -42,24 +43,19 @@ _LOOK_EVERY_BYTES = 16 * 1024 * 1024
 _ERROR_BYTES = 4096
 
 
-class PackedFile:
-    """The file that is written: counted, hashed, and stopped before it takes the room that others need.
+class GuardedFile:
+    """A file that is written, and stopped before it takes the room that others need.
 
     :param descriptor: of the file, which the caller closes.
     :param reserve_bytes: so much room is to stay on its file system.
     :ivar bytes: how many were written.
     """
 
-    def __init__(self, descriptor: int, reserve_bytes: int = 0) -> None:
+    def __init__(self, descriptor: int, reserve_bytes: int) -> None:
         self.bytes = 0
         self._descriptor = descriptor
         self._reserve = reserve_bytes
         self._look_at = 0
-        self._hash = hashlib.sha256()
-
-    @property
-    def sha256(self) -> str:
-        return self._hash.hexdigest()
 
     def write(self, data: bytes) -> None:
         """Append bytes.
@@ -72,15 +68,30 @@ class PackedFile:
             if free.f_bavail * free.f_frsize < self._reserve:
                 raise OSError(errno.ENOSPC, "the room that min_free_percent keeps free is reached")
         write_all(self._descriptor, data)
-        self._hash.update(data)
         self.bytes += len(data)
+
+
+class PackedFile(GuardedFile):
+    """The archive itself, hashed while it is written."""
+
+    def __init__(self, descriptor: int, reserve_bytes: int = 0) -> None:
+        super().__init__(descriptor, reserve_bytes)
+        self._hash = hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        self._hash.update(data)
 
 
 class Packer(Protocol):
     """Takes the stream; what it raises is an UpkeepError or an OSError of the file."""
 
-    def write(self, data: bytes) -> None:
-        """Take the next bytes."""
+    def write(self, parts: list[bytes]) -> None:
+        """Take the next bytes, which are a row of parts."""
 
     def finish(self) -> None:
         """Write all that is left; the file then has everything."""
@@ -106,6 +117,21 @@ def start_packer(compression: str, level: int | None, target: PackedFile) -> Pac
     return _Zstd(chosen, target) if compression == ZSTD else _Gzip(chosen, target)
 
 
+def _joined(parts: list[bytes]) -> Iterator[bytes]:
+    """Yield the bytes of all parts: small ones joined, since every system call has its price, large ones as they are."""
+    small: list[bytes] = []
+    for part in parts:
+        if len(part) < _LARGE_PART_BYTES:
+            small.append(part)
+            continue
+        if small:
+            yield b"".join(small)
+            small = []
+        yield part
+    if small:
+        yield b"".join(small)
+
+
 def write_all(descriptor: int, data: bytes) -> None:
     """Write every byte, or raise what the system says."""
     written = os.write(descriptor, data)
@@ -119,7 +145,11 @@ class _Plain:
     """No compression."""
 
     def __init__(self, target: PackedFile) -> None:
-        self.write: Callable[[bytes], None] = target.write
+        self._target = target
+
+    def write(self, parts: list[bytes]) -> None:
+        for data in _joined(parts):
+            self._target.write(data)
 
     def finish(self) -> None:
         """Everything is written already."""
@@ -155,9 +185,10 @@ class _Zstd:
         self._taker = threading.Thread(target=self._take, name="zstd output", daemon=True)
         self._taker.start()
 
-    def write(self, data: bytes) -> None:
+    def write(self, parts: list[bytes]) -> None:
         try:
-            write_all(self._stdin.fileno(), data)
+            for data in _joined(parts):
+                write_all(self._stdin.fileno(), data)
         except BrokenPipeError:
             self._end()
 
@@ -208,17 +239,15 @@ class _Gzip:
         self._checksum = self._bytes = 0
         target.write(_GZIP_HEADER)
 
-    def write(self, data: bytes) -> None:
-        self._kept.append(data)
-        self._kept_bytes += len(data)
-        if self._kept_bytes < _GZIP_BLOCK_BYTES:
-            return
-        whole = b"".join(self._kept)
-        at = 0
-        while len(whole) - at >= _GZIP_BLOCK_BYTES:
-            self._submit(whole[at : at + _GZIP_BLOCK_BYTES], zlib.Z_SYNC_FLUSH)
-            at += _GZIP_BLOCK_BYTES
-        self._kept, self._kept_bytes = [whole[at:]], len(whole) - at
+    def write(self, parts: list[bytes]) -> None:
+        for data in _joined(parts):
+            view = memoryview(data)
+            while len(view) >= (room := _GZIP_BLOCK_BYTES - self._kept_bytes):
+                self._submit(b"".join([*self._kept, view[:room]]), zlib.Z_SYNC_FLUSH)
+                self._kept, self._kept_bytes, view = [], 0, view[room:]
+            if view:
+                self._kept.append(bytes(view))
+                self._kept_bytes += len(view)
 
     def finish(self) -> None:
         self._submit(b"".join(self._kept), zlib.Z_FINISH)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import zlib
 from functools import lru_cache
-from typing import NamedTuple
 
 BLOCK = 512
 #: What ends an archive, filled up to a whole record of 20 blocks by :func:`end_of_archive`.
@@ -19,33 +18,14 @@ FILE, HARD_LINK, SYMBOLIC_LINK, DIRECTORY = b"0", b"1", b"2", b"5"
 _PAX = b"x"
 
 _NAME_BYTES, _PREFIX_BYTES, _OWNER_BYTES = 100, 155, 32
+#: The prefix and what is empty behind it.
+_REST_BYTES = 167
+#: The checksum is counted as if its own field were blank.
+_BLANK_SUM = 8 * 0x20
 _MAX_SEVEN_DIGITS, _MAX_ELEVEN_DIGITS = 0o7777777, 0o77777777777
 _MAGIC = b"ustar\x0000"
 _NO_DEVICE = b"0000000\x000000000\x00"
 _PADDING = tuple(bytes(-size % BLOCK) for size in range(BLOCK))
-
-
-class TarEntry(NamedTuple):
-    """What the headers of a member say.
-
-    :ivar name: of any bytes but zero; a directory's without a slash at its end.
-    :ivar kind: FILE, HARD_LINK, SYMBOLIC_LINK or DIRECTORY.
-    :ivar size: bytes of contents of a file; 0 for all else.
-    :ivar mode: permissions, at most 0o7777.
-    :ivar mtime: whole seconds since 1970.
-    :ivar target: of a link.
-    """
-
-    name: bytes
-    kind: bytes
-    size: int
-    mode: int
-    uid: int
-    gid: int
-    user: str
-    group: str
-    mtime: int
-    target: bytes = b""
 
 
 def padding(size: int) -> bytes:
@@ -58,48 +38,73 @@ def end_of_archive(position: int) -> bytes:
     return bytes(2 * BLOCK + -(position + 2 * BLOCK) % RECORD)
 
 
-def header(entry: TarEntry) -> bytes:
+def header(
+    name: bytes,
+    kind: bytes,
+    size: int,
+    mode: int,
+    uid: int,
+    gid: int,
+    user: str,
+    group: str,
+    mtime: int,
+    target: bytes = b"",
+) -> bytes:
     """Return the header blocks of a member, the extended one first where one is needed.
 
-    :raises ValueError: when a name, an owner or a target holds a zero byte, or a number is negative that cannot be.
+    :param name: of any bytes but zero; a directory's without a slash at its end.
+    :param kind: FILE, HARD_LINK, SYMBOLIC_LINK or DIRECTORY.
+    :param size: bytes of contents of a file; 0 for all else.
+    :param mode: permissions, at most 0o7777.
+    :param mtime: whole seconds since 1970.
+    :param target: of a link.
+    :raises ValueError: when a name holds a zero byte, or a number is negative that cannot be.
     """
-    name = entry.name + b"/" if entry.kind == DIRECTORY else entry.name
-    if len(name) <= _NAME_BYTES and name.isascii() and not entry.target and entry.size <= _MAX_ELEVEN_DIGITS:
-        owner = _owner_fields(entry.uid, entry.gid, entry.user, entry.group)
-        if owner is not None and 0 <= entry.mtime <= _MAX_ELEVEN_DIGITS and b"\0" not in name:
-            return _block(name, b"", entry.kind, entry.size, entry.mode, owner, entry.mtime, b"")
-    return _extended(entry, name)
+    if kind == DIRECTORY:
+        name += b"/"
+    if name.isascii() and not target and b"\0" not in name:
+        known = _known_fields(kind, mode, uid, gid, user, group)
+        split = (b"", name) if len(name) <= _NAME_BYTES else _split(name)
+        if split and known and 0 <= mtime <= _MAX_ELEVEN_DIGITS and 0 <= size <= _MAX_ELEVEN_DIGITS:
+            prefix, last = split
+            before, after, after_sum = known
+            start = last.ljust(_NAME_BYTES, b"\0") + before + b"%011o\0%011o\0" % (size, mtime)
+            total = _sum(start) + after_sum + _sum(prefix)
+            return b"%b%06o\0 %b%b" % (start, total, after, prefix.ljust(_REST_BYTES, b"\0"))
+    return _extended(name, kind, size, mode, uid, gid, user, group, mtime, target)
 
 
-def _extended(entry: TarEntry, name: bytes) -> bytes:
+def _extended(
+    name: bytes, kind: bytes, size: int, mode: int, uid: int, gid: int, user: str, group: str, mtime: int, target: bytes
+) -> bytes:
     """Return the headers of a member of which ustar may not be able to say all."""
-    if b"\0" in name or b"\0" in entry.target or "\0" in entry.user + entry.group:
+    if b"\0" in name or b"\0" in target or "\0" in user + group:
         raise ValueError("a name in a tar archive cannot hold a zero byte")
-    if entry.size < 0 or entry.uid < 0 or entry.gid < 0 or not 0 <= entry.mode <= 0o7777:
+    if size < 0 or uid < 0 or gid < 0 or not 0 <= mode <= 0o7777:
         raise ValueError("a size, an owner or a mode of a tar archive cannot be negative")
     records: dict[bytes, bytes] = {}
     split = _split(name)
     if split is None or not _plain(name):
         records[b"path"] = name
-    if len(entry.target) > _NAME_BYTES or not _plain(entry.target):
-        records[b"linkpath"] = entry.target
-    user, group = (owner.encode("utf-8", "surrogateescape") for owner in (entry.user, entry.group))
-    numbers = {}
+    if len(target) > _NAME_BYTES or not _plain(target):
+        records[b"linkpath"] = target
+    fitting = {}
     for key, value, most in (
-        (b"size", entry.size, _MAX_ELEVEN_DIGITS), (b"uid", entry.uid, _MAX_SEVEN_DIGITS),
-        (b"gid", entry.gid, _MAX_SEVEN_DIGITS), (b"mtime", entry.mtime, _MAX_ELEVEN_DIGITS),
+        (b"size", size, _MAX_ELEVEN_DIGITS), (b"uid", uid, _MAX_SEVEN_DIGITS),
+        (b"gid", gid, _MAX_SEVEN_DIGITS), (b"mtime", mtime, _MAX_ELEVEN_DIGITS),
     ):
-        if not 0 <= value <= most:
+        fitting[key] = value if 0 <= value <= most else 0
+        if fitting[key] != value:
             records[key] = b"%d" % value
-        numbers[key] = value if 0 <= value <= most else 0
+    owners = []
     for key, owner in ((b"uname", user), (b"gname", group)):
-        if len(owner) >= _OWNER_BYTES or not owner.isascii():
-            records[key] = owner
+        encoded = owner.encode("utf-8", "surrogateescape")
+        if len(encoded) >= _OWNER_BYTES or not encoded.isascii():
+            records[key] = encoded
+        owners.append(encoded[: _OWNER_BYTES - 1])
     prefix, last = split or (b"", name[:_NAME_BYTES])
-    owners = _owner_bytes(numbers[b"uid"], numbers[b"gid"], user[: _OWNER_BYTES - 1], group[: _OWNER_BYTES - 1])
-    own = _block(
-        last, prefix, entry.kind, numbers[b"size"], entry.mode, owners, numbers[b"mtime"], entry.target[:_NAME_BYTES]
-    )
+    fields = _owner_bytes(fitting[b"uid"], fitting[b"gid"], owners[0], owners[1])
+    own = _block(last, prefix, kind, fitting[b"size"], mode, fields, fitting[b"mtime"], target[:_NAME_BYTES])
     return _pax_header(records) + own if records else own
 
 
@@ -148,13 +153,18 @@ def _record(key: bytes, value: bytes) -> bytes:
 
 
 @lru_cache(maxsize=1024)
-def _owner_fields(uid: int, gid: int, user: str, group: str) -> tuple[bytes, bytes] | None:
-    """Return the fields of the owner, or None where ustar has no room for them."""
-    if not (0 <= uid <= _MAX_SEVEN_DIGITS and 0 <= gid <= _MAX_SEVEN_DIGITS and user.isascii() and group.isascii()):
+def _known_fields(kind: bytes, mode: int, uid: int, gid: int, user: str, group: str) -> tuple[bytes, bytes, int] | None:
+    """Return what stands between name and size, and what between checksum and prefix, with its sum; None where ustar has no room.
+
+    Most members of a tree have these in common.
+    """
+    if not (0 <= uid <= _MAX_SEVEN_DIGITS and 0 <= gid <= _MAX_SEVEN_DIGITS and 0 <= mode <= 0o7777):
         return None
-    if len(user) >= _OWNER_BYTES or len(group) >= _OWNER_BYTES or "\0" in user + group:
+    if len(user) >= _OWNER_BYTES or len(group) >= _OWNER_BYTES or "\0" in user + group or not (user + group).isascii():
         return None
-    return _owner_bytes(uid, gid, user.encode("ascii"), group.encode("ascii"))
+    numbers, names = _owner_bytes(uid, gid, user.encode("ascii"), group.encode("ascii"))
+    after = kind + bytes(_NAME_BYTES) + names
+    return b"%07o\0" % mode + numbers, after, _sum(after) + _BLANK_SUM
 
 
 def _owner_bytes(uid: int, gid: int, user: bytes, group: bytes) -> tuple[bytes, bytes]:
@@ -167,8 +177,8 @@ def _block(
 ) -> bytes:
     """Return one header block."""
     before = name.ljust(_NAME_BYTES, b"\0") + b"%07o\0%b%011o\0%011o\0" % (mode, owner[0], size, mtime)
-    after = kind + target.ljust(_NAME_BYTES, b"\0") + owner[1] + prefix.ljust(167, b"\0")
-    return b"%b%06o\0 %b" % (before, _sum(before) + _sum(after) + 8 * 0x20, after)
+    after = kind + target.ljust(_NAME_BYTES, b"\0") + owner[1] + prefix.ljust(_REST_BYTES, b"\0")
+    return b"%b%06o\0 %b" % (before, _sum(before) + _sum(after) + _BLANK_SUM, after)
 
 
 def _sum(data: bytes) -> int:

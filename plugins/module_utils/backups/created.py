@@ -74,7 +74,13 @@ def planned_answer(request: Request, totals: Totals, left_out: LeftOut) -> dict[
         "started": None,
         "ended": None,
         "torn": [],
-        "dumps": [],
+        "dumps": [
+            {
+                "name": spec.name, "type": spec.type, "database": spec.database or spec.path, "member": spec.member,
+                "bytes": None, "tool": None,
+            }
+            for spec in request.dumps
+        ],
     }
     return _answer(request, backup, checks, [], f"{request.path} ({totals.members} members)\n")
 

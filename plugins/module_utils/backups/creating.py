@@ -7,8 +7,9 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
@@ -26,6 +27,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.backups.destination
     remove_leftovers,
     time_text,
 )
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.dump_members import KeptDumps
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.left_out import LeftOut
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import MEMBER_NAME, ManifestWriter
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.metadata import MetadataSurvey
@@ -34,6 +36,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.backups.walking imp
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LockOwner, exclusive_lock
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso, utc_now
+
+_PAUSE_SECONDS = 0.1
 
 
 def create_backup(params: Mapping[str, Any], *, now: datetime, check_mode: bool) -> dict[str, Any]:
@@ -57,6 +61,7 @@ def create_backup(params: Mapping[str, Any], *, now: datetime, check_mode: bool)
 
 def _create(request: Request) -> dict[str, Any]:
     prepare_folder(request.destination)
+    request = _with_free_name(request)
     removed = remove_leftovers(request.destination, request.label)
     last = last_archive_bytes(request.destination, request.label)
     refuse_full_disk(request, Totals(packed=last) if last else _totals(request, LeftOut()))
@@ -69,36 +74,37 @@ def _create(request: Request) -> dict[str, Any]:
         ) from exc
 
 
+def _with_free_name(request: Request) -> Request:
+    """Return the request with a time that no other backup of the label has in its name: a second has only one."""
+    while request.is_taken():
+        time.sleep(_PAUSE_SECONDS)
+        request = replace(request, now=utc_now())
+    return request
+
+
 def _write(request: Request, stack: ExitStack, removed: list[str]) -> dict[str, Any]:
     """Write the archive, its manifest, and give both their names."""
     deadline = time.monotonic() + request.timeout_seconds
     survey = stack.enter_context(closing(MetadataSurvey(request.git, request.services)))
+    dumps = stack.enter_context(closing(KeptDumps()))
+    reserve = reserve_bytes(request)
+    dumps.make(request.dumps, str(request.destination), reserve, deadline)
     draft = stack.enter_context(closing(Draft(request.destination, request.name)))
     listed = stack.enter_context(closing(ManifestWriter(str(request.destination))))
     left_out = LeftOut()
-    target = packing.PackedFile(draft.descriptor, reserve_bytes(request))
+    target = packing.PackedFile(draft.descriptor, reserve)
     packer = packing.start_packer(request.compression, request.level, target)
     stack.callback(packer.abort)
     writer = ArchiveWriter(packer, listed)
     walk = TreeWalk(request.roots, _identity(request.destination), left_out, read=True)
-    dumps: list[dict[str, Any]] = []
-    writer.write_all(chain(walk, _dumped(request, stack, dumps, deadline)), deadline)
-    if not listed.members:
-        raise UpkeepError("there is nothing to back up: all sources have vanished")
-    header = _manifest_header(request, survey, left_out, dumps, writer, listed)
+    writer.write_all(chain(walk, dumps.members), deadline)
+    header = _manifest_header(request, survey, left_out, dumps.rows, writer, listed)
     writer.write_last(MEMBER_NAME, listed.size(header), listed.chunks(header))
-    packer.write(tar_writer.end_of_archive(writer.position))
+    packer.write([tar_writer.end_of_archive(writer.position)])
     packer.finish()
     archive = {"name": request.name, "bytes": target.bytes, "sha256": target.sha256}
     draft.publish(listed.chunks({**header, "archive": archive}))
     return build_answer(request, header, archive, writer, left_out, removed)
-
-
-def _dumped(
-    request: Request, stack: ExitStack, dumps: list[dict[str, Any]], deadline: float
-) -> Iterator[Found]:
-    """Yield the dumps."""
-    return iter(())
 
 
 def _manifest_header(

@@ -14,6 +14,7 @@ from typing import Any
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.packing import LEVELS, usable
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.destination import archive_name, check_label
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.sources import Root, read_sources
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import DumpSpec, read_dumps
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
 
@@ -27,6 +28,7 @@ class Request:
     :ivar now: when it began.
     :ivar sources: as they are told in the manifest.
     :ivar roots: what they mean on this host.
+    :ivar dumps: databases.
     :ivar compression: the one that is used, which may be another than was asked for.
     :ivar warnings: what a person has to be told about that.
     """
@@ -38,6 +40,7 @@ class Request:
     host: str
     sources: list[dict[str, Any]]
     roots: list[Root]
+    dumps: list[DumpSpec]
     compression: str
     level: int | None
     git: list[str]
@@ -50,6 +53,10 @@ class Request:
     def name(self) -> str:
         """The name of the archive."""
         return archive_name(self.label, self.now, self.compression)
+
+    def is_taken(self) -> bool:
+        """Tell whether there is an archive of this label and second, however it is compressed."""
+        return any(os.path.lexists(self.destination / archive_name(self.label, self.now, other)) for other in LEVELS)
 
     @property
     def path(self) -> Path:
@@ -68,7 +75,8 @@ def read_request(params: Mapping[str, Any], now: datetime) -> Request:
     if not destination.startswith("/"):
         raise UpkeepError(f"destination: {params['destination']} is not accepted; give an absolute path")
     roots = read_sources(params["sources"] or [])
-    if not roots and not params.get("dumps"):
+    dumps = read_dumps(params["dumps"] or [])
+    if not roots and not dumps:
         raise UpkeepError("sources: there is nothing to back up; give sources or dumps")
     for name in params["git"] or []:
         if not name.startswith("/"):
@@ -89,6 +97,7 @@ def read_request(params: Mapping[str, Any], now: datetime) -> Request:
         host=params["host"] or os.uname().nodename,
         sources=[_told(source) for source in params["sources"] or []],
         roots=roots,
+        dumps=dumps,
         compression=compression,
         level=level,
         git=list(params["git"] or []),

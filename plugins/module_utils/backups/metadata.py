@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
 import shutil
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.commands import CommandResult, run_command
@@ -35,28 +36,23 @@ class MetadataSurvey:
 
     def __init__(self, git: Sequence[str], services: Sequence[str]) -> None:
         self._pool = ThreadPoolExecutor(4, "metadata")
-        self._versions = {name: self._pool.submit(_version, name) for name in ("node", "npm")}
+        self._node = self._pool.submit(_node_version)
         self._git = {path: self._pool.submit(_revision, path) for path in git}
         self._services = [(unit, self._pool.submit(_state, unit)) for unit in services]
 
     def answer(self) -> dict[str, Any]:
         """Return ``versions``, ``git`` and ``services``; waits for what is still asked."""
         versions: dict[str, str | None] = {"os": _system(), "kernel": platform.release(), "python": platform.python_version()}
-        versions.update({name: _result(future) for name, future in self._versions.items()})
-        versions["collection"] = COLLECTION_VERSION
+        versions.update({"node": self._node.result(), "npm": _npm_version(), "collection": COLLECTION_VERSION})
         return {
             "versions": versions,
-            "git": {path: _result(future) for path, future in self._git.items()},
-            "services": [{"unit": unit, "state": _result(future)} for unit, future in self._services],
+            "git": {path: future.result() for path, future in self._git.items()},
+            "services": [{"unit": unit, "state": future.result()} for unit, future in self._services],
         }
 
     def close(self) -> None:
         """Let go of the threads."""
         self._pool.shutdown(wait=True)
-
-
-def _result(future: Future[Any]) -> Any:
-    return future.result()
 
 
 def _system() -> str | None:
@@ -73,12 +69,27 @@ def name_of_system(release: str) -> str | None:
     return plain(match.group(1), 100) if match else None
 
 
-def _version(program: str) -> str | None:
-    """Return what ``<program> --version`` says, or None where it is not installed."""
-    if not shutil.which(program):
+def _node_version() -> str | None:
+    """Return the version of Node.js, or None where it is not installed."""
+    if not shutil.which("node"):
         return None
-    result = run_command([program, "--version"], timeout_seconds=_TIMEOUT_SECONDS)
+    result = run_command(["node", "--version"], timeout_seconds=_TIMEOUT_SECONDS)
     return plain(result.stdout, 100).lstrip("v") or None if result.succeeded else None
+
+
+def _npm_version() -> str | None:
+    """Return the version of npm, or None. Its package says it; to start npm takes as long as to pack a few hundred files."""
+    program = shutil.which("npm")
+    if not program:
+        return None
+    package = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(program))), "package.json")
+    try:
+        with open(package, "rb") as stream:
+            described = json.loads(stream.read(1024 * 1024))
+    except (OSError, ValueError):
+        return None
+    version = described.get("version") if isinstance(described, dict) and described.get("name") == "npm" else None
+    return plain(version, 100) if isinstance(version, str) else None
 
 
 def _state(unit: str) -> str:

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.databases.mysql_dump import END as MYSQL_END
+from collections.abc import Iterable, Iterator
+
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import (
     MYSQL,
     POSTGRESQL,
@@ -12,10 +13,12 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options i
     REDIS,
     SQLITE,
 )
-from ansible_collections.upkeep.runbook.plugins.module_utils.databases.postgresql_dump import GLOBALS_END
-from ansible_collections.upkeep.runbook.plugins.module_utils.databases.postgresql_dump import MAGIC as POSTGRESQL_MAGIC
-from ansible_collections.upkeep.runbook.plugins.module_utils.databases.redis_dump import MAGIC as REDIS_MAGIC
-from ansible_collections.upkeep.runbook.plugins.module_utils.databases.sqlite_dump import MAGIC as SQLITE_MAGIC
+
+#: The first bytes of each type that has such.
+POSTGRESQL_MAGIC, SQLITE_MAGIC, REDIS_MAGIC = b"PGDMP", b"SQLite format 3\x00", b"REDIS"
+#: What pg_dumpall and mysqldump write last; a dump without it was cut off.
+_GLOBALS_END = b"PostgreSQL database cluster dump complete"
+_MYSQL_END = b"-- Dump completed"
 
 #: So many bytes at each end tell.
 END_BYTES = 4096
@@ -52,6 +55,12 @@ class DumpLook:
         self.tail = bytes(chunk[-END_BYTES:]) if len(chunk) >= END_BYTES else (self.tail + bytes(chunk))[-END_BYTES:]
         self.bytes += len(chunk)
 
+    def watching(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the chunks and look at them."""
+        for chunk in chunks:
+            self.add(chunk)
+            yield chunk
+
     def problem(self, wanted: str) -> str:
         """Return what is wrong with it as a dump of a type, as the end of a sentence, or an empty text."""
         if not self.bytes:
@@ -63,9 +72,9 @@ class DumpLook:
 
     def _cut_off(self, kind: str) -> bool:
         if kind == POSTGRESQL_GLOBALS:
-            return GLOBALS_END not in self.tail
+            return _GLOBALS_END not in self.tail
         if kind == MYSQL:
-            return MYSQL_END not in self.tail
+            return _MYSQL_END not in self.tail
         if kind == REDIS:
             return len(self.tail) <= _REDIS_CHECKSUM_BYTES or self.tail[-1 - _REDIS_CHECKSUM_BYTES] != _REDIS_END
         if kind == SQLITE:

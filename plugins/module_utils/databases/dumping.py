@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases import mysql_dump, postgresql_dump, redis_dump, sqlite_dump
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases import options as types
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.contents import DumpLook
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import DumpSpec
@@ -54,21 +55,11 @@ def dump(
 
 def _dump(spec: DumpSpec, sink: Callable[[bytes], None], deadline: float, directory: str | None) -> str:
     if spec.type == types.POSTGRESQL:
-        from ansible_collections.upkeep.runbook.plugins.module_utils.databases.postgresql_dump import dump_database
-
-        return dump_database(spec, sink, deadline)
+        return postgresql_dump.dump_database(spec, sink, deadline)
     if spec.type == types.POSTGRESQL_GLOBALS:
-        from ansible_collections.upkeep.runbook.plugins.module_utils.databases.postgresql_dump import dump_globals
-
-        return dump_globals(spec, sink, deadline)
+        return postgresql_dump.dump_globals(spec, sink, deadline)
     if spec.type == types.MYSQL:
-        from ansible_collections.upkeep.runbook.plugins.module_utils.databases import mysql_dump
-
         return mysql_dump.dump_database(spec, sink, deadline)
     if spec.type == types.SQLITE:
-        from ansible_collections.upkeep.runbook.plugins.module_utils.databases import sqlite_dump
-
         return sqlite_dump.dump_database(spec, sink, deadline, directory)
-    from ansible_collections.upkeep.runbook.plugins.module_utils.databases.redis_dump import dump_data
-
-    return dump_data(spec, sink, deadline, directory)
+    return redis_dump.dump_data(spec, sink, deadline, directory)

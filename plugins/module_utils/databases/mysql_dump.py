@@ -16,8 +16,6 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.databases.mysql_cli
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import DumpSpec
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 
-#: What the client writes last; a dump without it was cut off.
-END = b"-- Dump completed"
 #: Our own last line: the client does not note what a new database has to be created with.
 SCHEMA_LINE = b"-- upkeep.runbook: character set %b collation %b\n"
 

@@ -16,6 +16,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.databases.client_pr
     secret_file,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import DumpSpec
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.unnamed_files import fill, unnamed_file
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 
 PACKAGE = "postgresql-client"
@@ -70,48 +71,64 @@ def call_client(
     arguments: Sequence[str],
     *,
     deadline: float,
-    chunks: Iterable[bytes] | None = None,
     sink: Callable[[bytes], None] | None = None,
     descriptors: Sequence[int] = (),
+    source: int | None = None,
 ) -> ClientResult:
     """Run a client to its end.
 
     :param doing: what for, in an error: ``cannot <doing> the PostgreSQL database x``.
+    :param source: open file that it reads.
     :raises UpkeepError: when it fails, in words.
     """
-    with client_call(spec, program, arguments, descriptors=descriptors) as call:
-        result = run_client(call, deadline=deadline, source=chunks, sink=sink)
+    with client_call(spec, program, arguments, descriptors=descriptors, source=source) as call:
+        result = run_client(call, deadline=deadline, sink=sink)
     if result.returncode or result.timed_out:
         raise failure(spec, doing, program, result)
     return result
 
 
-def psql(spec: DumpSpec, statements: str, *, database: str, doing: str, deadline: float, transaction: bool = False) -> list[list[str]]:
+def psql(
+    spec: DumpSpec, statements: str, *, database: str, doing: str, deadline: float, stop_at_errors: bool = True
+) -> list[list[str]]:
     """Run SQL and return the rows of its answers, every value as text.
 
+    The statements lie in a file without a name: whoever ends this process, psql sees all of them or none.
+
     :param database: which one to connect to.
-    :param transaction: all of it happens, or nothing.
     :raises UpkeepError: when the server refuses, in words.
     """
-    arguments = [
-        "--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--no-password", f"--field-separator={_SEPARATOR}",
-        "--set=ON_ERROR_STOP=1", f"--dbname={connection_string(database)}", "--file=-",
-    ]
-    if transaction:
-        arguments.append("--single-transaction")
-    result = call_client(
-        spec, doing, "psql", arguments, deadline=deadline, chunks=[statements.encode("utf-8", "surrogateescape")]
+    result = run_script(
+        spec, [statements.encode("utf-8", "surrogateescape")], database=database, doing=doing, deadline=deadline,
+        stop_at_errors=stop_at_errors,
     )
     text = result.output.decode("utf-8", "surrogateescape")
     return [line.split(_SEPARATOR) for line in text.split("\n") if line]
 
 
-def server_version(spec: DumpSpec, *, database: str = MAINTENANCE_DATABASE, doing: str, deadline: float) -> int:
+def run_script(
+    spec: DumpSpec, chunks: Iterable[bytes], *, database: str, doing: str, deadline: float, stop_at_errors: bool = True
+) -> ClientResult:
+    """Run a script of SQL with psql.
+
+    :param stop_at_errors: otherwise what the server refuses is in ``said`` of the result.
+    :raises UpkeepError: when psql fails, in words.
+    """
+    arguments = [
+        "--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--no-password", f"--field-separator={_SEPARATOR}",
+        f"--set=ON_ERROR_STOP={int(stop_at_errors)}", f"--dbname={connection_string(database)}", "--file=-",
+    ]
+    with unnamed_file(None) as script:
+        fill(script, chunks)
+        return call_client(spec, doing, "psql", arguments, deadline=deadline, source=script)
+
+
+def server_version(spec: DumpSpec, *, doing: str, deadline: float) -> int:
     """Return the major version of the server.
 
     :raises UpkeepError: when it does not answer.
     """
-    rows = psql(spec, "SHOW server_version_num;", database=database, doing=doing, deadline=deadline)
+    rows = psql(spec, "SHOW server_version_num;", database=MAINTENANCE_DATABASE, doing=doing, deadline=deadline)
     try:
         return int(rows[0][0]) // 10000
     except (IndexError, ValueError):

@@ -13,11 +13,6 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.databases.postgresq
     connection_string,
 )
 
-#: The first bytes of a dump of pg_dump in its own format.
-MAGIC = b"PGDMP"
-#: What pg_dumpall writes last; a dump without it was cut off.
-GLOBALS_END = b"PostgreSQL database cluster dump complete"
-
 
 def dump_database(spec: DumpSpec, sink: Callable[[bytes], None], deadline: float) -> str:
     """Stream the dump of a database; return the program that made it.

@@ -12,9 +12,6 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options i
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.redis_client import call_client
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.unnamed_files import chunks_of, unnamed_file
 
-#: The first bytes of every RDB file; four digits of its version follow.
-MAGIC = b"REDIS"
-
 
 def dump_data(spec: DumpSpec, sink: Callable[[bytes], None], deadline: float, directory: str | None) -> str:
     """Stream the data of a server; return the program that made the dump.

@@ -16,11 +16,9 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.databases.unnamed_f
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
-#: The first bytes of every SQLite database.
-MAGIC = b"SQLite format 3\x00"
 _PAGES = 4096
 _BUSY_SECONDS = 30.0
-_PREFIX, _SUFFIX = ".upkeep-sqlite-", ".new"
+PREFIX, SUFFIX = ".upkeep-sqlite-", ".new"
 _LEFTOVER_SECONDS = 86_400.0
 
 
@@ -55,9 +53,9 @@ def _copy(path: str, deadline: float, directory: str) -> int:
         if time.monotonic() > deadline:
             raise OSError("it was not done in time; raise timeout_seconds")
 
-    _remove_leftovers(directory)
+    remove_leftovers(directory)
     source = sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
-    with closing(source), tempfile.TemporaryDirectory(prefix=_PREFIX, suffix=_SUFFIX, dir=directory) as folder:
+    with closing(source), tempfile.TemporaryDirectory(prefix=PREFIX, suffix=SUFFIX, dir=directory) as folder:
         # The snapshot is taken here; without it a busy writer would make the copy begin anew for ever.
         source.execute("BEGIN")
         source.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -73,10 +71,10 @@ def _copy(path: str, deadline: float, directory: str) -> int:
         return os.open(name, os.O_RDONLY | os.O_CLOEXEC)
 
 
-def _remove_leftovers(directory: str) -> None:
+def remove_leftovers(directory: str) -> None:
     """Remove the copies of runs that were killed; SQLite needs a name while it writes one."""
     for entry in os.scandir(directory):
-        if entry.name.startswith(_PREFIX) and entry.name.endswith(_SUFFIX):
+        if entry.name.startswith(PREFIX) and entry.name.endswith(SUFFIX):
             status = entry.stat(follow_symlinks=False)
             if status.st_uid == os.geteuid() and time.time() - status.st_mtime > _LEFTOVER_SECONDS:
                 shutil.rmtree(entry.path, ignore_errors=True)

@@ -8,10 +8,37 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.contents import DumpLook
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 
 CHUNK_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A dump that is kept aside.
+
+    :ivar descriptor: of its file, which has no name.
+    :ivar look: its ends and its size.
+    """
+
+    descriptor: int
+    look: DumpLook
+
+
+@contextmanager
+def kept_aside(chunks: Iterable[bytes], directory: str | None) -> Iterator[Kept]:
+    """Give a dump as a file, since clients want to read it twice, or from several processes.
+
+    :param directory: on whose file system it lies; None takes one that is no memory.
+    :raises UpkeepError: when there is no room.
+    """
+    look = DumpLook()
+    with unnamed_file(directory) as descriptor:
+        fill(descriptor, look.watching(chunks))
+        yield Kept(descriptor, look)
 
 
 @contextmanager
