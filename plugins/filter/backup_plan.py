@@ -37,7 +37,7 @@ RETURN = r"""
 _value:
   description:
     - C(engine), C(restic), C(platform), C(host), C(label), C(destination), C(pattern) (of our own archives), C(compression),
-      C(sources), C(dumps), C(git), C(services), C(keep) and C(drill).
+      C(sources), C(require), C(dumps), C(git), C(services), C(keep) and C(drill).
   type: dict
   sample:
     engine: archive

@@ -28,16 +28,15 @@ def backup_groups(platform: dict[str, Any], host: Host) -> list[dict[str, Any]]:
     sources = _sources(backup, host)
     if not sources or backup["engine"] != "archive":
         return []
-    groups = [
+    if not _has_patterns(backup, sources):
+        label = _label(platform, host)
+        own = {**_group(backup, own_patterns(label), [], name=label), "manifest": backup["manifest"] or "required"}
+        require = _required(backup, sources)
+        return [{**own, "require": require} if require else own]
+    whole = [_group(backup, backup["pattern"], [])] if backup["pattern"] else []
+    return whole + [
         _group(backup, source["pattern"], source["require"], name=source["name"]) for source in sources if source["pattern"]
     ]
-    if backup["pattern"]:
-        groups.insert(0, _group(backup, backup["pattern"], []))
-    if not groups:
-        label = _label(platform, host)
-        require = [pattern for source in sources for pattern in source["require"]]
-        groups = [{**_group(backup, own_patterns(label), require, name=label), "manifest": backup["manifest"] or "required"}]
-    return groups
 
 
 def backup_plan(platform: dict[str, Any], host: Host, passwords: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -60,6 +59,8 @@ def backup_plan(platform: dict[str, Any], host: Host, passwords: Mapping[str, st
         "pattern": own_patterns(label),
         "compression": backup["compression"],
         "sources": [{key: source[key] for key in ("name", "paths", "exclude")} for source in sources],
+        # With a pattern they are about the backups of somebody else.
+        "require": [] if _has_patterns(backup, sources) else _required(backup, sources),
         "dumps": backup_dumps(platform, host, passwords),
         "git": [platform["root"]] if host.concerns(platform["root_hosts"]) else [],
         "services": [item["unit"] for item in platform["services"] if item["unit"] and host.concerns(item["hosts"])],
@@ -94,6 +95,14 @@ def _sources(backup: dict[str, Any] | None, host: Host) -> list[dict[str, Any]]:
     if not backup or not host.concerns(backup["hosts"]):
         return []
     return [source for source in backup["sources"] if host.concerns(source["hosts"])]
+
+
+def _has_patterns(backup: dict[str, Any], sources: list[dict[str, Any]]) -> bool:
+    return bool(backup["pattern"] or any(source["pattern"] for source in sources))
+
+
+def _required(backup: dict[str, Any], sources: list[dict[str, Any]]) -> list[str]:
+    return [*backup["require"], *(pattern for source in sources for pattern in source["require"])]
 
 
 def _label(platform: dict[str, Any], host: Host) -> str:

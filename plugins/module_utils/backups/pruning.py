@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.finding import BackupFile
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.remembering import is_remembered
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 
 #: How far a clock may be ahead.
@@ -101,8 +102,7 @@ def state_of(file: BackupFile, records: Mapping[str, Mapping[str, Any]]) -> str:
     :param records: by path, with ``bytes``, ``mtime_ns``, ``level`` and ``status``.
     """
     record = records.get(file.path, {})
-    same = (record.get("bytes"), record.get("mtime_ns")) == (file.bytes, file.mtime_ns)
-    if not same or record.get("level") == "exists":
+    if not is_remembered(record, file.bytes, file.mtime_ns) or record.get("level") == "exists":
         return UNREAD
     return {"ok": GOOD, "warning": GOOD, "critical": DAMAGED}.get(str(record.get("status")), UNREAD)
 

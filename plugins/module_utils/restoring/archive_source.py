@@ -19,10 +19,10 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest_re
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.extracting import Extractor
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.listing import Listing, about_manifest, keep_inner, open_sidecar
-from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.member_rules import Rules
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.member_rules import Rules, as_bytes
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.name_checks import NameChecks
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.owners import Owners
-from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.reading_members import visit_members
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.reading_members import tar_contents, visit_members
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.selecting import Selection
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.tree_writing import TreeWriter
 
@@ -107,6 +107,13 @@ class ArchiveSource:
         finally:
             for writer in writers:
                 writer.close()
+
+    def contents_of(self, name: str) -> Iterator[bytes]:
+        """Yield the contents of a file of a tar archive.
+
+        :raises ArchiveProblem: when it is not there, or the archive is damaged before its end.
+        """
+        return tar_contents(self._descriptor, as_bytes(name), self._budget())
 
     def close(self) -> None:
         if self.listing is not None:

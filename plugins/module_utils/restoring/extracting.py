@@ -65,7 +65,7 @@ class Extractor:
         """
         :param tolerant: other contents than those the manifest lists are written and counted instead of refused.
         :param writers: one for each destination.
-        :param roots: path below the base of each writer at which the destination is made.
+        :param roots: name below the base of each writer at which the destination is made; empty for the base itself.
         """
         self._selection = selection
         self._rules = rules
@@ -152,7 +152,8 @@ class Extractor:
         return digest
 
     def _path(self, number: int, relative: bytes) -> bytes:
-        return self._roots[number] + b"/" + relative if relative else self._roots[number]
+        root = self._roots[number]
+        return root + b"/" + relative if root and relative else root or relative
 
     def _next_line(self, member: Member) -> bytes:
         line = next(self._lines, None) if self._lines is not None else None

@@ -107,14 +107,22 @@ def refuse_full_disk(targets: Sequence[str], amounts: Sequence[Amount]) -> None:
         _place, size, members = wanted.get(device, (place, 0, 0))
         wanted[device] = (place, size + amount.disk_bytes, members + amount.members)
     for place, size, members in wanted.values():
-        free = os.statvfs(place)
-        room = (free.f_bfree if os.geteuid() == 0 else free.f_bavail) * free.f_frsize
-        if size > room:
-            raise UpkeepError(
-                f"{place}: {bytes_text(size)} are needed beside the present files, and {bytes_text(room)} are free; nothing was changed"
-            )
-        if free.f_files and members > free.f_ffree:
-            raise UpkeepError(f"{place}: {members} new files are needed, and {free.f_ffree} inodes are free; nothing was changed")
+        refuse_space_at(place, size, members)
+
+
+def refuse_space_at(place: str, size: int, members: int) -> None:
+    """Refuse when the file system of a directory has no room for so many bytes and files.
+
+    :raises UpkeepError: saying how much is needed and how much is free.
+    """
+    free = os.statvfs(place)
+    room = (free.f_bfree if os.geteuid() == 0 else free.f_bavail) * free.f_frsize
+    if size > room:
+        raise UpkeepError(
+            f"{place}: {bytes_text(size)} are needed beside the present files, and {bytes_text(room)} are free; nothing was changed"
+        )
+    if free.f_files and members > free.f_ffree:
+        raise UpkeepError(f"{place}: {members} new files are needed, and {free.f_ffree} inodes are free; nothing was changed")
 
 
 def existing_parent(path: str) -> str:

@@ -8,7 +8,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from fnmatch import translate
 from typing import Union
@@ -19,7 +19,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems i
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.spooling import spooled
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Peekable, ReadAhead, file_chunks
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_stream import TarMember, TarReader
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.unpacking import unpack
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.unpacking import NAMES, unpack
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zip_directory import Entry
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zip_reading import read_zip
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zstd_pipe import unpack_zstd
@@ -53,6 +53,33 @@ def visit_members(descriptor: int, name: str, budget: Budget, visit: Visit, *, i
         nested.finish()
     else:
         _visit_file(descriptor, name, budget, records)
+
+
+def tar_contents(descriptor: int, name: bytes, budget: Budget) -> Iterator[bytes]:
+    """Yield the contents of one file of a tar archive, packed in whatever way.
+
+    :raises ArchiveProblem: when it is not there, or the archive is damaged before its end.
+    """
+    source = Peekable(file_chunks(descriptor, budget))
+    kind = formats.outer_format(source.peek(formats.HEAD_BYTES))
+    plain_tar = (chunk for chunk in source)
+    unpacked = plain_tar if kind == formats.TAR else _unpacked(source, kind, budget)
+    with ReadAhead(unpacked) if os.fstat(descriptor).st_size >= _THREAD_BYTES else closing(unpacked) as chunks:
+        reader = TarReader(chunks)
+        for member in reader:
+            budget.member()
+            if member.name == name:
+                yield from reader.contents()
+                return
+    raise Damaged("is not in the archive", member=plain(_text(name), 300))
+
+
+def _unpacked(source: Peekable, kind: str, budget: Budget) -> Generator[bytes, None, None]:
+    if kind == formats.ZSTD:
+        return unpack_zstd(source, budget, _ignore)
+    if kind not in NAMES:
+        raise Unread("is no tar archive")
+    return unpack(source, kind, budget, _ignore)
 
 
 def _visitor(budget: Budget, visit: Visit) -> _RawVisit:
@@ -115,7 +142,7 @@ def _visit_stream(source: Peekable, name: str, size: int, budget: Budget, visit:
             raise Damaged(f"is {foreign}" if foreign else "does not begin as an archive does" if head else "is empty", offset=0)
         raise Unread(f"was not read: it is {foreign or 'in no format that is known here'}")
     else:
-        unpacked = unpack_zstd(source, budget, _ignore) if kind == formats.ZSTD else unpack(source, kind, budget, _ignore)
+        unpacked = _unpacked(source, kind, budget)
         with ReadAhead(unpacked) if size >= _THREAD_BYTES else closing(unpacked) as chunks:
             inside = Peekable(chunks)
             if not formats.looks_like_tar(inside.peek(formats.HEAD_BYTES)):

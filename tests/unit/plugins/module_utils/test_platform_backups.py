@@ -113,8 +113,11 @@ def test_a_plan_says_what_is_backed_up_of_the_host() -> None:
         "engine": "archive", "restic": {}, "platform": "Ticks FX", "host": "a", "label": "ticks-fx-a", "destination": "/backup",
         "pattern": own_patterns("ticks-fx-a"), "compression": "zstd",
         "sources": [{"name": "application", "paths": ["/srv/app"], "exclude": []}],
-        "dumps": [], "git": ["/srv/app"], "services": ["ticks.service"], "keep": keep, "drill": drill,
+        "require": [], "dumps": [], "git": ["/srv/app"], "services": ["ticks.service"], "keep": keep, "drill": drill,
     }
+    own_needs = {"require": ["a"], "sources": [{**SOURCES[0], "require": "b"}]}
+    assert backup_plan(platform_with(own_needs), A)["require"] == ["a", "b"]
+    assert backup_plan(platform_with({**own_needs, "pattern": "x*"}), A)["require"] == [], "those of the backups of somebody else"
     other = backup_plan(platform_with(services=services), D)
     assert ([source["name"] for source in other["sources"]], other["git"], other["services"]) == (
         ["application", "database"], [], ["sql.service"],
