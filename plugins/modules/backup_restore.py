@@ -122,6 +122,12 @@ options:
   id:
     description: The restore that O(state=previous) takes back, as RV(id) named it. By default the last one of the targets.
     type: str
+  of_run:
+    description:
+      - The run whose restore O(state=previous) takes back, by the O(run_id) that it gave. A run that has restored nothing, or whose
+        restore was taken back already, changes nothing.
+      - A run that was killed did not live to see RV(id); this finds what it has done.
+    type: str
   timeout_seconds:
     description: Time for reading the archive, V(1) to V(86400), in seconds. When it is over nothing is changed.
     type: float
@@ -143,7 +149,7 @@ options:
     type: path
     default: /var/lib/upkeep
   run_id:
-    description: Id of the run, for those who wait for the lock.
+    description: Id of the run, for those who wait for the lock, and for O(of_run).
     type: str
   lock_wait_seconds:
     description: How long to wait when another run acts on this host, in seconds.
@@ -279,6 +285,7 @@ def argument_spec() -> dict[str, Any]:
         "keep_previous": {"type": "int", "default": 1},
         "state": {"type": "str", "choices": ["restored", "previous"], "default": "restored"},
         "id": {"type": "str"},
+        "of_run": {"type": "str"},
         "timeout_seconds": {"type": "float", "default": 7200.0},
         "max_ratio": {"type": "float", "default": 200.0},
         "max_members": {"type": "int", "default": 5_000_000},

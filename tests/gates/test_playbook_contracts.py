@@ -20,8 +20,11 @@ def reports(path: Path) -> bool:
     return any("report" in roles_of(play) for play in read_yaml(path))
 
 
-CADENCES = [path for path in PLAYBOOKS if reports(path)]
-OTHERS = [path for path in PLAYBOOKS if path not in CADENCES]
+#: Procedures that replace something and report it. They ignore nothing, so that a role that fails puts back what it did.
+REPORTED_PROCEDURES = {"disaster_recovery", "rollback"}
+PROCEDURES = [path for path in PLAYBOOKS if path.stem in REPORTED_PROCEDURES]
+CADENCES = [path for path in PLAYBOOKS if reports(path) and path not in PROCEDURES]
+OTHERS = [path for path in PLAYBOOKS if path not in CADENCES + PROCEDURES]
 
 
 def by_name(path: Path) -> str:
@@ -76,7 +79,25 @@ def test_every_role_of_a_cadence_has_its_tag_and_platform_comes_first(path: Path
     assert roles_of(report)[0] == "report"
 
 
-@pytest.mark.parametrize("path", CADENCES, ids=by_name)
+@pytest.mark.parametrize("path", PROCEDURES, ids=by_name)
+def test_a_procedure_that_reports_ignores_nothing_and_cannot_end_well_when_it_failed(path: Path) -> None:
+    act, report = read_yaml(path)
+    assert act["hosts"] == report["hosts"] == HOSTS
+    assert act["become"] is True
+    assert act["gather_facts"] is report["gather_facts"] is False
+    assert act["strategy"] == report["strategy"] == "ansible.builtin.linear", "hosts wait for each other, and run_once runs once"
+    assert not IGNORING & (act.keys() | report.keys())
+    assert report["tags"] == ["always"]
+    assert roles_of(act)[0] == "platform"
+    assert roles_of(report) == ["report"]
+    # The host stays in the run, so that the second play can tell what happened to it.
+    reported = [role["vars"][f"{role['role'].rpartition('.')[2]}_reported"] for role in act["roles"][1:]]
+    assert reported == [True] * (len(act["roles"]) - 1)
+    assert "'never'" in report["roles"][0]["vars"]["report_fail_on"]
+    assert meta(path)["options"]["upkeep_confirm"]["required"] is True
+
+
+@pytest.mark.parametrize("path", CADENCES + PROCEDURES, ids=by_name)
 def test_the_promised_roles_are_those_of_the_first_play(path: Path) -> None:
     look, report = read_yaml(path)
     variables = report["roles"][0]["vars"]

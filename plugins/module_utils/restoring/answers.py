@@ -68,6 +68,12 @@ def returned(journal: Journal, *, changed: bool, check_mode: bool) -> dict[str, 
     return _answer(rows, checks, None, changed=changed, id=journal.id, seconds=0.0, changes=None)
 
 
+def nothing_of_run(run_id: str) -> dict[str, Any]:
+    """Return what going back answers when a run has restored nothing that stands."""
+    summary = f"Run {run_id} has exchanged no files here that still stand, so none go back."
+    return _answer([], [check_result(CHECK, run_id, OK, summary)], None, changed=False, id=None, seconds=0.0, changes=None)
+
+
 def _row(target: str, previous: Optional[str], members: int, size: int, seconds: float, carried: int) -> dict[str, Any]:
     return {
         "target": target, "previous": previous, "members": members, "bytes": size, "seconds": seconds, "carried_over": carried,

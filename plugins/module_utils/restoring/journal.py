@@ -76,6 +76,7 @@ class Journal:
     :ivar id: ``YYYYMMDDTHHMMSSZ-xxxxxxxx``.
     :ivar number: restores of a host are counted; clocks jump.
     :ivar what: what was restored, for people: the path of the archive, a snapshot.
+    :ivar run_id: of the run that restored, which may not have lived to see the id of the restore.
     """
 
     id: str
@@ -83,13 +84,14 @@ class Journal:
     started: str
     number: int
     phase: str = STAGING
+    run_id: str = ""
     items: list[Item] = field(default_factory=list)
 
 
-def new_journal(state_directory: str, what: str, now: datetime) -> Journal:
+def new_journal(state_directory: str, what: str, now: datetime, run_id: str = "") -> Journal:
     """Return the journal of a restore that begins now; it is not on disk yet."""
     number = max((journal.number for journal in read_journals(state_directory)), default=0) + 1
-    return Journal(f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}", what, to_iso(now), number)
+    return Journal(f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}", what, to_iso(now), number, run_id=run_id)
 
 
 def write_journal(state_directory: str, journal: Journal) -> None:
@@ -130,6 +132,7 @@ def _read(path: Path) -> Journal:
         if record["schema"] != SCHEMA:
             raise UpkeepError(f"{path} was written by another version (schema {record['schema']}); update the collection")
         journal = Journal(record["id"], record["what"], record["started"], int(record["number"]), record["phase"])
+        journal.run_id = str(record.get("run_id") or "")
         journal.items = [_item(item) for item in record["items"]]
     except OSError as exc:
         raise UpkeepError(f"cannot read {path}: {exc.strerror}") from exc

@@ -23,6 +23,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.preparing
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.requests import refuse_wrong_options
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.swapping import (
     Staged,
+    find_of_run,
     find_previous,
     finish_interrupted,
     prune_kept,
@@ -63,7 +64,13 @@ def _act(params: Mapping[str, Any], now: datetime, *, check_mode: bool, diff_mod
 
 def _go_back(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
     targets = [os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path)) for path in params["target"] or ()]
-    journal = find_previous(params["state_directory"], targets, params["id"] or "")
+    restore_id = params["id"] or ""
+    if params["of_run"]:
+        found = find_of_run(params["state_directory"], params["of_run"])
+        if found is None:
+            return answers.nothing_of_run(params["of_run"])
+        restore_id = found.id
+    journal = find_previous(params["state_directory"], targets, restore_id)
     changed = journal.phase != "returned" if check_mode else return_to_previous(params["state_directory"], journal)
     return answers.returned(journal, changed=changed, check_mode=check_mode)
 
@@ -97,7 +104,7 @@ def _replace(
             os.makedirs(os.path.dirname(target), exist_ok=True)
         except OSError as exc:
             raise UpkeepError(f"cannot make {os.path.dirname(target)}: {exc.strerror}; nothing was changed") from exc
-    staged = stage(params["state_directory"], prepared.targets, source.path, now=now)
+    staged = stage(params["state_directory"], prepared.targets, source.path, now=now, run_id=params["run_id"] or "")
     descriptors: list[int] = []
     try:
         for item in staged.items:

@@ -72,14 +72,15 @@ class Staged:
         _clear_away(self._state_directory, self._journal)
 
 
-def stage(state_directory: str, targets: Sequence[str], what: str, *, now: datetime) -> Staged:
+def stage(state_directory: str, targets: Sequence[str], what: str, *, now: datetime, run_id: str = "") -> Staged:
     """Make a private directory beside each target, on the same file system.
 
     :param targets: absolute paths without links; their parents exist.
     :param what: what is restored, for people.
+    :param run_id: of the run that restores, by which it can be taken back.
     :raises UpkeepError: when one cannot be made; nothing remains then.
     """
-    journal = journals.new_journal(state_directory, what, now)
+    journal = journals.new_journal(state_directory, what, now, run_id)
     for number, target in enumerate(targets):
         name = f"{journals.STAGING_PREFIX}{journal.id}" + (f"-{number}" if number else "")
         journal.items.append(Item(target, os.path.join(os.path.dirname(target), name)))
@@ -148,6 +149,12 @@ def find_previous(state_directory: str, targets: Sequence[str], restore_id: str 
         return journal
     which = f"the restore {restore_id}" if restore_id else "a restore"
     raise UpkeepError(f"no tree from before {which} of {', '.join(targets) or 'any target'} is kept; nothing was changed")
+
+
+def find_of_run(state_directory: str, run_id: str) -> Optional[Journal]:
+    """Return the newest restore that a run has done and that was not taken back; None when there is none."""
+    done = [journal for journal in read_journals(state_directory) if journal.run_id == run_id and journal.phase == journals.DONE]
+    return done[-1] if done else None
 
 
 def return_to_previous(state_directory: str, journal: Journal) -> bool:
