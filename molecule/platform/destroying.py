@@ -55,11 +55,10 @@ def destroy(host: Container) -> None:
 
 def lay_bare(host: Container) -> None:
     """Leave nothing of the platform on a host but the Debian packages, the users, the certificates and the backups."""
-    units = "tick-backend neurosensefx-frontend"
-    host.sh(f"systemctl disable --now {units} nginx")
+    host.sh("systemctl disable --now tick-backend neurosensefx-frontend && systemctl stop nginx")
     destroy(host)
     psql(host, "drop role neurosense", database="postgres")
-    host.sh(f"cd /etc/systemd/system && rm {' '.join(f'{unit}.service' for unit in units.split())} && systemctl daemon-reload")
+    host.sh("rm /etc/systemd/system/tick-backend.service /etc/systemd/system/neurosensefx-frontend.service && systemctl daemon-reload")
     host.sh("rm -r /etc/nginx/* /var/lib/upkeep")
 
 
