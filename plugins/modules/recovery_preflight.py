@@ -145,7 +145,7 @@ problems:
   type: list
   elements: str
   sample: []
-warnings:
+notes:
   description: What somebody should know before.
   returned: always
   type: list
@@ -199,7 +199,7 @@ status:
   sample: ok
 checks:
   description:
-    - C(recovery.preflight), critical for each problem.
+    - C(recovery.preflight), critical when there are problems.
     - C(recovery.backup), a warning when newer backups do not verify.
   returned: always
   type: list

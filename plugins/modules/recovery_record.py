@@ -10,9 +10,9 @@ module: recovery_record
 version_added: 0.1.0
 short_description: Note what a recovery of this host does, so that the next run knows
 description:
-  - A recovery notes that it has begun, with the ids under which trees and databases are exchanged, before it exchanges any. When it is
-    killed, the next one finds that and puts back what was left half done. When it has ended well, the playbook C(rollback) finds what
-    to take back.
+  - A recovery notes that it has begun before it exchanges anything; M(upkeep.runbook.backup_restore) and
+    M(upkeep.runbook.database_restore) keep what they exchange under the same O(run_id). When it is killed, the next one finds that and
+    puts back what was left half done. When it has ended well, the playbook C(rollback) finds what to take back.
   - The record is bookkeeping. Writing it never counts as a change.
 author:
   - upkeep.runbook contributors (!UNKNOWN)
@@ -50,14 +50,6 @@ options:
     description: What is restored, the path of an archive or a snapshot.
     type: str
     default: ""
-  files_id:
-    description: Id under which trees are exchanged.
-    type: str
-    default: ""
-  databases_id:
-    description: Id under which databases are exchanged.
-    type: str
-    default: ""
   state_directory:
     description: State directory of the host. It is created with mode 0700 when it does not exist.
     type: path
@@ -70,7 +62,7 @@ EXAMPLES = r"""
     phase: begun
     run_id: "{{ platform_run_id }}"
     playbook: disaster_recovery
-    files_id: "{{ platform_run_id }}"
+    backup: /opt/backups/neurosensefx/neurosense-fx-app-1_20261122T013000Z.tar.zst
 """
 
 RETURN = r"""
@@ -85,8 +77,6 @@ record:
     started: "2026-11-22T05:00:03Z"
     changed: "2026-11-22T05:01:40Z"
     backup: /opt/backups/neurosensefx/neurosense-fx-app-1_20261122T013000Z.tar.zst
-    files_id: 20261122T050000Z-1a2b3c4d
-    databases_id: 20261122T050000Z-1a2b3c4d
 """
 
 from typing import Any
@@ -100,7 +90,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc
 
 def argument_spec() -> dict[str, Any]:
     """Return the options of the module."""
-    texts = ("run_id", "playbook", "backup", "files_id", "databases_id")
+    texts = ("run_id", "playbook", "backup")
     return {
         "phase": {"type": "str", "choices": ["read", *PHASES], "default": "read"},
         **{name: {"type": "str", "default": ""} for name in texts},

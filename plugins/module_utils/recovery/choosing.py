@@ -18,6 +18,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import fro
 #: So many backups are read before one gives up: each may be large, and ten damaged ones in a row are no accident.
 MAX_VERIFIED = 10
 _FUTURE = timedelta(hours=1)
+#: The time in the pattern of an archive of ours, which nobody reads.
+_TIME = "[0-9]" * 8 + "T" + "[0-9]" * 6 + "Z"
 _MAX_NAMED = 20
 
 #: Reads the header of the manifest beside an archive; raises UpkeepError with the reason.
@@ -163,7 +165,7 @@ def _none_of(wanted: Wanted, chosen: Chosen, entries: int) -> str:
     if chosen.left_out:
         path, reason = chosen.left_out[0]
         return f"no backup in {wanted.directory}{limit} can be used; {path}: {reason}"
-    names = " or ".join(wanted.patterns[:3])
+    names = " or ".join(pattern.replace(_TIME, "<time>") for pattern in wanted.patterns[:3])
     return f"there is no backup{limit}: none of the {entries} entries of {wanted.directory} is called {names}"
 
 

@@ -44,11 +44,11 @@ class Preflight:
     """What was found.
 
     :ivar problems: sentences; with one of them the recovery does not begin.
-    :ivar warnings: sentences about what somebody should know before it begins.
+    :ivar notes: sentences about what somebody should know before it begins.
     """
 
     problems: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     chosen: Chosen = field(default_factory=Chosen)
     services: list[Service] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
@@ -153,17 +153,17 @@ def _look_at_backup(options: Mapping[str, Any], before: datetime | None, found: 
     if chosen.file is None:
         found.problems.append(chosen.problem)
         return
-    found.warnings += [f"a newer backup is not used, its data are lost: {path}: {reason}" for path, reason in chosen.passed_over]
+    found.notes += [f"a newer backup is not used, its data are lost: {path}: {reason}" for path, reason in chosen.passed_over]
     found.problems += _version_problems(options, chosen.header)
     found.targets, missing = resolve_targets(options["targets"], read_members(chosen.file.path))
     found.problems += [f"the backup holds nothing of {plain(target, 200)}, which is to be brought back" for target in missing]
-    found.dumps, problems, warnings = match_dumps(options["dumps"], chosen.header)
+    found.dumps, problems, notes = match_dumps(options["dumps"], chosen.header)
     found.problems += problems
-    found.warnings += warnings
+    found.notes += notes
 
 
 def match_dumps(wanted: Sequence[str], header: Mapping[str, Any]) -> tuple[list[str], list[str], list[str]]:
-    """Return the dumps to restore, roles before the databases that belong to them, with problems and warnings.
+    """Return the dumps to restore, roles before the databases that belong to them, with problems and notes.
 
     :param wanted: names of the dumps of the databases that the description names.
     """
@@ -200,17 +200,14 @@ def _version(program: str) -> str | None:
 
 def _result(options: Mapping[str, Any], found: Preflight, now: datetime) -> dict[str, Any]:
     backup = _backup_row(found.chosen, now)
-    checks = [
-        check_result(CHECK, options["platform"], CRITICAL, f"The recovery is refused: {problem}.", hint="Nothing was touched.")
-        for problem in found.problems
-    ] or [check_result(CHECK, options["platform"], OK, "Nothing stands against the recovery.")]
+    checks = [_check(options["platform"], found.problems)]
     if backup:
         checks.append(_backup_check(options, backup, found))
     return {
         "status": worst_of(checks),
         "checks": checks,
         "problems": [plain(problem) for problem in found.problems],
-        "warnings": [plain(warning) for warning in found.warnings],
+        "notes": [plain(note) for note in found.notes],
         "backup": backup,
         "passed_over": [{"path": plain(path), "reason": plain(reason)} for path, reason in found.chosen.passed_over],
         "targets": found.targets,
@@ -221,6 +218,17 @@ def _result(options: Mapping[str, Any], found: Preflight, now: datetime) -> dict
         "daemon_reload": any(touches(target, folder) for target in options["targets"] for folder in _UNIT_FOLDERS),
         "plan": [plain(line) for line in _plan(options, backup, found)],
     }
+
+
+def _check(platform: str, problems: Sequence[str]) -> dict[str, Any]:
+    """One row, however many problems there are: the subject of each would be the same."""
+    if not problems:
+        return check_result(CHECK, platform, OK, "Nothing stands against it.", value=0, unit="count")
+    text = f"{len(problems)} thing{'s stand' if len(problems) > 1 else ' stands'} against it: {'; '.join(problems)}."
+    return check_result(
+        CHECK, platform, CRITICAL, text, value=len(problems), unit="count", hint="Nothing was touched.",
+        evidence={"problems": list(problems)},
+    )
 
 
 def _backup_row(chosen: Chosen, now: datetime) -> dict[str, Any]:
@@ -262,6 +270,6 @@ def _plan(options: Mapping[str, Any], backup: Mapping[str, Any], found: Prefligh
     lines += [service.sentence() for service in found.services]
     lines += [f"database: {name} replaces what is there; what is there is kept" for name in found.dumps]
     lines += [f"asked afterwards: {' '.join(command)}" for command in found.checks]
-    lines += [f"warning: {warning}" for warning in found.warnings]
+    lines += [f"note: {note}" for note in found.notes]
     lines += [f"REFUSED: {problem}" for problem in found.problems]
     return lines

@@ -21,7 +21,7 @@ SCHEMA = 1
 BEGUN, RECOVERED, UNDONE, ROLLED_BACK = "begun", "recovered", "undone", "rolled_back"
 PHASES = (BEGUN, RECOVERED, UNDONE, ROLLED_BACK)
 _MAX_BYTES = 64 * 1024
-_TEXTS = ("run_id", "playbook", "phase", "started", "changed", "backup", "files_id", "databases_id")
+_TEXTS = ("run_id", "playbook", "phase", "started", "changed", "backup")
 
 
 def read_record(state_directory: str) -> dict[str, str]:
@@ -48,13 +48,13 @@ def plan_record(present: Mapping[str, str], options: Mapping[str, Any], now: dat
     """Return the record after a step.
 
     :param present: the record as it is.
-    :param options: ``phase``, ``run_id``, and what is known by now of ``playbook``, ``backup``, ``files_id``, ``databases_id``.
+    :param options: ``phase``, ``run_id``, and when they are new ``playbook`` and ``backup``.
     :raises UpkeepError: when another recovery has begun in the meantime, or the run has no id.
     """
     run_id, phase = options["run_id"], options["phase"]
     if not is_run_id(run_id):
         raise UpkeepError(f"run_id: {run_id!r} has another form than YYYYMMDDTHHMMSSZ-xxxxxxxx")
-    given = {key: options[key] for key in ("playbook", "backup", "files_id", "databases_id") if options.get(key)}
+    given = {key: options[key] for key in ("playbook", "backup") if options.get(key)}
     same = present.get("run_id") == run_id
     if not same and present.get("phase") == BEGUN:
         raise UpkeepError(f"the recovery {present['run_id']} has not ended; put back what it has left before another begins")

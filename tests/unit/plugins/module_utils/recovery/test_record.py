@@ -21,7 +21,7 @@ def options(run_id: str, phase: str, **more: Any) -> dict[str, Any]:
 
 def test_a_recovery_goes_from_begun_to_recovered_and_keeps_what_it_said(tmp_path: Path) -> None:
     assert read_record(str(tmp_path)) == {}
-    begun = plan_record({}, options(FIRST, "begun", backup="/b.tar", files_id=FIRST), NOW)
+    begun = plan_record({}, options(FIRST, "begun", backup="/b.tar"), NOW)
     write_record(str(tmp_path / "state"), begun)
     assert read_record(str(tmp_path / "state")) == begun
     assert (tmp_path / "state" / "recovery.json").stat().st_mode & 0o777 == 0o600
@@ -29,7 +29,7 @@ def test_a_recovery_goes_from_begun_to_recovered_and_keeps_what_it_said(tmp_path
     assert (done["phase"], done["backup"], done["started"], done["changed"]) == (
         "recovered", "/b.tar", "2026-11-22T05:00:00Z", "2026-11-22T06:00:00Z"
     )
-    assert plan_record(done, options(SECOND, "begun"), NOW)["files_id"] == "", "another recovery inherits nothing"
+    assert plan_record(done, options(SECOND, "begun"), NOW)["backup"] == "", "another recovery inherits nothing"
 
 
 def test_one_that_has_not_ended_is_not_forgotten() -> None:
