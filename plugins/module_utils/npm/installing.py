@@ -66,9 +66,10 @@ def _may_miss(entry: Mapping[str, Any], left_out: Collection[str]) -> bool:
     return any(entry.get(kind) for kind in left_out)
 
 
-def reason_to_install(project: Project, omit: Collection[str]) -> str:
+def reason_to_install(project: Project, omit: Collection[str], *, just_installed: bool = False) -> str:
     """Return why the packages of a project must be installed, or an empty text.
 
+    :param just_installed: what cannot be compared is taken as npm has left it.
     :raises Unaudited: when what npm has noted cannot be read.
     """
     lock = json.loads(project.files[project.lockfile])
@@ -78,7 +79,7 @@ def reason_to_install(project: Project, omit: Collection[str]) -> str:
     if not os.path.isdir(os.path.join(project.path, FOLDER)):
         return f"there is no {FOLDER}"
     if project.lockfile_version not in _LATER_VERSIONS:
-        return "its lockfile is of version 1, which cannot be compared with what is installed"
+        return "" if just_installed else "its lockfile is of version 1, which cannot be compared with what is installed"
     try:
         with open(os.path.join(project.path, _INSTALLED), "rb") as stream:
             noted = json.loads(stream.read(MAX_LOCKFILE_BYTES))
@@ -109,7 +110,7 @@ def install_packages(options: Mapping[str, Any], *, check_mode: bool) -> dict[st
         begun = time.monotonic()
         if reason and not check_mode:
             _run_npm(path, options, deadline)
-            left = reason_to_install(read_project(path, ()), options["omit"])
+            left = reason_to_install(read_project(path, ()), options["omit"], just_installed=True)
             if left:
                 raise UpkeepError(f"npm ci in {path} ended well, and still {left}; look at it there")
         rows.append({"path": plain(path), "installed": bool(reason), "reason": reason, "seconds": round(time.monotonic() - begun, 1)})
