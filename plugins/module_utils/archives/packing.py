@@ -191,6 +191,7 @@ class _Zstd:
                 write_all(self._stdin.fileno(), data)
         except BrokenPipeError:
             self._end()
+            raise UpkeepError("zstd ended before it had read all that was to be packed") from None
 
     def finish(self) -> None:
         self._stdin.close()

@@ -110,10 +110,10 @@ class TreeWalk:
         try:
             found, level = self._look(parent, name, root.path, root, None)
             while True:
-                if found is not None:
-                    yield found
                 if level is not None:
                     levels.append(level)
+                if found is not None:
+                    yield found
                 if not levels:
                     return
                 entry = next(levels[-1].entries, None)
