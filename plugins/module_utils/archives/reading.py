@@ -74,8 +74,8 @@ class Watcher(Protocol):
     def begin(self, member: TarMember) -> bool:
         """Take the next member; return whether its contents are wanted."""
 
-    def update(self, data: bytes) -> None:
-        """Take some of its contents, in whatever thread reads them."""
+    def update(self, data: bytes | memoryview) -> None:
+        """Take some of its contents, in whatever thread reads them; they are gone afterwards."""
 
     def end(self) -> None:
         """It has no more contents."""
@@ -153,7 +153,9 @@ class _Reading:
             return
         unpacked = self._unpacked(source, kind, depth)
         # Closed in any case: nothing may go on reading the outer archive behind the back of who reads it on.
-        with ReadAhead(unpacked) if size >= _THREAD_BYTES else closing(unpacked) as chunks:
+        # What zstd unpacks comes from a process of its own, which is ahead as it is.
+        is_ahead = size >= _THREAD_BYTES and kind != formats.ZSTD
+        with ReadAhead(unpacked) if is_ahead else closing(unpacked) as chunks:
             inside = Peekable(chunks)
             first = inside.peek(formats.HEAD_BYTES)
             if formats.looks_like_tar(first) or promised.startswith("tar."):
@@ -188,8 +190,7 @@ class _Reading:
                 self._inner(contents, member.name, prefix, depth + 1, member.size)
             if watcher is not None:
                 if is_wanted:
-                    for part in reader.contents():  # what the archive inside left, or all
-                        watcher.update(part)
+                    reader.feed(watcher.update)  # what the archive inside left, or all
                 watcher.end()
 
     def _zip(self, descriptor: int, prefix: bytes, depth: int) -> None:
@@ -246,7 +247,7 @@ class _Reading:
             self._contents.add(problem)
 
 
-def _told(contents: Iterator[bytes], update: Callable[[bytes], None]) -> Iterator[bytes]:
+def _told(contents: Iterator[bytes], update: Callable[[bytes | memoryview], None]) -> Iterator[bytes]:
     for part in contents:
         update(part)
         yield part
