@@ -15,10 +15,9 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget imp
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem, Damaged, Unread
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.finding import BECOME_HINT
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import FILE, MEMBER_NAME, Member
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest_reading import parse_member
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.extracting import Extractor
-from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.listing import Listing, about_manifest, keep_inner, open_sidecar
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.listing import Listing, keep_inner, open_sidecar
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.member_rules import Rules, as_bytes
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.name_checks import NameChecks
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.owners import Owners
@@ -75,14 +74,10 @@ class ArchiveSource:
             self._visit(lambda member, _chunks: take(member))
             return
         budget = self._budget()
-        for number, line in enumerate(self.listing.lines(), 2):
+        for number, member in enumerate(self.listing.members()):
             budget.member()
             if not number % 1000:
                 budget.check_time()
-            try:
-                member = parse_member(line, number)
-            except ArchiveProblem as problem:
-                raise about_manifest(problem) from None
             take(member)
 
     def extract(

@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem, Damaged, Unread
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import Damaged, Unread
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import CHUNK_BYTES
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import (
     DIRECTORY,
@@ -19,11 +18,10 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest im
     MEMBER_NAME,
     SYMLINK,
     Member,
-    line_beginning,
 )
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest_reading import parse_member, read_lines
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest_reading import read_lines
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
-from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.listing import Listing, about_manifest
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.listing import Listing
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.member_rules import (
     Rules,
     as_bytes,
@@ -36,8 +34,6 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.selecting
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.tree_writing import TreeWriter
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
-_BEHIND_BEGINNING = re.compile(rb'(-?[0-9]+)(?:,"source":("(?:[^"\\]|\\.)*"))?(?:,"torn":true)?\}')
-_NO_HASH = "0" * 64
 _SECOND = 1_000_000_000
 _MOST_NAMES = 20
 
@@ -73,8 +69,7 @@ class Extractor:
         self._writers = writers
         self._roots = roots
         self._listing = listing
-        self._lines: Optional[Iterator[bytes]] = listing.lines() if listing else None
-        self._number = 1
+        self._lines: Optional[Iterator[Member]] = listing.members() if listing else None
         self._manifest_seen = False
         self._tolerant = tolerant
         self.differing = 0
@@ -90,24 +85,17 @@ class Extractor:
         if self._listing is not None and member.name == MEMBER_NAME:
             self._check_inner(chunks)
             return
-        mtime_ns, source, line = member.mtime_ns, "", b""
-        if self._lines is not None:
-            line = self._next_line(member)
-            mtime_ns, source = self._compare(member, line)
+        expected = self._expected(member) if self._lines is not None else None
         path = checked_path(member, self._rules)
-        place = self._selection.locate(path, source)
+        place = self._selection.locate(path, expected.source if expected else "")
         if place is None:
             return
         try:
-            digest = self._write(member, mtime_ns, place, chunks)
+            digest = self._write(member, expected.mtime_ns if expected else member.mtime_ns, place, chunks)
         except OSError as exc:
             raise _not_written(member, self._selection.destinations[place[0]].target, exc) from exc
-        if line and digest and not line.startswith(line_beginning(member._replace(sha256=digest))):
-            if not self._tolerant:
-                raise Damaged("has other contents than when it was packed", member=plain(member.name, 300))
-            self.differing += 1
-            if len(self.differing_names) < _MOST_NAMES:
-                self.differing_names.append(plain(member.name, 300))
+        if expected is not None and digest != expected.sha256:
+            self._other_contents(plain(member.name, 300))
 
     def finish(self) -> None:
         """Check that nothing is missing, and give the directories that are still open their attributes.
@@ -115,9 +103,9 @@ class Extractor:
         :raises ArchiveProblem: when the manifest lists more than was in the archive.
         """
         if self._lines is not None:
-            line = next(self._lines, None)
-            if line is not None:
-                raise Damaged(f"lacks {plain(self._parsed(line).name, 300)}, which its manifest lists")
+            missing = next(self._lines, None)
+            if missing is not None:
+                raise Damaged(f"lacks {plain(missing.name, 300)}, which its manifest lists")
             if not self._manifest_seen:
                 raise Damaged(f"lacks {MEMBER_NAME}, its last member")
         for writer in self._writers:
@@ -155,43 +143,30 @@ class Extractor:
         root = self._roots[number]
         return root + b"/" + relative if root and relative else root or relative
 
-    def _next_line(self, member: Member) -> bytes:
-        line = next(self._lines, None) if self._lines is not None else None
-        self._number += 1
-        if line is None:
+    def _expected(self, member: Member) -> Member:
+        """Return what the manifest says of a member, which is what its header says.
+
+        :raises Damaged: when it says something else.
+        """
+        expected = next(self._lines, None) if self._lines is not None else None
+        if expected is None:
             raise Damaged("is in the archive and not in its manifest", member=plain(member.name, 300))
-        return line
+        name, kind, size, _sha256, target, mode, uid, gid, user, group, mtime_ns, _source, _torn = expected
+        # The hash is compared behind the contents; only the manifest has fractions of a second.
+        if (name, kind, size, "", target, mode, uid, gid, user, group, mtime_ns // _SECOND) != (
+            *member[:10], member.mtime_ns // _SECOND
+        ):
+            if name != member.name:
+                raise Damaged(f"is in the archive where its manifest has {plain(name, 200)}", member=plain(member.name, 300))
+            raise Damaged(f"is not what the manifest says: {_difference(member, expected)}", member=plain(member.name, 300))
+        return expected
 
-    def _compare(self, member: Member, line: bytes) -> tuple[int, str]:
-        """Compare a member with its line, the hash aside; return what only the line says: time of the change, and source."""
-        beginning = line_beginning(member._replace(sha256=_NO_HASH) if member.type == FILE else member)
-        at = len(beginning)
-        if member.type == FILE:
-            hash_at = beginning.index(b'"sha256":"', beginning.index(b'"type":"')) + 10
-            same = line[:hash_at] == beginning[:hash_at] and line[hash_at + 64 : at] == beginning[hash_at + 64 :]
-        else:
-            same = line.startswith(beginning)
-        rest = _BEHIND_BEGINNING.fullmatch(line, at) if same else None
-        if rest and int(rest.group(1)) // _SECOND == member.mtime_ns // _SECOND:
-            source = rest.group(2)
-            return int(rest.group(1)), source[1:-1].decode() if source and b"\\" not in source else self._source(line)
-        expected = self._parsed(line)
-        # The line may have been written in another way and say the same all the same.
-        alike = expected._replace(sha256="", mtime_ns=expected.mtime_ns // _SECOND, source="", torn=False)
-        if alike == member._replace(sha256="", mtime_ns=member.mtime_ns // _SECOND):
-            raise Damaged(f"has a manifest whose line {self._number} was not written by this collection")
-        if expected.name != member.name:
-            raise Damaged(f"is in the archive where its manifest has {plain(expected.name, 200)}", member=plain(member.name, 300))
-        raise Damaged(f"is not what the manifest says: {_difference(member, expected)}", member=plain(member.name, 300))
-
-    def _source(self, line: bytes) -> str:
-        return self._parsed(line).source
-
-    def _parsed(self, line: bytes) -> Member:
-        try:
-            return parse_member(line, self._number)
-        except ArchiveProblem as problem:
-            raise about_manifest(problem) from None
+    def _other_contents(self, name: str) -> None:
+        if not self._tolerant:
+            raise Damaged("has other contents than when it was packed", member=name)
+        self.differing += 1
+        if len(self.differing_names) < _MOST_NAMES:
+            self.differing_names.append(name)
 
     def _check_inner(self, chunks: Iterator[bytes]) -> None:
         """See that the manifest in the archive is that of the same backup as the one that is compared."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -13,11 +14,19 @@ from typing import Any, Optional
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem, Damaged, Unread
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import CHUNK_BYTES, read_at
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import sidecar_path
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest_reading import read_lines
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import FILE, Member, sidecar_path
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest_reading import parse_member, read_lines
 
 #: No real manifest inside an archive is larger: 10 000 000 members.
 _MOST_BYTES = 4 * 1024**3
+#: The line of a file as ``manifest.member_line`` writes most of them: a tenth of the time that JSON takes.
+_TEXT = rb'"([^"\\\x00-\x1f\x7f-\xff]*)"'
+_NUMBER = rb"(0|[1-9][0-9]{0,18})"
+_PLAIN_FILE = re.compile(
+    rb'\{"name":"([^"\\\x00-\x1f\x7f-\xff]+)","type":"file","size":' + _NUMBER + rb',"sha256":"([0-9a-f]{64})","mode":"([0-7]{4})",'
+    rb'"uid":' + _NUMBER + rb',"gid":' + _NUMBER + rb',"user":' + _TEXT + rb',"group":' + _TEXT + rb',"mtime_ns":(-?[0-9]{1,19})'
+    rb'(?:,"source":' + _TEXT + rb')?(,"torn":true)?\}'
+)
 
 
 class Listing:
@@ -33,13 +42,22 @@ class Listing:
         self.beside = beside
         self.header: dict[str, Any] = read_lines(self._chunks())[0]
 
-    def lines(self) -> Iterator[bytes]:
-        """Yield the lines of the members, as ``manifest.member_line`` writes them.
+    def members(self) -> Iterator[Member]:
+        """Yield the members.
 
         :raises ArchiveProblem: about the manifest.
         """
         try:
-            yield from read_lines(self._chunks())[1]
+            for number, line in enumerate(read_lines(self._chunks())[1], 2):
+                match = _PLAIN_FILE.fullmatch(line)
+                if match is None:
+                    yield parse_member(line, number)
+                else:
+                    name, size, sha256, mode, uid, gid, user, group, mtime_ns, source, torn = match.groups(b"")
+                    yield Member(
+                        name.decode(), FILE, int(size), sha256.decode(), "", int(mode, 8), int(uid), int(gid), user.decode(),
+                        group.decode(), int(mtime_ns), source.decode(), bool(torn),
+                    )
         except (Damaged, Unread) as problem:
             raise about_manifest(problem) from None
 

@@ -32,6 +32,8 @@ _RawVisit = Callable[[Union[TarMember, Entry], Iterator[bytes]], None]
 
 _THREAD_BYTES = 1024 * 1024
 _MOST_LINK_BYTES = 4096
+_MOST_OWNERS = 10_000
+_SECOND = 1_000_000_000
 _KINDS = {
     b"0": FILE, b"\0": FILE, b"7": FILE, b"1": HARDLINK, b"2": SYMLINK, b"5": DIRECTORY,
     b"3": "a character device", b"4": "a block device", b"6": "a pipe", b"S": "a sparse file of GNU tar",
@@ -83,9 +85,11 @@ def _unpacked(source: Peekable, kind: str, budget: Budget) -> Generator[bytes, N
 
 
 def _visitor(budget: Budget, visit: Visit) -> _RawVisit:
+    records = _TarRecords()
+
     def raw(member: Union[TarMember, Entry], chunks: Iterator[bytes]) -> None:
         budget.member()
-        visit(_tar_record(member) if isinstance(member, TarMember) else _zip_record(member, chunks), chunks)
+        visit(records.of(member) if isinstance(member, TarMember) else _zip_record(member, chunks), chunks)
 
     return raw
 
@@ -156,21 +160,36 @@ def _visit_tar(source: Iterator[bytes], visit: _RawVisit) -> None:
         visit(member, reader.contents())
 
 
-def _tar_record(member: TarMember) -> Member:
-    details = member.details()
-    kind = _KINDS.get(member.kind)
-    if kind is None:
-        kind = "of a kind that is not known here"
-    if kind == FILE and b"GNU.sparse.major" in member.records or b"GNU.sparse.size" in member.records:
-        kind = _KINDS[b"S"]
-    # Archives from before 1988 mark a directory by its name alone.
-    if kind == FILE and member.name.endswith(b"/"):
-        kind = DIRECTORY
-    name = member.name.rstrip(b"/") or member.name[:1] if kind == DIRECTORY else member.name
-    return Member(
-        _text(name), kind, member.size if kind == FILE else 0, "", _text(details.target), details.mode, details.uid, details.gid,
-        _text(details.user), _text(details.group), details.mtime_ns,
-    )
+class _TarRecords:
+    """Makes records of the members of tar archives. A tree has few different owners and rights: what they mean is remembered."""
+
+    def __init__(self) -> None:
+        self._owners: dict[bytes, tuple[int, int, int, str, str]] = {}
+
+    def of(self, member: TarMember) -> Member:
+        """Return the record of a member.
+
+        :raises Damaged: when its header has a number that is none.
+        """
+        block, kind, name = member.block, _KINDS.get(member.kind, "of a kind that is not known here"), _text(member.name)
+        # Archives from before 1988 mark a directory by its name alone.
+        if kind == DIRECTORY or kind == FILE and name.endswith("/"):
+            kind, name = DIRECTORY, name.rstrip("/") or name[:1]
+        if kind == FILE and not member.records and block[136] < 0x80:
+            owner = self._owners.get(block[100:124] + block[257:329])
+            if owner is not None:
+                try:
+                    return Member(name, kind, member.size, "", "", *owner, int(block[136:147], 8) * _SECOND)
+                except ValueError:
+                    pass  # a number of another form
+        details = member.details()
+        if b"GNU.sparse.major" in member.records or b"GNU.sparse.size" in member.records:
+            kind = _KINDS[b"S"]
+        owner = (details.mode, details.uid, details.gid, _text(details.user), _text(details.group))
+        if not member.records and len(self._owners) < _MOST_OWNERS:
+            self._owners[block[100:124] + block[257:329]] = owner
+        size = member.size if kind == FILE else 0
+        return Member(name, kind, size, "", _text(details.target), *owner, details.mtime_ns)
 
 
 def _zip_record(entry: Entry, chunks: Iterator[bytes]) -> Member:
