@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Optional
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Budget, Limits
@@ -19,11 +20,16 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.errors import Upkee
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.extracting import Extractor
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.listing import Listing, keep_inner, open_sidecar
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.member_rules import Rules, as_bytes
-from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.name_checks import NameChecks
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.name_checks import NameChecks, PromisedSize
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.owners import Owners
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.reading_members import tar_contents, visit_members
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.selecting import Selection
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.tree_writing import TreeWriter
+
+#: Names of members with which backups of ours begin.
+_BEGINNINGS = ("files/", "dumps/")
+#: So many members an archive of another tool may have; nobody vouches for it.
+MEMBERS_WITHOUT_MANIFEST = 500_000
 
 
 class ArchiveSource:
@@ -46,15 +52,18 @@ class ArchiveSource:
         """The manifest without its members, or None."""
         return self.listing.header if self.listing else None
 
-    def find_manifest(self, *, required: bool) -> None:
+    def find_manifest(self, *, required: bool, members_without: int) -> None:
         """Look for the manifest beside the archive, else read the archive to its last member.
 
+        :param members_without: how many members are allowed when there is none.
         :raises ArchiveProblem: when it is that of another archive, or there is none and it is required.
         """
         if not self._inside:
             self.listing = open_sidecar(self.path, self._bytes)
             if self.listing is None:
                 self.listing = self._inner_manifest()
+        if self.listing is None:
+            self._limits = replace(self._limits, members=members_without)
         if self.listing is None and required:
             raise Unread("has no manifest of this collection", hint="Give manifest: optional to restore an archive of another tool.")
 
@@ -123,29 +132,58 @@ class ArchiveSource:
 
     def _inner_manifest(self) -> Optional[Listing]:
         """Return the manifest that is the last member, or None."""
-        found: list[Optional[Listing]] = [None]
-
-        def look(member: Member, chunks: Iterator[bytes]) -> None:
-            if found[0] is not None:
-                found[0].close()
-                found[0] = None
-            if member.name == MEMBER_NAME and member.type == FILE:
-                found[0] = keep_inner(chunks, member.size)
-
+        last = _LastMember(self._budget())
         try:
-            self._visit(look)
+            self._visit(last.look)
+        except _NotOurs:
+            return None
         except BaseException:
-            if found[0] is not None:
-                found[0].close()
+            last.forget()
             raise
-        return found[0]
+        return last.listing
+
+
+class _NotOurs(Exception):
+    """The archive does not begin as those of this collection do."""
+
+
+class _LastMember:
+    """Keeps the manifest when it is the last member of an archive."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.listing: Optional[Listing] = None
+        self._first = True
+        self._size = PromisedSize(budget)
+
+    def look(self, member: Member, chunks: Iterator[bytes]) -> None:
+        """Look at the next member.
+
+        :raises _NotOurs: at the first one, when no backup of ours begins so; there is no need to read on.
+        """
+        is_manifest = member.name == MEMBER_NAME and member.type == FILE
+        if self._first and not (is_manifest or member.name.startswith(_BEGINNINGS)):
+            raise _NotOurs
+        self._first = False
+        self._size.add(member)
+        self.forget()
+        if is_manifest:
+            self.listing = keep_inner(chunks, member.size)
+
+    def forget(self) -> None:
+        """Close what was kept."""
+        if self.listing is not None:
+            self.listing.close()
+            self.listing = None
 
 
 @contextmanager
-def opened_archive(path: str, limits: Limits, *, inside: str = "", manifest_required: bool = False) -> Iterator[ArchiveSource]:
+def opened_archive(
+    path: str, limits: Limits, *, inside: str = "", manifest_required: bool = False, members_without: int = MEMBERS_WITHOUT_MANIFEST
+) -> Iterator[ArchiveSource]:
     """Give an archive whose manifest was looked for; what is wrong with it in the block is raised as one sentence about it.
 
     :param inside: shell pattern of an archive inside that is meant.
+    :param members_without: how many members an archive without our manifest may have.
     :raises UpkeepError: when it cannot be opened, or is damaged, refused or unknown.
     """
     try:
@@ -158,7 +196,7 @@ def opened_archive(path: str, limits: Limits, *, inside: str = "", manifest_requ
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise UpkeepError(f"{path} is no file")
-        source.find_manifest(required=manifest_required)
+        source.find_manifest(required=manifest_required, members_without=members_without)
         yield source
     except ArchiveProblem as problem:
         raise UpkeepError(sentence(path, problem)) from problem

@@ -41,6 +41,23 @@ class Amount:
     root: str = ""
 
 
+class PromisedSize:
+    """Adds up the sizes that members promise, so that what is too much is refused before it is unpacked."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._bytes = 0
+
+    def add(self, member: Member) -> None:
+        """:raises Refused: naming the member with which it is too much."""
+        self._bytes += member.size
+        if self._bytes > self._budget.most_bytes:
+            raise Refused(
+                f"has {member.size} bytes; with it the archive unpacks to more than {self._budget.limits.ratio:g} times its size",
+                member.name, hint="Find out who made it; when it is right, raise max_ratio.",
+            )
+
+
 @dataclass
 class NameChecks:
     """Is given each member in turn; :meth:`finish` looks at them together.
@@ -59,7 +76,7 @@ class NameChecks:
     def __post_init__(self) -> None:
         self.amounts = [Amount() for _one in self.selection.destinations]
         self._index = NameIndex()
-        self._bytes = 0
+        self._size = PromisedSize(self.budget)
 
     def add(self, member: Member) -> None:
         """Check one member.
@@ -71,12 +88,7 @@ class NameChecks:
         is_hard_link = member.type == HARDLINK
         target = checked_name(member.target, self.rules, of=member.name) if is_hard_link else None
         self._index.add(path, is_directory=member.type == DIRECTORY, link_target=target)
-        self._bytes += member.size
-        if self._bytes > self.budget.most_bytes:
-            raise Refused(
-                f"has {member.size} bytes; with it the archive unpacks to more than {self.budget.limits.ratio:g} times its size",
-                member.name, hint="Find out who made it; when it is right, raise max_ratio.",
-            )
+        self._size.add(member)
         if len(self.first_names) < 5:
             self.first_names.add(plain(member.name.strip("./").split("/")[0], 60))
         place = self.selection.locate(path, member.source)
