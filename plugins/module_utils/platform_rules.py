@@ -91,6 +91,8 @@ def _check_backup(backup: dict[str, Any], problems: Problems) -> list[str]:
     drill = backup["drill"]
     if 0 < drill["max_days"] < drill["every_days"]:
         problems.add("backup.drill.max_days", "must not be less than every_days")
+    if not backup["pattern"] and not any(source["pattern"] for source in backup["sources"]):
+        return []  # our own backups leave their folder out
     return [
         f"backup.directory lies inside backup.sources[{index}].paths: exclude it, or each backup holds those before it"
         for index, source in enumerate(backup["sources"])

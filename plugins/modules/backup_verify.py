@@ -298,7 +298,9 @@ notes:
     that is kept aside in C(/var/tmp) meanwhile.
   - A zip archive inside another archive is kept aside in an unnamed file in C(/var/tmp) while it is read, up to 256 MiB.
 requirements:
-  - The program C(zstd) on the host, for what zstd compressed. Without it such a backup is V(unknown).
+  - The library libzstd (package C(libzstd1), which dpkg itself needs) or the program C(zstd) on the host, for what zstd
+    compressed. Without both such a backup is V(unknown).
+  - At the level V(content) the program C(igzip) (package C(isal)) is used for gzip where it is, in a third of the time.
 seealso:
   - module: ansible.builtin.unarchive
 """

@@ -18,6 +18,10 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 PREFIX = "upkeep-drill-"
 
 
+class NoFolder(UpkeepError):
+    """There is no place for a drill."""
+
+
 @contextmanager
 def drill_folder(parent: str) -> Iterator[str]:
     """Give the path of a new empty folder that nobody else may enter.
@@ -25,12 +29,13 @@ def drill_folder(parent: str) -> Iterator[str]:
     The lock that is held on it tells a folder in use from one that a killed drill has left.
 
     :param parent: folder in which it is made, such as ``/var/tmp``.
-    :raises UpkeepError: when it cannot be made.
+    :raises NoFolder: when it cannot be made.
+    :raises UpkeepError: when it cannot be removed.
     """
     try:
         holder = os.open(parent, DIRECTORY_FLAGS)
     except OSError as error:
-        raise UpkeepError(f"{plain(parent, 300)} cannot be used for a drill: {error.strerror}") from error
+        raise NoFolder(f"{plain(parent, 300)} cannot be used for a drill: {error.strerror}") from error
     try:
         _remove_leftovers(holder)
         name = PREFIX + secrets.token_hex(4)
@@ -38,7 +43,7 @@ def drill_folder(parent: str) -> Iterator[str]:
             os.mkdir(name, 0o700, dir_fd=holder)
             lock = os.open(name, DIRECTORY_FLAGS, dir_fd=holder)
         except OSError as error:
-            raise UpkeepError(f"no folder for a drill can be made in {plain(parent, 300)}: {error.strerror}") from error
+            raise NoFolder(f"no folder for a drill can be made in {plain(parent, 300)}: {error.strerror}") from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield os.path.join(parent, name)

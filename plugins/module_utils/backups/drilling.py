@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Limits
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.drill_folder import drill_folder
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.drill_folder import NoFolder, drill_folder
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.drill_options import Drill
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK, UNKNOWN, WARNING, worst
 from ansible_collections.upkeep.runbook.plugins.module_utils.commands import run_command
@@ -74,7 +74,7 @@ def drill_backup(path: str, drill: Drill, limits: Limits) -> Drilled:
             done.problems += [(CRITICAL, text) for text in _failed_command(folder, drill, limits.deadline)]
             if drill.databases:
                 _try_dumps(path, folder, scratch, drill.dumps, limits, done)
-    except _NotTried as error:
+    except (_NotTried, NoFolder) as error:
         done.problems.append((UNKNOWN, error.message))
     except UpkeepError as error:
         removed = not os.path.exists(path)

@@ -50,7 +50,8 @@ def storage_check(group: Group, files: Sequence[BackupFile], free: int | None, n
     total, rate = sum(file.bytes for file in files), growth_per_day(files, now)
     largest = max(file.bytes for file in files[:5])
     count = f"{len(files)} backup{'' if len(files) == 1 else 's'}"
-    text = f"{count} in {group.directory} take {figure_text(total, 'bytes')}"
+    takes = "takes" if len(files) == 1 else "take"
+    text = f"{count} in {group.directory} {takes} {figure_text(total, 'bytes')}"
     evidence = {"bytes": total, "free_bytes": free, "bytes_per_day": None if rate is None else round(rate), "backups": len(files)}
     if free is None:
         return check_result(
