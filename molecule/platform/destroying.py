@@ -29,7 +29,7 @@ def psql(host: Container, statement: str, database: str = "neurosense") -> str:
 
 
 def go_on(host: Container) -> None:
-    """Change files, rows and keys, as a day of work would."""
+    """Change files, rows and keys, as a day of work would; all of it goes on being healthy."""
     psql(
         host,
         "insert into ticks (symbol, bid, at) select 'EURUSD', 1.1, now() from generate_series(1, 50);"
@@ -37,7 +37,7 @@ def go_on(host: Container) -> None:
         "delete from ticks where serial <= 10;",
     )
     host.sh("redis-cli set price:1 changed && redis-cli set price:new 1 && redis-cli del queue:orders && redis-cli save")
-    host.sh(f"cd {APPLICATION}/dist && echo '// a change' >> ticks.js && echo new > new.txt && rm index.html")
+    host.sh(f"cd {APPLICATION}/dist && echo '// a change' >> ticks.js && echo new > new.txt && rm -f robots.txt")
 
 
 def drop_database(host: Container) -> None:
