@@ -105,7 +105,8 @@ def install_packages(options: Mapping[str, Any], *, check_mode: bool) -> dict[st
             reason = reason_to_install(read_project(path, ()), options["omit"])
         except Unaudited as exc:
             rows.append({"path": plain(path), "installed": False, "reason": str(exc)})
-            checks.append(check_result(CHECK, path, UNKNOWN, f"{path}: nobody can tell whether its packages are installed: {exc}.", hint=exc.hint))
+            text = f"{path}: nobody can tell whether its packages are installed: {exc}."
+            checks.append(check_result(CHECK, path, UNKNOWN, text, hint=exc.hint))
             continue
         begun = time.monotonic()
         if reason and not check_mode:
@@ -124,8 +125,8 @@ def install_packages(options: Mapping[str, Any], *, check_mode: bool) -> dict[st
 def install_command(npm: str, cache: str, user: str, omit: Sequence[str], *, own_uid: int, uid: int) -> list[str]:
     """Return the command line; scripts of packages do not run, whatever the settings of the user say."""
     command = [
-        npm, "ci", f"--cache={cache}", "--ignore-scripts=true", "--audit=false", "--fund=false", "--update-notifier=false", "--progress=false",
-        "--color=false", "--loglevel=error", "--global=false", "--dry-run=false", *(f"--omit={kind}" for kind in omit),
+        npm, "ci", f"--cache={cache}", "--ignore-scripts=true", "--audit=false", "--fund=false", "--update-notifier=false",
+        "--progress=false", "--color=false", "--loglevel=error", "--global=false", "--dry-run=false", *(f"--omit={kind}" for kind in omit),
     ]
     return command if uid == own_uid else ["runuser", "-u", user, "--", *command]
 
@@ -150,7 +151,8 @@ def _run_npm(path: str, options: Mapping[str, Any], deadline: float) -> None:
         argv = install_command(npm, cache, user, options["omit"], own_uid=os.geteuid(), uid=account.pw_uid)
         answer = run_command(argv, timeout_seconds=seconds, environment=environment, directory=path)
     if answer.timed_out:
-        raise UpkeepError(f"npm ci in {path} did not end within {seconds:.0f} seconds; see whether this host reaches its registry (npm ping)")
+        late = f"npm ci in {path} did not end within {seconds:.0f} seconds"
+        raise UpkeepError(f"{late}; see whether this host reaches its registry (npm ping)")
     if not answer.succeeded:
         said = plain(answer.problem or answer.stderr or answer.stdout, 500)
         raise UpkeepError(f"npm ci in {path} failed: {said}")

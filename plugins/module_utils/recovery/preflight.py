@@ -186,7 +186,9 @@ def match_dumps(wanted: Sequence[str], header: Mapping[str, Any]) -> tuple[list[
     """
     held = [str(dump.get("name")) for dump in _dumps(header)]
     missing = [f"the backup has no dump {plain(name, 100)}, and its database is to be restored" for name in wanted if name not in held]
-    unasked = [f"the dump {plain(name, 100)} stays in the backup: no database of the description has it" for name in held if name not in wanted]
+    unasked = [
+        f"the dump {plain(name, 100)} stays in the backup: no database of the description has it" for name in held if name not in wanted
+    ]
     roles_first = sorted((dump for dump in _dumps(header) if dump.get("name") in wanted), key=lambda dump: dump.get("type") != _GLOBALS)
     return [str(dump["name"]) for dump in roles_first], missing, unasked
 

@@ -42,7 +42,9 @@ def test_another_node_does_not_fit(then: Any, now: Any, words: str) -> None:
     assert words in problem and bool(problem) == bool(words)
 
 
-@pytest.mark.parametrize("now, words", [("pg_restore (PostgreSQL) 17.0", ""), ("18.1", ""), ("15.6", "reads no dump of"), (None, "not installed")])
+@pytest.mark.parametrize(
+    "now, words", [("pg_restore (PostgreSQL) 17.0", ""), ("18.1", ""), ("15.6", "reads no dump of"), (None, "not installed")]
+)
 def test_an_older_pg_restore_reads_no_newer_dump(now: Any, words: str) -> None:
     problem = postgresql_problem(HEADER["dumps"], now)
     assert words in problem and bool(problem) == bool(words)
@@ -75,7 +77,10 @@ def test_a_time_is_read_in_utc_and_a_day_is_its_beginning() -> None:
 
 @pytest.mark.parametrize(
     "target, folder, touched",
-    [("/etc/nginx", "/etc/nginx", True), ("/etc", "/etc/nginx", True), ("/etc/nginx/conf.d/x", "/etc/nginx", True), ("/etc/nginx2", "/etc/nginx", False)],
+    [
+        ("/etc/nginx", "/etc/nginx", True), ("/etc", "/etc/nginx", True), ("/etc/nginx/conf.d/x", "/etc/nginx", True),
+        ("/etc/nginx2", "/etc/nginx", False),
+    ],
 )
 def test_a_target_touches_a_folder(target: str, folder: str, touched: bool) -> None:
     assert preflight.touches(target, folder) is touched
