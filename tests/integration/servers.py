@@ -122,7 +122,9 @@ def postgresql() -> Iterator[Server]:
             "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off", "-c", "shared_buffers=32MB",
             "-c", "autovacuum=off",
         ]
-        options = {"host": str(directory), "run_as": user if os.geteuid() == 0 else ""}
+        # The clients themselves: Debian's psql is a Perl program that looks for the one to run, which takes its time.
+        binaries = os.path.dirname(program("psql", pattern + "psql"))
+        options = {"host": str(directory), "run_as": user if os.geteuid() == 0 else "", "binary_directory": binaries}
         ready = [program("pg_isready", pattern + "pg_isready"), "-q", "-h", str(directory), "-U", "postgres"]
         with running(Server(directory, user, options, argv, quiet(ready))) as server:
             yield server

@@ -29,8 +29,11 @@ def refusal(spec: DumpSpec, deadline: float | None = None) -> str:
     return caught.value.message
 
 
-def test_postgresql(postgresql_server: Server) -> None:
-    spec = spec_of(postgresql_server, type="postgresql", database=ODD)
+@pytest.mark.parametrize("found", ["where they are", "on PATH"])
+def test_postgresql(postgresql_server: Server, found: str) -> None:
+    given = {"binary_directory": None} if found == "on PATH" else {}
+    spec = spec_of(postgresql_server, type="postgresql", database=ODD, **given)
+    psql(spec, f"DROP DATABASE IF EXISTS {identifier(ODD)};", database="postgres", doing="prepare", deadline=soon())
     psql(spec, f"CREATE DATABASE {identifier(ODD)};", database="postgres", doing="prepare", deadline=soon())
     psql(spec, "CREATE TABLE t AS SELECT 'a ' || n AS text FROM generate_series(1, 1000) n;", database=ODD, doing="fill", deadline=soon())
     info, data = dumped(spec)

@@ -115,6 +115,7 @@ class MysqlRestorer(Restorer):
     def _finish(self, incoming: str, outgoing: str) -> None:
         """Complete an exchange whose tables have moved, or make one undone whose tables have not; safe to do twice."""
         live = self.spec.database
+        self._run("")
         if self._marker in self._objects(live).tables:
             self._make_objects(incoming, live)
             drop(self.spec, incoming, self.deadline)
@@ -150,15 +151,20 @@ class MysqlRestorer(Restorer):
     def _objects(self, schema: str) -> Objects:
         return objects_of(self.spec, schema, self.deadline)
 
+    @property
+    def _lock(self) -> str:
+        """SQL that waits for the client of a run that was killed, which may still be at work; its end gives the lock back."""
+        return f"DO GET_LOCK('upkeep_{self.restore_id}', {_LOCK_SECONDS * 3});\n"
+
     def _run(self, statements: str) -> None:
-        ask(self.spec, statements, doing="exchange", deadline=self.deadline)
+        ask(self.spec, self._lock + statements, doing="exchange", deadline=self.deadline)
 
     def _note(self, schema: str) -> Path:
         kind = schema[len(self.spec.database) + 1 :]
         return Path(self.state_directory) / f"{self.spec.name}.{kind}.sql"
 
     def _write(self, schema: str, script: bytes) -> None:
-        write_atomically(self._note(schema), script)
+        write_atomically(self._note(schema), self._lock.encode() + script)
 
     def _forget(self, schema: str) -> None:
         try:

@@ -80,6 +80,7 @@ class PostgresqlRestorer(Restorer):
         self._transaction(script)
 
     def is_swapped(self) -> bool:
+        self._transaction("")
         # The names tell, since all of them change in one transaction.
         if self.existed:
             return self._exists(self.previous_name)
@@ -98,8 +99,11 @@ class PostgresqlRestorer(Restorer):
         return exists(self.spec, database, self.deadline)
 
     def _transaction(self, script: str) -> None:
+        # The psql of a run that was killed may still be at work: the lock, which ends with a transaction, waits for it. It
+        # prints nothing, since nobody may be there to read it.
+        lock = f"DO 'BEGIN PERFORM pg_advisory_xact_lock({int(self.restore_id, 16)}); END';\n"
         psql(
-            self.spec, f"BEGIN;\n{script}\nCOMMIT;\n", database=MAINTENANCE_DATABASE, doing="exchange", deadline=self.deadline
+            self.spec, f"BEGIN;\n{lock}{script}\nCOMMIT;\n", database=MAINTENANCE_DATABASE, doing="exchange", deadline=self.deadline
         )
 
     def _room(self) -> tuple[int | None, str]:
