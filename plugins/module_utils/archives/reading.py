@@ -159,8 +159,8 @@ class _Reading:
             return
         unpacked = self._unpacked(source, kind, depth)
         # Closed in any case: nothing may go on reading the outer archive behind the back of who reads it on.
-        # What a program unpacks comes from a process of its own, which is ahead as it is.
-        is_ahead = size >= _THREAD_BYTES and kind != formats.ZSTD and not (self._contents.quick and not depth)
+        # What igzip unpacks comes from a process of its own, which is ahead as it is.
+        is_ahead = size >= _THREAD_BYTES and not (self._contents.quick and not depth)
         with ReadAhead(unpacked) if is_ahead else closing(unpacked) as chunks:
             inside = Peekable(chunks)
             first = inside.peek(formats.HEAD_BYTES)
