@@ -43,6 +43,11 @@ class Budget:
         self.members = 0
         self._most_bytes = max(FREE_BYTES, int(limits.ratio * max(archive_bytes, _LEAST_ARCHIVE_BYTES)))
 
+    @property
+    def most_bytes(self) -> int:
+        """How many bytes may be unpacked."""
+        return self._most_bytes
+
     def check_time(self) -> None:
         """:raises Unread: when the time is over."""
         if self.limits.clock() > self.limits.deadline:

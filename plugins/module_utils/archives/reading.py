@@ -15,6 +15,7 @@ from typing import Protocol
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives import formats
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Budget, Limits
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.igzip_pipe import igzip_program, unpack_igzip
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem, Damaged, Unread
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.spooling import spooled
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Peekable, ReadAhead, file_chunks
@@ -44,6 +45,7 @@ class Contents:
     :ivar checksums: every byte of the contents is covered by a checksum of the format.
     :ivar gap_bytes: bytes of a zip archive that belong to nothing in it.
     :ivar sha256: of the file itself, when that was asked for and every byte of it was read; else empty.
+    :ivar quick: it was read quickly (``quick`` of :func:`read_archive`).
     :ivar ended: the file itself was read to its end, whatever is wrong with archives inside it.
     """
 
@@ -58,6 +60,7 @@ class Contents:
     checksums: bool = True
     gap_bytes: int = 0
     sha256: str = ""
+    quick: bool = False
     ended: bool = False
 
     def add(self, problem: ArchiveProblem) -> None:
@@ -74,8 +77,8 @@ class Watcher(Protocol):
     def begin(self, member: TarMember) -> bool:
         """Take the next member; return whether its contents are wanted."""
 
-    def update(self, data: bytes) -> None:
-        """Take some of its contents, in whatever thread reads them."""
+    def update(self, data: bytes | memoryview) -> None:
+        """Take some of its contents, in whatever thread reads them; they are gone afterwards."""
 
     def end(self) -> None:
         """It has no more contents."""
@@ -83,7 +86,7 @@ class Watcher(Protocol):
 
 def read_archive(
     descriptor: int, name: str, limits: Limits, *, require: Sequence[str] = (), exclude: Sequence[str] = (),
-    watcher: Watcher | None = None, hashed: bool = False,
+    watcher: Watcher | None = None, hashed: bool = False, quick: bool = False,
 ) -> Contents:
     """Read an open file as an archive, to its end, with the archives inside it.
 
@@ -93,10 +96,11 @@ def read_archive(
     :param exclude: shell patterns of archives inside that are not opened.
     :param watcher: is told of each member.
     :param hashed: return the SHA-256 of the file itself, too.
+    :param quick: read gzip through the program igzip, where it is: what it finds is less than what zlib finds.
     """
     contents = Contents()
     budget = Budget(limits, os.fstat(descriptor).st_size)
-    reading = _Reading(contents, budget, require, exclude, watcher)
+    reading = _Reading(contents, budget, require, exclude, watcher, igzip_program() if quick else None)
     try:
         reading.file(descriptor, name, hashed)
         contents.ended = True
@@ -109,11 +113,13 @@ def read_archive(
 
 class _Reading:
     def __init__(
-        self, contents: Contents, budget: Budget, require: Sequence[str], exclude: Sequence[str], watcher: Watcher | None
+        self, contents: Contents, budget: Budget, require: Sequence[str], exclude: Sequence[str], watcher: Watcher | None,
+        igzip: str | None,
     ) -> None:
         self._contents = contents
         self._budget = budget
         self._watcher = watcher
+        self._igzip = igzip
         self.wanted = [(pattern, _expression(pattern)) for pattern in require]
         self._excluded = [_expression(pattern) for pattern in exclude]
 
@@ -153,7 +159,9 @@ class _Reading:
             return
         unpacked = self._unpacked(source, kind, depth)
         # Closed in any case: nothing may go on reading the outer archive behind the back of who reads it on.
-        with ReadAhead(unpacked) if size >= _THREAD_BYTES else closing(unpacked) as chunks:
+        # What igzip unpacks comes from a process of its own, which is ahead as it is.
+        is_ahead = size >= _THREAD_BYTES and not (self._contents.quick and not depth)
+        with ReadAhead(unpacked) if is_ahead else closing(unpacked) as chunks:
             inside = Peekable(chunks)
             first = inside.peek(formats.HEAD_BYTES)
             if formats.looks_like_tar(first) or promised.startswith("tar."):
@@ -171,6 +179,9 @@ class _Reading:
         def unprotected() -> None:
             self._contents.checksums = False if not depth else self._contents.checksums
 
+        if kind == formats.GZIP and self._igzip and not depth:
+            self._contents.quick = True
+            return unpack_igzip(self._igzip, source, self._budget)
         if kind == formats.ZSTD:
             return unpack_zstd(source, self._budget, unprotected)
         return unpack(source, kind, self._budget, unprotected)
@@ -188,8 +199,7 @@ class _Reading:
                 self._inner(contents, member.name, prefix, depth + 1, member.size)
             if watcher is not None:
                 if is_wanted:
-                    for part in reader.contents():  # what the archive inside left, or all
-                        watcher.update(part)
+                    reader.feed(watcher.update)  # what the archive inside left, or all
                 watcher.end()
 
     def _zip(self, descriptor: int, prefix: bytes, depth: int) -> None:
@@ -246,7 +256,7 @@ class _Reading:
             self._contents.add(problem)
 
 
-def _told(contents: Iterator[bytes], update: Callable[[bytes], None]) -> Iterator[bytes]:
+def _told(contents: Iterator[bytes], update: Callable[[bytes | memoryview], None]) -> Iterator[bytes]:
     for part in contents:
         update(part)
         yield part

@@ -182,6 +182,17 @@ class ByteReader:
         self.position += len(part)
         return part
 
+    def view(self, most: int) -> memoryview:
+        """As :meth:`some`, without a copy."""
+        if self._at == len(self._chunk):
+            self._at = 0
+            self._chunk = next(self._chunks, b"")
+            self.ended = not self._chunk
+        part = memoryview(self._chunk)[self._at : self._at + most]
+        self._at += len(part)
+        self.position += len(part)
+        return part
+
     def skip(self, count: int) -> int:
         """Pass over ``count`` bytes; return how many there were."""
         left = count

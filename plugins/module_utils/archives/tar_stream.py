@@ -8,7 +8,7 @@ is followed by something else, for a whole one.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives import tar_headers as headers
@@ -72,7 +72,8 @@ class TarReader:
 
     def __iter__(self) -> Iterator[TarMember]:
         while True:
-            self._pass_over()
+            if self._left or self._padding:
+                self._pass_over()
             offset = self._reader.position
             block = self._block()
             if block == _ZEROS:
@@ -91,6 +92,18 @@ class TarReader:
                 raise self._cut_off()
             self._left -= len(part)
             yield part
+
+    def feed(self, take: Callable[[bytes | memoryview], None]) -> None:
+        """Give what is left of the contents of the present member to ``take``, without a copy of them.
+
+        :raises Damaged: when the archive ends before them.
+        """
+        while self._left:
+            part = self._reader.view(self._left)
+            if not part:
+                raise self._cut_off()
+            self._left -= len(part)
+            take(part)
 
     def _member(self, block: bytes, offset: int) -> TarMember:
         """Read the member whose first header is ``block``, extended headers before its own included."""

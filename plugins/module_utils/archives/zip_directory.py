@@ -44,6 +44,7 @@ class Entry:
     """What the directory says of one member; ``offset`` is that of its local header in the file.
 
     :ivar is_file: false of symbolic links, whose contents are a path.
+    :ivar mode: kind and permissions as Unix has them, or 0 when another system wrote the archive.
     """
 
     name: bytes
@@ -56,6 +57,7 @@ class Entry:
     size: int
     offset: int
     is_file: bool
+    mode: int = 0
 
     @property
     def is_symbolic_link(self) -> bool:
@@ -140,7 +142,7 @@ def entries(descriptor: int, directory: Directory) -> Iterator[Entry]:
             raise Unread("was not read: it is one part of a zip archive in several files")
         yield Entry(
             variable[:names], needed & 0xFF, flags, method, day << 16 | clock, crc, packed, size, offset + directory.shift,
-            not (made >> 8 == _UNIX and stat.S_ISLNK(attributes >> 16)),
+            not (made >> 8 == _UNIX and stat.S_ISLNK(attributes >> 16)), attributes >> 16 if made >> 8 == _UNIX else 0,
         )
         at += _ENTRY.size + names + extras + comments
     if at != directory.end:

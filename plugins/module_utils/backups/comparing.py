@@ -33,8 +33,12 @@ _TYPES = {b"0": FILE, b"\0": FILE, b"7": FILE, b"5": DIRECTORY, b"2": SYMLINK, b
 _KINDS = {b"3": "a device", b"4": "a device", b"6": "a pipe", b"S": "a sparse file of GNU tar"}
 _SHA256_DIGITS = 64
 _TORN = b',"torn":true}'
-#: What follows the whole seconds of the time: the rest of it, and what only the manifest knows.
-_REST = re.compile(rb'\d{9}(?:,"source":"[^"\\]*")?(?:,"torn":true)?\}')
+_SUBSECOND_DIGITS = 9
+#: What follows the time: what only the manifest knows. It is the same for most members.
+_REST = re.compile(rb'(?:,"source":"[ !#-\[\]-~]*")?(?:,"torn":true)?\}')
+#: Records of an extended header that say no more than a name.
+_NAMES = frozenset((b"path", b"linkpath"))
+_new_hash = hashlib.sha256
 _text = json.encoder.encode_basestring_ascii
 
 
@@ -55,9 +59,10 @@ class Comparison:
         self._line_number = 1
         self._owners: dict[bytes, bytes] = {}
         self._waiting = Waiting(self.found, hashes)
+        self._rest = b""
         self._expected: bytes | None = None
         self._present: TarMember | None = None
-        self._hash = hashlib.sha256()
+        self._hash = _new_hash()
 
     def begin(self, member: TarMember) -> None:
         """Take the next member."""
@@ -65,12 +70,12 @@ class Comparison:
         self._present = member
         self._expected = None
         if self.hashes and member.is_file:
-            self._hash = hashlib.sha256()
+            self._hash = _new_hash()
         line = self._next_line()
         if line is None or not self._fits(member, line):
             self._wait_for(line)
 
-    def update(self, data: bytes) -> None:
+    def update(self, data: bytes | memoryview) -> None:
         """Take some of the contents of the present member."""
         self._hash.update(data)
         self.hashed_bytes += len(data)
@@ -122,7 +127,7 @@ class Comparison:
         if self._waiting.some:
             return False
         kind, block = _TYPES.get(member.kind), member.block
-        if kind is None or member.records or member.long_link is not None:
+        if kind is None or not _NAMES.issuperset(member.records):
             return False
         name = _text(_name(member).decode("utf-8", "surrogateescape"))
         if kind == FILE:
@@ -136,8 +141,13 @@ class Comparison:
             head = f'{{"name":{name},"type":"{kind}","target":{target[:-1]}'.encode("ascii")
             at = len(head)
         owner = self._owner(member) + _seconds(block)
-        if not (line.startswith(head) and line.startswith(owner, at) and _REST.fullmatch(line, at + len(owner))):
+        rest = at + len(owner) + _SUBSECOND_DIGITS
+        if not (line.startswith(head) and line.startswith(owner, at) and line[rest - _SUBSECOND_DIGITS : rest].isdigit()):
             return False
+        if line[rest:] != self._rest:
+            if not _REST.fullmatch(line, rest):
+                return False
+            self._rest = line[rest:]
         self._expected = line[len(head) : at]
         self._waiting.in_step(self.members, self._line_number)
         return True

@@ -26,6 +26,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode
 #: A manifest of a million members has about 300 MiB.
 _MAX_KEPT_BYTES = 1024 * 1024 * 1024
 _MAX_DUMPS = 1000
+_MEMBER_NAME = MEMBER_NAME.encode("ascii")
 _DUMPS = b"dumps/"
 
 
@@ -208,7 +209,7 @@ class Watching:
         self._in_manifest = False
 
     def begin(self, member: TarMember) -> bool:
-        self._in_manifest = member.name == MEMBER_NAME.encode() and member.is_file and not self._inside.seen
+        self._in_manifest = member.name == _MEMBER_NAME and member.is_file and not self._inside.seen
         if self._in_manifest:
             self._inside.seen = True
             return True
@@ -219,9 +220,9 @@ class Watching:
         self._comparison.begin(member)
         return self._comparison.hashes and member.is_file
 
-    def update(self, data: bytes) -> None:
+    def update(self, data: bytes | memoryview) -> None:
         if self._in_manifest:
-            self._inside.update(data)
+            self._inside.update(bytes(data))
         elif self._comparison is not None:
             self._comparison.update(data)
 

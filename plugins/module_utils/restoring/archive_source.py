@@ -1,0 +1,202 @@
+# Copyright: upkeep.runbook contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""An archive that is to be restored: held open, its members checked by name, and then written."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Optional
+
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Budget, Limits
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem, Damaged, Unread
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.finding import BECOME_HINT
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import FILE, MEMBER_NAME, Member
+from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.extracting import Extractor
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.listing import Listing, keep_inner, open_sidecar
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.member_rules import Rules, as_bytes
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.name_checks import NameChecks, PromisedSize
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.owners import Owners
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.reading_members import tar_contents, visit_members
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.selecting import Selection
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.tree_writing import TreeWriter
+
+#: Names of members with which backups of ours begin.
+_BEGINNINGS = ("files/", "dumps/")
+
+
+class ArchiveSource:
+    """An open archive.
+
+    :ivar path: of the file.
+    :ivar listing: its manifest, or None when it has none of ours.
+    """
+
+    def __init__(self, path: str, limits: Limits, descriptor: int, inside: str) -> None:
+        self.path = path
+        self.listing: Optional[Listing] = None
+        self._limits = limits
+        self._descriptor = descriptor
+        self._inside = inside
+        self._bytes = os.fstat(descriptor).st_size
+
+    @property
+    def header(self) -> Optional[dict[str, Any]]:
+        """The manifest without its members, or None."""
+        return self.listing.header if self.listing else None
+
+    def find_manifest(self, *, required: bool) -> None:
+        """Look for the manifest beside the archive, else read the archive to its last member.
+
+        :raises ArchiveProblem: when it is that of another archive, or there is none and it is required.
+        """
+        if not self._inside:
+            self.listing = open_sidecar(self.path, self._bytes)
+            if self.listing is None:
+                self.listing = self._inner_manifest()
+        if self.listing is None and required:
+            raise Unread("has no manifest of this collection", hint="Give manifest: optional to restore an archive of another tool.")
+
+    def check_names(self, selection: Selection, rules: Rules) -> NameChecks:
+        """Check all members before anything is written.
+
+        :raises ArchiveProblem: naming the one that is refused.
+        """
+        checks = NameChecks(selection, rules, self._budget())
+        self.each_member(checks.add)
+        checks.finish(self.each_member)
+        return checks
+
+    def each_member(self, take: Callable[[Member], None]) -> None:
+        """Call ``take`` with each member, as the manifest lists it, else as the archive has it."""
+        if self.listing is None:
+            self._visit(lambda member, _chunks: take(member))
+            return
+        budget = self._budget()
+        for number, member in enumerate(self.listing.members()):
+            budget.member()
+            if not number % 1000:
+                budget.check_time()
+            take(member)
+
+    def extract(
+        self, selection: Selection, rules: Rules, owners: str, bases: Sequence[int], roots: Sequence[bytes], *, tolerant: bool = False
+    ) -> Extractor:
+        """Write what is selected below open directories, one for each destination; return what was written.
+
+        :param roots: names in these directories at which the destinations are made.
+        :param tolerant: write contents that differ from the manifest, and count them.
+        :raises ArchiveProblem: when something is not as the manifest says.
+        :raises UpkeepError: when something cannot be written.
+        """
+        writers = [TreeWriter(base) for base in bases]
+        try:
+            extractor = Extractor(selection, rules, Owners(owners), writers, roots, self.listing, tolerant=tolerant)
+            self._visit(extractor)
+            try:
+                extractor.finish()
+            except OSError as exc:
+                raise UpkeepError(f"a directory could not be finished: {exc.strerror}; nothing was changed") from exc
+            return extractor
+        finally:
+            for writer in writers:
+                writer.close()
+
+    def contents_of(self, name: str) -> Iterator[bytes]:
+        """Yield the contents of a file of a tar archive.
+
+        :raises ArchiveProblem: when it is not there, or the archive is damaged before its end.
+        """
+        return tar_contents(self._descriptor, as_bytes(name), self._budget())
+
+    def close(self) -> None:
+        if self.listing is not None:
+            self.listing.close()
+        os.close(self._descriptor)
+
+    def _visit(self, visit: Callable[[Member, Iterator[bytes]], None]) -> None:
+        visit_members(self._descriptor, os.path.basename(self.path), self._budget(), visit, inside=self._inside)
+
+    def _budget(self) -> Budget:
+        return Budget(self._limits, self._bytes)
+
+    def _inner_manifest(self) -> Optional[Listing]:
+        """Return the manifest that is the last member, or None."""
+        last = _LastMember(self._budget())
+        try:
+            self._visit(last.look)
+        except _NotOurs:
+            return None
+        except BaseException:
+            last.forget()
+            raise
+        return last.listing
+
+
+class _NotOurs(Exception):
+    """The archive does not begin as those of this collection do."""
+
+
+class _LastMember:
+    """Keeps the manifest when it is the last member of an archive."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.listing: Optional[Listing] = None
+        self._first = True
+        self._size = PromisedSize(budget)
+
+    def look(self, member: Member, chunks: Iterator[bytes]) -> None:
+        """Look at the next member.
+
+        :raises _NotOurs: at the first one, when no backup of ours begins so; there is no need to read on.
+        """
+        is_manifest = member.name == MEMBER_NAME and member.type == FILE
+        if self._first and not (is_manifest or member.name.startswith(_BEGINNINGS)):
+            raise _NotOurs
+        self._first = False
+        self._size.add(member)
+        self.forget()
+        if is_manifest:
+            self.listing = keep_inner(chunks, member.size)
+
+    def forget(self) -> None:
+        """Close what was kept."""
+        if self.listing is not None:
+            self.listing.close()
+            self.listing = None
+
+
+@contextmanager
+def opened_archive(path: str, limits: Limits, *, inside: str = "", manifest_required: bool = False) -> Iterator[ArchiveSource]:
+    """Give an archive whose manifest was looked for; what is wrong with it in the block is raised as one sentence about it.
+
+    :param inside: shell pattern of an archive inside that is meant.
+    :raises UpkeepError: when it cannot be opened, or is damaged, refused or unknown.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as exc:
+        hint = BECOME_HINT if exc.errno in (errno.EACCES, errno.EPERM) else "Give the path of the archive itself."
+        what = "is a symbolic link" if exc.errno == errno.ELOOP else f"cannot be opened: {exc.strerror}"
+        raise UpkeepError(f"{path} {what}. {hint}") from exc
+    source = ArchiveSource(path, limits, descriptor, inside)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise UpkeepError(f"{path} is no file")
+        source.find_manifest(required=manifest_required)
+        yield source
+    except ArchiveProblem as problem:
+        raise UpkeepError(sentence(path, problem)) from problem
+    finally:
+        source.close()
+
+
+def sentence(path: str, problem: ArchiveProblem) -> str:
+    """Return a problem as one sentence, with the step that mends it."""
+    where = f"its member {problem.member}" if problem.member else "it"
+    hint = getattr(problem, "hint", "") or ("Restore another backup; backup_verify says which are whole." if isinstance(problem, Damaged) else "")
+    return f"{path} is not restored, nothing was changed: {where} {problem.message}.{f' {hint}' if hint else ''}"
