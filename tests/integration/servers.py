@@ -86,6 +86,13 @@ def own_folder(user: str) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def set_up(argv: list[str], directory: Path, user: str) -> None:
+    """Run what makes the folder of a server; when it fails, say why."""
+    done = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False, cwd=directory, **as_user(user))
+    if done.returncode:
+        raise RuntimeError(f"{argv[0]} failed: {(done.stdout + done.stderr)[-3000:]}")
+
+
 def quiet(argv: list[str]) -> Callable[[], bool]:
     """Return a function that tells whether a command succeeds."""
     return lambda: subprocess.run(argv, capture_output=True, check=False).returncode == 0
@@ -108,10 +115,10 @@ def postgresql() -> Iterator[Server]:
     user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     with own_folder(user) as directory:
         data = directory / "data"
-        subprocess.run(
+        set_up(
             [program("initdb", pattern + "initdb"), "--pgdata", str(data), "--username=postgres", "--no-sync", "--encoding=UTF8",
              "--locale=C.UTF-8", "--auth=trust"],
-            check=True, capture_output=True, cwd=directory, **as_user(user),
+            directory, user,
         )
         rules = data / "pg_hba.conf"
         # As over a network: who is called locked needs a password.
@@ -135,10 +142,10 @@ def mariadb() -> Iterator[Server]:
     user = "mysql" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     with own_folder(user) as directory:
         data = directory / "data"
-        subprocess.run(
+        set_up(
             [program("mariadb-install-db"), "--no-defaults", f"--datadir={data}", "--skip-test-db",
              "--auth-root-authentication-method=normal"],
-            check=True, capture_output=True, cwd=directory, **as_user(user),
+            directory, user,
         )
         socket = directory / "mysqld.sock"
         argv = [
