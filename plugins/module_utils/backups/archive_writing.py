@@ -31,6 +31,8 @@ _BATCH_MEMBERS = 512
 _HASHED_AT_ONCE_BYTES = 32 * 1024
 _LOOK_SECONDS = 0.5
 
+TOO_LATE = "the backup took longer than timeout_seconds and was given up; allow more, or exclude more"
+
 _KINDS = {
     manifest.FILE: tar.FILE,
     manifest.DIRECTORY: tar.DIRECTORY,
@@ -106,7 +108,7 @@ class ArchiveWriter:
         except BaseException:
             # What the thread waits for ends here, and it does not begin with anything else.
             self._failure = self._failure or UpkeepError("the backup was given up")
-            self._packer.abort()
+            self._packer.abort("the backup was given up")
             self._end_thread(thread)
             raise
 
@@ -250,7 +252,7 @@ class ArchiveWriter:
 def refuse_late(deadline: float) -> None:
     """Raise when time is up."""
     if time.monotonic() > deadline:
-        raise UpkeepError("the backup took longer than timeout_seconds and was given up; allow more, or exclude more")
+        raise UpkeepError(TOO_LATE)
 
 
 @lru_cache(maxsize=4096)
