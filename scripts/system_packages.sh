@@ -14,6 +14,8 @@ venv      /usr/share/doc/python3-venv                       python3-venv
 units     logrotate                                         logrotate
 units     zstd                                              zstd
 units     openssl                                           openssl
+units     igzip                                             isal
+units     git                                               git
 sanity    shellcheck                                        shellcheck
 lint      shellcheck                                        shellcheck
 browser   chromium                                          chromium
@@ -28,8 +30,12 @@ integration  mariadbd                                       mariadb-server
 integration  mariadb-dump                                   mariadb-client
 integration  redis-server                                   redis-server
 integration  redis-cli                                      redis-tools
+faults    igzip                                             isal
 bench     logrotate                                         logrotate
 bench     zstd                                              zstd
+bench     igzip                                             isal
+bench     restic                                            restic
+bench     borg                                              borgbackup
 molecule  ssh                                               openssh-client
 molecule  ssh-keygen                                        openssh-client
 molecule  podman                                            podman

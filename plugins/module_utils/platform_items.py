@@ -15,6 +15,7 @@ class Host:
     """A host of the inventory: its name and the names of its groups."""
 
     def __init__(self, name: str, groups: Collection[str]) -> None:
+        self.name = name
         self._names = {name, "all", *groups}
 
     def concerns(self, hosts: Collection[str]) -> bool:

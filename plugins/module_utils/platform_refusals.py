@@ -25,7 +25,8 @@ _PLACEHOLDER = re.compile(
     r"|(?:^|[@./])(?:my)?domain\.(?:com|net|org|tld)\b",
     re.IGNORECASE,
 )
-_SECRET_KEY = re.compile(r"passw(?:or)?d|passphrase|secret|token|credential|(?:api|private|access)_?key", re.IGNORECASE)
+#: Where a file with a password is on a host is no secret.
+_SECRET_KEY = re.compile(r"passw(?:or)?d(?!_file\Z)|passphrase|secret|token|credential|(?:api|private|access)_?key", re.IGNORECASE)
 _USER_IN_URL = re.compile(r"[a-z][a-z0-9+.-]{0,20}://[^/?#\s]*@", re.IGNORECASE)
 _SECRET_IN_QUERY = re.compile(r"[?&;][^=&;#]*(?:passw|secret|token|api_?key|signature)[^=&;#]*=", re.IGNORECASE)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.schema_problems import Problems, shown
+from ansible_collections.upkeep.runbook.plugins.module_utils.schema_problems import Problems, shown, suggestion
 
 #: Any of these makes a service something that can be looked at.
 PROBED_BY = ("unit", "pm2", "process", "port", "http", "websocket", "tcp", "upstream")
@@ -34,6 +34,9 @@ def check_rules(platform: dict[str, Any], problems: Problems) -> list[str]:
     for index, contact in enumerate(platform["contacts"]):
         if not problems.within(f"contacts[{index}]"):
             _check_contact(contact, f"contacts[{index}]", problems)
+    recovery = platform["recovery"]
+    if recovery and not problems.within("recovery"):
+        _check_recovery(recovery, platform["services"], problems)
     backup = platform["backup"]
     return _check_backup(backup, problems) if backup and not problems.within("backup") else []
 
@@ -82,12 +85,28 @@ def _check_contact(contact: dict[str, Any], path: str, problems: Problems) -> No
 def _check_backup(backup: dict[str, Any], problems: Problems) -> list[str]:
     _refuse_twins(backup["sources"], "backup.sources", problems)
     if not any(backup["keep"].values()):
-        problems.add("backup.keep", "keeps nothing: give at least one of last, daily, weekly, monthly above 0")
+        problems.add("backup.keep", f"keeps nothing: give at least one of {', '.join(backup['keep'])} above 0")
+    if backup["engine"] == "restic" and not backup["restic"]:
+        problems.add("backup.restic", "is required for the engine restic")
+    drill = backup["drill"]
+    if 0 < drill["max_days"] < drill["every_days"]:
+        problems.add("backup.drill.max_days", "must not be less than every_days")
+    if not backup["pattern"] and not any(source["pattern"] for source in backup["sources"]):
+        return []  # our own backups leave their folder out
     return [
         f"backup.directory lies inside backup.sources[{index}].paths: exclude it, or each backup holds those before it"
         for index, source in enumerate(backup["sources"])
         if any(_inside(backup["directory"], path) for path in source["paths"]) and not source["exclude"]
     ]
+
+
+def _check_recovery(recovery: dict[str, Any], services: list[dict[str, Any] | None], problems: Problems) -> None:
+    names = [service["name"] for service in services if service]
+    for index, name in enumerate(recovery["start_order"]):
+        if name not in names:
+            close = suggestion(name, names) or ";"
+            accepted = ", ".join(names) or "none"
+            problems.add(f"recovery.start_order[{index}]", f"{shown(name)} is none of the services{close} accepted: {accepted}")
 
 
 def _refuse_twins(items: list[dict[str, Any] | None], path: str, problems: Problems) -> None:

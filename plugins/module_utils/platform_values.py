@@ -20,6 +20,9 @@ _UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]{1,255}")
 _UNIT_TYPE = re.compile(r"\.(?:service|socket|timer|target|mount|path)\Z")
 _DIGITS = re.compile(r"[0-9]{1,5}")
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_LABEL_OF_BACKUPS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_MODE = re.compile(r"0[0-7]{3}")
+_REPOSITORY = re.compile(r"/\S+|(?:sftp|rest|s3|swift|b2|azure|gs|rclone):\S+")
 _MAIL_OR_PHONE = re.compile(r"[^\s@]+@[^\s@]+|\+?[0-9][0-9 ()/-]{2,30}")
 
 
@@ -129,6 +132,27 @@ def read_contact_address(text: str) -> str:
     """Read a mail address or a telephone number."""
     if not _MAIL_OR_PHONE.fullmatch(text.strip()):
         raise ValueError(f"must be a mail address or a telephone number, not {shown(text)}")
+    return text.strip()
+
+
+def read_label(text: str) -> str:
+    """Read what the names of archives begin with."""
+    if not _LABEL_OF_BACKUPS.fullmatch(text.strip()):
+        raise ValueError(f"must be letters, digits, dots, dashes and underscores, such as shop-app, not {shown(text)}")
+    return text.strip()
+
+
+def read_mode(text: str) -> str:
+    """Read the mode of a file, four octal digits; without quotes YAML makes another number of them."""
+    if not _MODE.fullmatch(text.strip()):
+        raise ValueError(f'must be four octal digits in quotes, such as "0600", not {shown(text)}')
+    return text.strip()
+
+
+def read_repository(text: str) -> str:
+    """Read where a restic repository is: an absolute path, or another place with its prefix."""
+    if not _REPOSITORY.fullmatch(text.strip()) or len(text) > 500 or not text.isprintable():
+        raise ValueError(f"must be an absolute path or begin with sftp:, rest:, s3: or another prefix of restic, not {shown(text)}")
     return text.strip()
 
 

@@ -63,6 +63,11 @@ options:
         type: list
         elements: str
         default: []
+      max_age_days:
+        description:
+          - Leave out files that were changed longer ago than this, in days, V(0.01) to V(36500), such as old logs. By default files
+            of any age are backed up.
+        type: float
       one_file_system:
         description:
           - Leave out what is on another file system than the path of the source. The directory at which it is mounted is in the backup,
@@ -146,6 +151,9 @@ EXAMPLES = r"""
       - name: application
         paths: [/opt/neurosensefx]
         exclude: [node_modules, logs/*.gz, data/upkeep.sqlite*]
+      - name: logs
+        paths: [/opt/neurosensefx/logs]
+        max_age_days: 7
       - name: configuration
         paths: [/etc/nginx/nginx.conf, /etc/systemd/system/tick-*.service]
     dumps:
@@ -271,6 +279,7 @@ def argument_spec() -> dict[str, Any]:
         "name": {"type": "str", "required": True},
         "paths": {**texts, "required": True},
         "exclude": {**texts, "default": []},
+        "max_age_days": {"type": "float"},
         "one_file_system": {"type": "bool", "default": True},
     }
     return {

@@ -55,8 +55,9 @@ options:
       - V(manifest) compares its members with its manifest besides, their names, order, kinds, sizes, rights, owners, times
         and targets of links.
       - V(content) hashes every byte besides, of each member and of the archive itself.
+      - V(drill) tries a restore besides when one is due, as O(drill) says.
     type: str
-    choices: [exists, readable, manifest, content]
+    choices: [exists, readable, manifest, content, drill]
     default: readable
   manifest:
     description:
@@ -118,7 +119,7 @@ options:
       level:
         description: As O(level).
         type: str
-        choices: [exists, readable, manifest, content]
+        choices: [exists, readable, manifest, content, drill]
       manifest:
         description: As O(manifest).
         type: str
@@ -136,6 +137,114 @@ options:
         description: As O(require).
         type: list
         elements: str
+  drill:
+    description:
+      - How restores are tried at the level V(drill). A backup is unpacked into a scratch folder with all checks of a restore, and its dumps
+        are loaded into scratch databases beside the real ones; all of it is removed again.
+      - Nothing is tried in check mode. When a drill was good is known by O(remember), and without it each call tries one.
+    type: dict
+    suboptions:
+      every_days:
+        description: A drill is due when the last good one is older, in days. V(0) is each time.
+        type: float
+        default: 7.0
+      max_days:
+        description: No good drill for so long is critical, in days. V(0) is no limit.
+        type: float
+        default: 35.0
+      directory:
+        description:
+          - Folder in which the scratch folder is made, as an absolute path. Its file system needs room for the unpacked backup, and 5 percent
+            of it stay free.
+        type: path
+        default: /var/tmp
+      files:
+        description:
+          - Files that must be in the restored tree and not empty, by the paths from which they were saved; wildcards are allowed.
+          - In an archive of another program, paths in the archive.
+        type: list
+        elements: str
+        default: []
+      command:
+        description:
+          - Program and arguments that must succeed. Its working directory is the restored tree, in which C(/opt/app) is C(opt/app).
+        type: list
+        elements: str
+        default: []
+      run_as:
+        description: User whom that program runs as, who can read the tree then. By default the user of the module.
+        type: str
+      databases:
+        description: Whether the dumps named by O(drill.dumps) are loaded into scratch databases and counted.
+        type: bool
+        default: true
+      dumps:
+        description:
+          - Databases, each with how its server is reached, as in O(upkeep.runbook.backup_create#module:dumps). Roles
+            (V(postgresql_globals)) are not loaded.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name:
+            description:
+              - What the dump is called; in a backup it is the member C(dumps/<name>). By default the type and the database, such
+                as C(postgresql-neurosense.pgdump).
+            type: str
+          type:
+            description:
+              - V(postgresql) is one database, by C(pg_dump). V(postgresql_globals) are the roles and tablespaces of a server, by
+                C(pg_dumpall).
+              - V(mysql) is one database of MySQL or MariaDB, by C(mariadb-dump) or C(mysqldump).
+              - V(sqlite) is one file, through SQLite's own backup API.
+              - V(redis) is all that a server holds, as an RDB file.
+            type: str
+            choices: [postgresql, postgresql_globals, mysql, sqlite, redis]
+            required: true
+          database:
+            description: Name of the database. Required for V(postgresql) and V(mysql).
+            type: str
+          path:
+            description: File of the database. Required for V(sqlite).
+            type: path
+          host:
+            description:
+              - Name or address of the server, or the absolute path of its socket (of its folder for PostgreSQL). By default the
+                local socket; for Redis C(127.0.0.1).
+            type: str
+          port:
+            description: Port of the server, V(1) to V(65535). By default the usual one.
+            type: int
+          user:
+            description: User of the database. By default V(postgres) for PostgreSQL, and whom the client takes otherwise.
+            type: str
+          password:
+            description: Password of that user.
+            type: str
+          run_as:
+            description:
+              - User of the system that the clients run as. By default V(postgres) for a PostgreSQL that is reached through a socket
+                without a password, otherwise the user of the module.
+            type: str
+          unit:
+            description: Unit of systemd of Redis, which is stopped while its files are exchanged. Required to restore V(redis).
+            type: str
+          data_directory:
+            description: Folder of the data of Redis, where the server does not say. By default V(/var/lib/redis).
+            type: path
+          binary_directory:
+            description: Folder of the clients, such as C(/usr/lib/postgresql/16/bin). By default they are found through C(PATH).
+            type: path
+      sample:
+        description: Which backups of a group are tried.
+        type: list
+        elements: str
+        choices: [newest, oldest, random]
+        default: [newest]
+      timeout_seconds:
+        description: Time for the drills of a group, V(1) to V(86400), in seconds.
+        type: float
+        default: 3600.0
   nested_depth:
     description:
       - How deep archives inside archives are read, V(0) to V(5). A member is taken for one by the ending of its name.
@@ -189,7 +298,9 @@ notes:
     that is kept aside in C(/var/tmp) meanwhile.
   - A zip archive inside another archive is kept aside in an unnamed file in C(/var/tmp) while it is read, up to 256 MiB.
 requirements:
-  - The program C(zstd) on the host, for what zstd compressed. Without it such a backup is V(unknown).
+  - The library libzstd (package C(libzstd1), which dpkg itself needs) or the program C(zstd) on the host, for what zstd
+    compressed. Without both such a backup is V(unknown).
+  - At the level V(content) the program C(igzip) (package C(isal)) is used for gzip where it is, in a third of the time.
 seealso:
   - module: ansible.builtin.unarchive
 """
@@ -233,9 +344,9 @@ status:
   sample: ok
 checks:
   description:
-    - For each group C(backup.present), C(backup.age), C(backup.size), C(backup.shrink) and, at the level V(readable),
-      C(backup.readable) and C(backup.content); at the level V(manifest) also C(backup.manifest), and at the level V(content)
-      C(backup.content_hashes). Their subject is the group. Without a backup there is only C(backup.present).
+    - For each group C(backup.present), C(backup.age), C(backup.size), C(backup.shrink), C(backup.storage) and, at the level
+      V(readable), C(backup.readable) and C(backup.content); at the level V(manifest) also C(backup.manifest), at the level V(content)
+      C(backup.content_hashes), and at the level V(drill) C(backup.drilled) and, when one was made now, C(backup.drill). Their subject is the group. Without a backup there is only C(backup.present).
   type: list
   elements: dict
   returned: success
@@ -323,6 +434,38 @@ backups:
           how many files changed while they were packed.
         - Null when it was compared with none.
       type: dict
+drills:
+  description: The drills that were made now.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    name:
+      description: The group.
+      type: str
+    path:
+      description: The backup that was restored.
+      type: str
+    status:
+      description: V(ok), V(warning), V(critical), or V(unknown) when it could not be tried.
+      type: str
+    seconds:
+      description: How long it took.
+      type: float
+    members:
+      description: Members that were restored.
+      type: int
+    bytes:
+      description: Their bytes.
+      type: int
+    databases:
+      description: The C(name), C(tables) and C(rows) of each dump that was loaded.
+      type: list
+      elements: dict
+    problems:
+      description: What is wrong, in words; at most 20.
+      type: list
+      elements: str
 totals:
   description: How many C(backups) were looked at, how many of them are C(ok), and their C(bytes) and C(members).
   type: dict
@@ -334,6 +477,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.drill_options import drill_options
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.groups import LEVELS, MANIFEST_POLICIES
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.inspection import verify_backups
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
@@ -367,6 +511,7 @@ def argument_spec() -> dict[str, Any]:
         "max_ratio": {"type": "float", "default": 1100.0},
         "max_members": {"type": "int", "default": 5_000_000},
         "max_decoder_bytes": {"type": "int", "default": 25165824},
+        "drill": {"type": "dict", "options": drill_options()},
         "remember": {"type": "bool", "default": False},
         "state_directory": {"type": "path", "default": "/var/lib/upkeep"},
         "run_id": {"type": "str"},

@@ -13,7 +13,6 @@ import lzma
 import os
 import random
 import subprocess
-import sys
 import tarfile
 import tempfile
 import threading
@@ -21,7 +20,6 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Limits
@@ -35,40 +33,16 @@ from ansible_collections.upkeep.runbook.tests.faults.damaged_archives import (
     manual_backup,
     members_of,
 )
+from ansible_collections.upkeep.runbook.tests.faults.verify_process import run_module, status_of
 
 FLIPS, CUTS, LOST_SECTORS = 150, 40, 20
 STAMP = "20261122_020000"
-
-# The peak of memory is asked of the process itself: what wait4() says includes that of this one, from before the exec.
-RUN_MODULE = """
-import atexit, json, re, sys
-atexit.register(lambda: sys.stderr.write(re.search("VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]))
-from ansible.module_utils.testing import patch_module_args
-from ansible_collections.upkeep.runbook.plugins.modules import backup_verify
-with patch_module_args(json.load(sys.stdin)):
-    backup_verify.main()
-"""
-
 
 def read(data: bytes, name: str) -> Contents:
     with tempfile.TemporaryFile() as file:
         file.write(data)
         file.flush()
         return read_archive(file.fileno(), name, Limits(time.monotonic() + 120))
-
-
-def run_module(**options: Any) -> tuple[dict[str, Any], float]:
-    """Run the module as Ansible does; return its result and the peak of its memory in MiB."""
-    process = subprocess.run(
-        [sys.executable, "-c", RUN_MODULE], input=json.dumps({"return_all": True, **options}), text=True,
-        capture_output=True, timeout=300, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=False,
-    )
-    assert process.returncode == 0, process.stdout + process.stderr
-    return json.loads(process.stdout.splitlines()[-1]), int(process.stderr.splitlines()[-1]) / 1024
-
-
-def status_of(result: dict[str, Any], check: str) -> str:
-    return next(row["status"] for row in result["checks"] if row["check"] == check)
 
 
 def damaged_copies(data: bytes, runs: int, chance: random.Random) -> Iterator[tuple[str, int, bytes]]:

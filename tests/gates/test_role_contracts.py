@@ -13,6 +13,8 @@ WRITTEN_IN_ROLE = {"report", "platform", "notify"}
 
 #: Roles of a cadence that change something on the hosts.
 ACTING_IN_A_CADENCE = {"logs"}
+#: Roles that look, and act in a file of their own when a playbook asks for it.
+ACTING_WHEN_ASKED = {"backups": "make.yml"}
 
 
 def looking_roles() -> set[str]:
@@ -49,12 +51,35 @@ def test_the_other_files_of_a_role_are_there(role: Path) -> None:
 def test_a_role_that_looks_is_one_task_that_leaves_one_result(name: str) -> None:
     role = next(path for path in ROLES if path.name == name)
     tasks = read_yaml(role / "tasks" / "main.yml")
+    if name in ACTING_WHEN_ASKED:
+        assert tasks.pop()["ansible.builtin.include_tasks"] == ACTING_WHEN_ASKED[name]
+    else:
+        assert [path.name for path in (role / "tasks").iterdir()] == ["main.yml"]
     assert len(tasks) == 1
-    assert [path.name for path in (role / "tasks").iterdir()] == ["main.yml"]
     assert tasks[0]["register"] == f"{name}_result"
     assert [key for key in tasks[0] if key.startswith(f"{FQCN}.")], "it calls a module of the collection"
     assert "when" in tasks[0], "with nothing configured for a host the role is left out"
     assert not {"block", "loop", "ignore_errors", "failed_when"} & tasks[0].keys()
+
+
+@pytest.mark.parametrize("name", sorted(ACTING_WHEN_ASKED))
+def test_a_role_that_acts_when_asked_does_so_under_a_lease_and_leaves_one_result(name: str) -> None:
+    role = next(path for path in ROLES if path.name == name)
+    acting, result, reason = read_yaml(role / "tasks" / ACTING_WHEN_ASKED[name])
+    assert (acting["ignore_errors"], acting["ignore_unreachable"]) == (False, True)
+    assert held_and_released(acting) == {"held": ["block"], "released": ["block", "rescue"]}
+    assert f"{name}_result" in result["ansible.builtin.set_fact"], "after a failure too"
+    assert "ansible.builtin.fail" in reason, "where no report follows"
+
+
+def held_and_released(block: dict[str, Any]) -> dict[str, list[str]]:
+    """Return in which parts of an acting block the lease of the host is taken and given back."""
+    leases: dict[str, list[str]] = {"held": [], "released": []}
+    for part in ("block", "rescue"):
+        for task in block[part]:
+            if f"{FQCN}.lease" in task:
+                leases[task[f"{FQCN}.lease"].get("state", "held")].append(part)
+    return leases
 
 
 def acting_roles() -> list[Path]:
@@ -78,9 +103,4 @@ def test_a_role_that_acts_is_one_block_that_puts_back_and_raises_again(role: Pat
         assert len(acting) == 1, "one acting module holds the lock of the host by itself; several need a lease"
         return
     assert "ansible.builtin.fail" in block["rescue"][-1]
-    leases = {"held": [], "released": []}  # type: dict[str, list[Any]]
-    for part in ("block", "rescue"):
-        for task in block[part]:
-            if f"{FQCN}.lease" in task:
-                leases[task[f"{FQCN}.lease"].get("state", "held")].append(part)
-    assert leases == {"held": ["block"], "released": ["block", "rescue"]}
+    assert held_and_released(block) == {"held": ["block"], "released": ["block", "rescue"]}

@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.mysql_client import ask
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.postgresql_client import identifier, psql
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.redis_client import call_client
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.scratch import restore_scratch
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.tests.integration.dumps import dumped, soon, spec_of
@@ -95,3 +97,53 @@ def test_a_damaged_sqlite_dump_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UpkeepError, match="is cut off"):
         restore_scratch(spec, [bytes(data[:-4096])], soon(), directory=str(tmp_path))
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.db"]
+
+
+def test_mariadb(mariadb_server: Server) -> None:
+    spec = spec_of(mariadb_server, type="mysql", database="drill source")
+    ask(
+        spec,
+        "CREATE DATABASE `drill source` CHARACTER SET latin1; USE `drill source`; CREATE TABLE `odd ``t` (id INT); CREATE TABLE u (a TEXT);"
+        "INSERT INTO `odd ``t` VALUES (1), (2), (3); CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO DELETE FROM u;",
+        doing="prepare", deadline=soon(),
+    )
+    data = dumped(spec)[1]
+    with restore_scratch(spec, [data], soon()) as scratch:
+        assert scratch.counts() == {"odd `t": 3, "u": 0}
+        assert scratch.query("SELECT 'a\tb', @@character_set_database;") == [["a\tb", "latin1"]]
+        assert scratch.query("SELECT count(*) FROM information_schema.events WHERE event_schema = DATABASE();") == [["0"]]
+        name = scratch.name
+    assert ask(spec, f"SELECT 1 FROM information_schema.schemata WHERE schema_name = '{name}';", doing="ask", deadline=soon()) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda data: data[:-200], "is cut off"),
+        (lambda data: data.replace(b"-- Dump completed", b"SELECT broken from;\n-- Dump completed"), "error in your SQL syntax"),
+        (lambda data: data.replace(b"\n-- Dump completed", b"\nUSE `mysql`;\n-- Dump completed"), "made with --databases"),
+        (lambda data: data.replace(b"\n-- Dump completed", b"\n\\! touch /tmp/upkeep-shell\n-- Dump completed"), "Unknown command"),
+    ],
+    ids=["cut off", "broken", "another database", "shell"],
+)
+def test_a_dump_of_mariadb_that_does_not_load_leaves_nothing(mariadb_server: Server, damage, words: str) -> None:  # type: ignore[no-untyped-def]
+    spec = spec_of(mariadb_server, type="mysql", database="broken")
+    ask(spec, "CREATE DATABASE IF NOT EXISTS broken; CREATE TABLE IF NOT EXISTS broken.t (id INT);", doing="prepare", deadline=soon())
+    with pytest.raises(UpkeepError) as caught:
+        restore_scratch(spec, [damage(dumped(spec)[1])], soon())
+    assert words in caught.value.message
+    rows = ask(spec, "SHOW DATABASES LIKE 'broken_drill%';", doing="ask", deadline=soon())
+    assert rows == [] and not Path("/tmp/upkeep-shell").exists()
+
+
+def test_redis(redis_server: Server) -> None:
+    spec = spec_of(redis_server, type="redis")
+    for number in range(5):
+        call_client(spec, "prepare", ["SET", f"key {number}", "x" * 5000], deadline=soon())
+    data = dumped(spec)[1]
+    assert restore_scratch(spec, [data], soon()).counts() == {"keys": 5}
+    middle = len(data) // 2
+    with pytest.raises(UpkeepError, match="redis-check-rdb says"):
+        restore_scratch(spec, [data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]], soon())
+    with pytest.raises(UpkeepError, match="RDB version 9999, newer than"):
+        restore_scratch(spec, [b"REDIS9999" + data[9:]], soon())

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives import formats
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Budget, Limits
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.igzip_pipe import igzip_program, unpack_igzip
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem, Damaged, Unread
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.spooling import spooled
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Peekable, ReadAhead, file_chunks
@@ -44,6 +45,7 @@ class Contents:
     :ivar checksums: every byte of the contents is covered by a checksum of the format.
     :ivar gap_bytes: bytes of a zip archive that belong to nothing in it.
     :ivar sha256: of the file itself, when that was asked for and every byte of it was read; else empty.
+    :ivar quick: it was read quickly (``quick`` of :func:`read_archive`).
     :ivar ended: the file itself was read to its end, whatever is wrong with archives inside it.
     """
 
@@ -58,6 +60,7 @@ class Contents:
     checksums: bool = True
     gap_bytes: int = 0
     sha256: str = ""
+    quick: bool = False
     ended: bool = False
 
     def add(self, problem: ArchiveProblem) -> None:
@@ -83,7 +86,7 @@ class Watcher(Protocol):
 
 def read_archive(
     descriptor: int, name: str, limits: Limits, *, require: Sequence[str] = (), exclude: Sequence[str] = (),
-    watcher: Watcher | None = None, hashed: bool = False,
+    watcher: Watcher | None = None, hashed: bool = False, quick: bool = False,
 ) -> Contents:
     """Read an open file as an archive, to its end, with the archives inside it.
 
@@ -93,10 +96,11 @@ def read_archive(
     :param exclude: shell patterns of archives inside that are not opened.
     :param watcher: is told of each member.
     :param hashed: return the SHA-256 of the file itself, too.
+    :param quick: read gzip through the program igzip, where it is: what it finds is less than what zlib finds.
     """
     contents = Contents()
     budget = Budget(limits, os.fstat(descriptor).st_size)
-    reading = _Reading(contents, budget, require, exclude, watcher)
+    reading = _Reading(contents, budget, require, exclude, watcher, igzip_program() if quick else None)
     try:
         reading.file(descriptor, name, hashed)
         contents.ended = True
@@ -109,11 +113,13 @@ def read_archive(
 
 class _Reading:
     def __init__(
-        self, contents: Contents, budget: Budget, require: Sequence[str], exclude: Sequence[str], watcher: Watcher | None
+        self, contents: Contents, budget: Budget, require: Sequence[str], exclude: Sequence[str], watcher: Watcher | None,
+        igzip: str | None,
     ) -> None:
         self._contents = contents
         self._budget = budget
         self._watcher = watcher
+        self._igzip = igzip
         self.wanted = [(pattern, _expression(pattern)) for pattern in require]
         self._excluded = [_expression(pattern) for pattern in exclude]
 
@@ -153,8 +159,8 @@ class _Reading:
             return
         unpacked = self._unpacked(source, kind, depth)
         # Closed in any case: nothing may go on reading the outer archive behind the back of who reads it on.
-        # What zstd unpacks comes from a process of its own, which is ahead as it is.
-        is_ahead = size >= _THREAD_BYTES and kind != formats.ZSTD
+        # What igzip unpacks comes from a process of its own, which is ahead as it is.
+        is_ahead = size >= _THREAD_BYTES and not (self._contents.quick and not depth)
         with ReadAhead(unpacked) if is_ahead else closing(unpacked) as chunks:
             inside = Peekable(chunks)
             first = inside.peek(formats.HEAD_BYTES)
@@ -173,6 +179,9 @@ class _Reading:
         def unprotected() -> None:
             self._contents.checksums = False if not depth else self._contents.checksums
 
+        if kind == formats.GZIP and self._igzip and not depth:
+            self._contents.quick = True
+            return unpack_igzip(self._igzip, source, self._budget)
         if kind == formats.ZSTD:
             return unpack_zstd(source, self._budget, unprotected)
         return unpack(source, kind, self._budget, unprotected)

@@ -35,7 +35,7 @@ _SHA256_DIGITS = 64
 _TORN = b',"torn":true}'
 _SUBSECOND_DIGITS = 9
 #: What follows the time: what only the manifest knows. It is the same for most members.
-_REST = re.compile(rb'(?:,"source":"[^"\\]*")?(?:,"torn":true)?\}')
+_REST = re.compile(rb'(?:,"source":"[ !#-\[\]-~]*")?(?:,"torn":true)?\}')
 #: Records of an extended header that say no more than a name.
 _NAMES = frozenset((b"path", b"linkpath"))
 _new_hash = hashlib.sha256

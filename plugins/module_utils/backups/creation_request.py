@@ -74,7 +74,7 @@ def read_request(params: Mapping[str, Any], now: datetime) -> Request:
     destination = os.path.normpath(params["destination"])
     if not destination.startswith("/"):
         raise UpkeepError(f"destination: {params['destination']} is not accepted; give an absolute path")
-    roots = read_sources(params["sources"] or [])
+    roots = read_sources(params["sources"] or [], now)
     dumps = read_dumps(params["dumps"] or [])
     if not roots and not dumps:
         raise UpkeepError("sources: there is nothing to back up; give sources or dumps")
@@ -109,4 +109,5 @@ def read_request(params: Mapping[str, Any], now: datetime) -> Request:
 
 
 def _told(source: Mapping[str, Any]) -> dict[str, Any]:
-    return {"name": source["name"], "paths": list(source["paths"]), "exclude": list(source.get("exclude") or [])}
+    told = {"name": source["name"], "paths": list(source["paths"]), "exclude": list(source.get("exclude") or [])}
+    return {**told, "max_age_days": source["max_age_days"]} if source.get("max_age_days") is not None else told

@@ -68,9 +68,11 @@ def examine(
         if not stat.S_ISREG(before.st_mode):
             return Examined(file, problem=Unread("is no file any more"))
 
-        def read(watcher: Watcher | None = None, hashed: bool = False) -> Contents:
-            name = os.path.basename(file.path)
-            return read_archive(descriptor, name, limits, require=require, exclude=exclude, watcher=watcher, hashed=hashed)
+        def read(watcher: Watcher | None = None, hashed: bool = False, quick: bool = False) -> Contents:
+            return read_archive(
+                descriptor, os.path.basename(file.path), limits, require=require, exclude=exclude, watcher=watcher, hashed=hashed,
+                quick=quick,
+            )
 
         verified = None
         if compare:

@@ -12,9 +12,9 @@ from typing import Any
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
 
-EXISTS, READABLE, MANIFEST, CONTENT = "exists", "readable", "manifest", "content"
-#: From the least to the most; each looks at what those before it look at, too. Further levels are added at the end.
-LEVELS = (EXISTS, READABLE, MANIFEST, CONTENT)
+EXISTS, READABLE, MANIFEST, CONTENT, DRILL = "exists", "readable", "manifest", "content", "drill"
+#: From the least to the most; each looks at what those before it look at, too.
+LEVELS = (EXISTS, READABLE, MANIFEST, CONTENT, DRILL)
 
 REQUIRED, OPTIONAL, NONE = "required", "optional", "none"
 #: What a backup without a manifest is, and whether manifests are looked at.

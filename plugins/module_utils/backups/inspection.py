@@ -14,10 +14,21 @@ from typing import Any
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Limits
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups import judging, manifest_judging
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.creation_time import FROM_MANIFEST
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.drill_options import Drill, read_drill
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.drill_round import drill_group
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.examining import Examined, examine
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.finding import Found, find_in_directory, find_path
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.groups import CONTENT, EXISTS, MANIFEST, READABLE, Group, read_groups
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.remembering import FILE_NAME, remember
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.groups import (
+    CONTENT,
+    DRILL,
+    EXISTS,
+    MANIFEST,
+    READABLE,
+    Group,
+    read_groups,
+)
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.remembering import FILE_NAME, read_records, remember
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.storage import free_bytes, storage_check
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, UNKNOWN, check_result, fold_ok, worst, worst_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LockOwner
@@ -42,14 +53,23 @@ def verify_backups(options: Mapping[str, Any], *, now: datetime, read_only: bool
     )
     checks: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
+    drills: list[dict[str, Any]] = []
     records: dict[str, dict[str, Any]] = {}
-    for group in read_groups(options):
+    groups = read_groups(options)
+    drill, known = _drill(options, groups)
+    for group in groups:
         found = find_path(group.path) if group.path else find_in_directory(group.directory, group.patterns)
         looked_at = _examine(group, found, limits, options["nested_exclude"])
         checks += _checks(group, found, looked_at, now)
         rows += [_row(group, one, now, newest=not number) for number, one in enumerate(looked_at)]
         if group.reaches(READABLE):
             records.update({one.file.path: _record(group, one, now) for one in looked_at if not one.changing})
+        if group.reaches(DRILL):
+            made = drill_group(group, found.files, drill, known, limits, now=now, read_only=read_only)
+            checks += made.checks
+            drills += made.rows
+            for path, record in made.records.items():
+                records[path] = {"verified": to_iso(now), **records.get(path, known.get(path, {})), **record}
     if options["remember"] and not read_only:
         checks += _remember(options, records, now)
     listed = [row for row in rows if options["return_all"] or row["status"] != OK]
@@ -57,8 +77,24 @@ def verify_backups(options: Mapping[str, Any], *, now: datetime, read_only: bool
         "status": worst_of(checks),
         "checks": fold_ok(checks, return_all=options["return_all"]),
         "backups": listed,
+        "drills": drills,
         "totals": _totals(rows),
     }
+
+
+def _drill(options: Mapping[str, Any], groups: list[Group]) -> tuple[Drill, dict[str, dict[str, Any]]]:
+    """Return how restores are tried, and what is known of earlier drills where that matters.
+
+    :raises UpkeepError: when an option is not accepted.
+    """
+    drill = read_drill(options["drill"])
+    if not any(group.reaches(DRILL) for group in groups):
+        return drill, {}
+    try:
+        return drill, read_records(Path(options["state_directory"]))
+    except UpkeepError:
+        # Then a drill is due, and keeping it says what is wrong.
+        return drill, {}
 
 
 def _examine(group: Group, found: Found, limits: Limits, exclude: list[str]) -> list[Examined]:
@@ -93,6 +129,8 @@ def _checks(group: Group, found: Found, looked_at: list[Examined], now: datetime
     shrunk = judging.shrink_check(group, found.files) if group.directory else None
     if shrunk:
         checks.append(shrunk)
+    if group.directory:
+        checks.append(storage_check(group, found.files, free_bytes(group.directory), now))
     if group.reaches(READABLE):
         checks += [judging.readable_check(group, looked_at), judging.content_check(group, looked_at)]
     if group.compares:
@@ -142,9 +180,10 @@ def _read_statuses(group: Group, one: Examined) -> list[str]:
 
 
 def _level(group: Group, one: Examined) -> str:
-    """Return how much was looked at: without a manifest no more than that it is readable."""
+    """Return how much was looked at: without a manifest no more than that it is readable. Drills have rows of their own."""
     compared = group.compares and not (one.verified and one.verified.absent)
-    return group.level if compared or not group.reaches(MANIFEST) else READABLE
+    level = CONTENT if group.level == DRILL else group.level
+    return level if compared or not group.reaches(MANIFEST) else READABLE
 
 
 def _record(group: Group, one: Examined, now: datetime) -> dict[str, Any]:

@@ -27,7 +27,9 @@ _MODE = re.compile(r"[0-7]{4}")
 _BACKUP_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
 _OPENED = re.compile(rb',?[ \t]*"members"[ \t]*:[ \t]*\[[ \t]*')
 _MAX_DIGITS = 20
+_KEYS = frozenset(Member._fields)
 _TEXTS = ("sha256", "target", "user", "group", "source")
+_ALWAYS = ("uid", "gid", "user", "group", "mtime_ns")
 _NUMBERS = ("size", "uid", "gid", "mtime_ns")
 
 
@@ -186,6 +188,11 @@ def _problem_of(record: dict[str, Any]) -> str:
         return f'"type" is none of {", ".join(TYPES)}'
     if not isinstance(record.get("mode"), str) or not _MODE.fullmatch(record["mode"]):
         return '"mode" is not four octal digits'
+    if not _KEYS.issuperset(record):
+        return "it has a key that no member has"
+    for key in _ALWAYS:
+        if key not in record:
+            return f'"{key}" is missing'
     for key in _TEXTS:
         if not isinstance(record.get(key, ""), str):
             return f'"{key}" is no text'

@@ -23,8 +23,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 BESIDE, INSIDE = "beside", "inside"
 
-#: Reads the archive from its beginning; told who watches, and whether the file itself is hashed.
-Read = Callable[["Watcher | None", bool], Contents]
+#: Reads the archive from its beginning; told who watches, whether the file itself is hashed, and whether to read quickly.
+Read = Callable[["Watcher | None", bool, bool], Contents]
 
 
 @dataclass
@@ -65,10 +65,18 @@ def verify_manifest(path: str, size: int, read: Read, limits: Limits, *, hashes:
     :param limits: of the time for the manifest beside it.
     :param hashes: hash and compare all contents; otherwise names, sizes, rights, owners, times and order.
     """
+    contents, verified = _verify(path, size, read, limits, hashes, quick=True)
+    found = verified.problems or verified.found.member_count or verified.found.content_count
+    if contents.quick and (found or contents.problems):
+        return _verify(path, size, read, limits, hashes, quick=False)
+    return contents, verified
+
+
+def _verify(path: str, size: int, read: Read, limits: Limits, hashes: bool, *, quick: bool) -> tuple[Contents, Verified]:
     verified = Verified()
     with SidecarCopy(path, limits) as beside:
         if beside.usable:
-            contents = _compare_with_sidecar(beside, size, read, hashes, verified)
+            contents = _compare_with_sidecar(beside, size, lambda watcher: read(watcher, hashes, quick and hashes), hashes, verified)
             if contents is not None:
                 return contents, verified
             verified = Verified(problems=verified.problems, unread=verified.unread)
@@ -83,11 +91,13 @@ def verify_manifest(path: str, size: int, read: Read, limits: Limits, *, hashes:
     return contents, verified
 
 
-def _compare_with_sidecar(beside: SidecarCopy, size: int, read: Read, hashes: bool, verified: Verified) -> Contents | None:
+def _compare_with_sidecar(
+    beside: SidecarCopy, size: int, read: Callable[[Watcher], Contents], hashes: bool, verified: Verified
+) -> Contents | None:
     """Return what was read, or None when the manifest is damaged or that of another backup, so that it says nothing of this one."""
     comparison = Comparison(beside.lines, hashes=hashes)
     inside = InsideCopy(keep=False)
-    contents = read(Watching(comparison, inside), hashes)
+    contents = read(Watching(comparison, inside))
     archive = beside.header["archive"]
     whole = contents.ended
     if whole and inside.backup_id not in ("", beside.header["backup_id"]):
@@ -121,7 +131,7 @@ def _inside_problems(beside: SidecarCopy, inside: InsideCopy) -> list[str]:
 
 
 def _compare_with_inside(inside: InsideCopy, read: Read, hashes: bool, verified: Verified) -> Contents:
-    contents = read(Watching(None, inside), False)
+    contents = read(Watching(None, inside), False, False)
     if not contents.ended:
         return contents
     if not inside.seen or inside.foreign:
@@ -132,7 +142,7 @@ def _compare_with_inside(inside: InsideCopy, read: Read, hashes: bool, verified:
         return contents
     header, lines = read_lines(inside.chunks())
     comparison = Comparison(lines, hashes=hashes)
-    contents = read(Watching(comparison, InsideCopy(keep=False)), False)
+    contents = read(Watching(comparison, InsideCopy(keep=False)), False, False)
     _take(verified, comparison, INSIDE, header, contents.ended)
     if verified.found.manifest is not None:
         _note_manifest(verified, "the manifest inside", verified.found.manifest)

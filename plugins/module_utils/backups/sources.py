@@ -9,15 +9,18 @@ import os
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.excluding import Exclusions
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _WILDCARDS = "*?["
 _MOST_NAME_CHARACTERS = 100
+_DAY_SECONDS = 86_400
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,16 @@ class Root:
 
     :ivar path: absolute, as it is to be called in the archive.
     :ivar source: the name of its source.
+    :ivar max_age_days: files that were changed longer ago are left out; None leaves out none.
+    :ivar not_before_ns: the moment that this means, in nanoseconds since 1970.
     """
 
     path: str
     source: str
     exclusions: Exclusions
     one_file_system: bool
+    max_age_days: float | None = None
+    not_before_ns: int | None = None
 
     def open_parent(self) -> tuple[int, str]:
         """Return a descriptor of the folder that holds the root, and the root's name in it.
@@ -54,10 +61,11 @@ class Root:
         return descriptor, name or "."
 
 
-def read_sources(sources: Sequence[Mapping[str, Any]]) -> list[Root]:
+def read_sources(sources: Sequence[Mapping[str, Any]], now: datetime) -> list[Root]:
     """Return the roots that the sources mean on this host.
 
-    :param sources: each with ``name``, ``paths``, ``exclude`` and ``one_file_system``.
+    :param sources: each with ``name``, ``paths``, ``exclude``, ``one_file_system`` and ``max_age_days``.
+    :param now: the moment from which ages are counted.
     :raises UpkeepError: when a source is described wrongly, or a path or pattern of it does not exist.
     """
     roots: dict[str, Root] = {}
@@ -71,11 +79,12 @@ def read_sources(sources: Sequence[Mapping[str, Any]]) -> list[Root]:
         names.add(name)
         if not source["paths"]:
             raise UpkeepError(f"{place}.paths: {name} has no paths; a backup of nothing is none")
-        exclusions = Exclusions(source.get("exclude") or [])
+        exclusions, age = Exclusions(source.get("exclude") or []), source.get("max_age_days")
+        refuse_out_of_range({"max_age_days": age}, {"max_age_days": (0.01, 36_500)}, f"{place}.")
+        oldest = None if age is None else int((now.timestamp() - age * _DAY_SECONDS) * 1_000_000_000)
         for given in source["paths"]:
             for path in _meant(given, exclusions, f"{place}.paths"):
-                one = source.get("one_file_system")
-                roots.setdefault(path, Root(path, name, exclusions, True if one is None else bool(one)))
+                roots.setdefault(path, Root(path, name, exclusions, source.get("one_file_system") is not False, age, oldest))
     return list(roots.values())
 
 

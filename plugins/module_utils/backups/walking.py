@@ -213,6 +213,8 @@ class TreeWalk:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+            if root.not_before_ns is not None and self._too_old(status, path, root):
+                return None
             member = member_name(path)
             if status.st_nlink > 1:
                 first = self._links.first_name(status, member)
@@ -241,7 +243,16 @@ class TreeWalk:
             if descriptor >= 0:
                 os.close(descriptor)
 
-    def _planned(self, status: os.stat_result, path: str, root: Root) -> Found:
+    def _too_old(self, status: os.stat_result, path: str, root: Root) -> bool:
+        """Tell whether a file is left out because of its age, and list it then."""
+        if root.not_before_ns is None or status.st_mtime_ns >= root.not_before_ns:
+            return False
+        self._left_out.exclude(path, f"older than {root.max_age_days:g} days")
+        return True
+
+    def _planned(self, status: os.stat_result, path: str, root: Root) -> Found | None:
+        if self._too_old(status, path, root):
+            return None
         member = member_name(path)
         first = self._links.first_name(status, member) if status.st_nlink > 1 else None
         return Found(member, FILE if first is None else HARDLINK, status, root.source, target=first or "")

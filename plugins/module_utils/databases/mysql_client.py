@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.client_errors import failure
@@ -16,6 +16,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.databases.client_pr
     secret_file,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import DumpSpec
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.unnamed_files import fill, unnamed_file
 
 #: MariaDB's own names first: Debian's mysqldump is a link that will go away.
 DUMP_PROGRAMS = ("mariadb-dump", "mysqldump")
@@ -43,7 +44,7 @@ def program_of(spec: DumpSpec, names: Sequence[str]) -> str:
 
 
 @contextmanager
-def client_call(spec: DumpSpec, program: str, arguments: Sequence[str]) -> Iterator[ClientCall]:
+def client_call(spec: DumpSpec, program: str, arguments: Sequence[str], source: int | None) -> Iterator[ClientCall]:
     """Give the call of a client that reaches the server of the spec."""
     reach = []
     if spec.host.startswith("/"):
@@ -55,13 +56,13 @@ def client_call(spec: DumpSpec, program: str, arguments: Sequence[str]) -> Itera
     if spec.user:
         reach.append(f"--user={spec.user}")
     if not spec.password:
-        yield ClientCall((program, *reach, *arguments), run_as=spec.run_as)
+        yield ClientCall((program, *reach, *arguments), run_as=spec.run_as, source=source)
         return
     secret = spec.password.replace("\\", "\\\\").replace('"', '\\"')
     with secret_file(f'[client]\npassword="{secret}"\n', spec.run_as) as (path, descriptor):
         # Without a home: the file of settings there is read last, and its password would win.
         argv = (program, f"--defaults-extra-file={path}", *reach, *arguments)
-        yield ClientCall(argv, {"HOME": "/nonexistent"}, (descriptor,), spec.run_as)
+        yield ClientCall(argv, {"HOME": "/nonexistent"}, (descriptor,), spec.run_as, source)
 
 
 def call_client(
@@ -71,16 +72,17 @@ def call_client(
     arguments: Sequence[str],
     *,
     deadline: float,
-    chunks: Iterable[bytes] | None = None,
     sink: Callable[[bytes], None] | None = None,
+    source: int | None = None,
 ) -> ClientResult:
     """Run a client to its end.
 
     :param doing: what for, in an error: ``cannot <doing> the MySQL database x``.
+    :param source: open file that it reads.
     :raises UpkeepError: when it fails, in words.
     """
-    with client_call(spec, program, arguments) as call:
-        result = run_client(call, deadline=deadline, source=chunks, sink=sink)
+    with client_call(spec, program, arguments, source) as call:
+        result = run_client(call, deadline=deadline, sink=sink)
     if result.returncode or result.timed_out:
         raise failure(spec, doing, program, result)
     return result
@@ -89,18 +91,28 @@ def call_client(
 def ask(spec: DumpSpec, statements: str, *, doing: str, deadline: float, database: str = "") -> list[list[str]]:
     """Run SQL and return the rows of its answers, every value as text (``NULL`` for null).
 
+    The statements lie in a file without a name: whoever ends this process, the client sees all of them or none.
+
     :param database: which one to use, or none.
     :raises UpkeepError: when the server refuses, in words.
     """
-    arguments = ["--batch", "--skip-column-names", "--default-character-set=utf8mb4"]
-    if database:
-        arguments.append(f"--database={database}")
-    result = call_client(
-        spec, doing, program_of(spec, PROGRAMS), arguments, deadline=deadline,
-        chunks=[statements.encode("utf-8", "surrogateescape")],
-    )
+    with unnamed_file(None) as script:
+        fill(script, [statements.encode("utf-8", "surrogateescape")])
+        result = run_script(spec, script, doing=doing, deadline=deadline, database=database)
     text = result.output.decode("utf-8", "surrogateescape")
     return [[_unescaped(value) for value in line.split("\t")] for line in text.split("\n") if line]
+
+
+def run_script(spec: DumpSpec, script: int, *, doing: str, deadline: float, database: str = "") -> ClientResult:
+    """Run an open file of SQL.
+
+    :raises UpkeepError: when the server refuses, in words.
+    """
+    # Binary mode: no line is taken for a command of the client, which could start programs.
+    arguments = ["--batch", "--skip-column-names", "--binary-mode", "--default-character-set=utf8mb4"]
+    if database:
+        arguments.append(f"--database={database}")
+    return call_client(spec, doing, program_of(spec, PROGRAMS), arguments, deadline=deadline, source=script)
 
 
 def _unescaped(value: str) -> str:

@@ -20,7 +20,11 @@ _HEADER = re.compile(r"^;\s+(dbname|Dumped from database version): (.*)$", re.MU
 _OF_DATABASE = re.compile(
     r"^\d+; \d+ \d+ (DATABASE |DATABASE PROPERTIES |ACL - DATABASE |COMMENT - DATABASE |SECURITY LABEL - DATABASE )"
 )
-_CREATE = re.compile(r'^CREATE DATABASE (?P<name>"(?:[^"]|"")*"|[a-z_][a-z0-9_$]*)(?P<how> WITH .*?)?;\n', re.MULTILINE | re.DOTALL)
+_CREATE = re.compile(r'CREATE DATABASE (?:"(?:[^"]|"")*"|[a-z_][a-z0-9_$]*)(?P<how> WITH .*)?', re.DOTALL)
+#: What a script is made of: quoted names and texts, comments, commands of psql, the end of a statement, all else.
+_TOKEN = re.compile(r'''"(?:[^"]|"")*"|'(?:[^']|'')*'|--[^\n]*|\\[^\n]*|;|[^"'\\;-]+|.''', re.DOTALL)
+#: Settings of the session that pg_restore would have; an older server does not know all of them.
+_OF_SESSION = re.compile(r"SET |SELECT pg_catalog\.set_config\(")
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ def read_archive(spec: DumpSpec, kept: Kept, deadline: float) -> Archive:
     :raises UpkeepError: when it is damaged, or newer than the client.
     """
     hand_over(spec, kept)
-    listed = _pg_restore(spec, kept, ["--list"], deadline)
+    listed = _pg_restore(spec, kept, ["--create", "--list"], deadline)
     header = dict(_HEADER.findall(listed))
     major = re.match(r"\d+", header.get("Dumped from database version", ""))
     entries = [line for line in listed.splitlines() if _OF_DATABASE.match(line)]
@@ -59,13 +63,26 @@ def read_archive(spec: DumpSpec, kept: Kept, deadline: float) -> Archive:
 
 def _parts(script: str) -> tuple[str, str]:
     """Return how the database is created, and what is done to it then."""
-    created = _CREATE.search(script)
-    if created is None:
-        return "", ""
-    # Commands of psql: there is nothing to connect to, for the SQL runs from the database next to it.
-    lines = [line for line in script[created.end() :].split("\n") if not line.startswith("\\")]
-    settings = re.compile(r"^(SET |SELECT pg_catalog\.set_config\('search_path)")
-    return created["how"] or "", "\n".join(line for line in lines if line.strip() and not settings.match(line) and not line.startswith("--"))
+    how, properties = "", []
+    for statement in statements_of(script):
+        created = _CREATE.fullmatch(statement)
+        if created:
+            how = created["how"] or ""
+        elif not _OF_SESSION.match(statement):
+            properties.append(f"{statement};\n")
+    return how, "".join(properties)
+
+
+def statements_of(script: str) -> list[str]:
+    """Return the statements of a script of pg_restore, without comments and commands of psql."""
+    statements, parts = [], []
+    for token in _TOKEN.findall(script):
+        if token == ";":
+            statements.append("".join(parts).strip())
+            parts = []
+        elif not token.startswith(("--", "\\")):
+            parts.append(token)
+    return [statement for statement in statements if statement]
 
 
 def _pg_restore(spec: DumpSpec, kept: Kept, arguments: Sequence[str], deadline: float, more: Sequence[int] = ()) -> str:

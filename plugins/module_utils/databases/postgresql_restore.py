@@ -88,9 +88,11 @@ class PostgresqlRestorer(Restorer):
     def discard_stage(self) -> None:
         drop(self.spec, self.staged_name, self.deadline)
 
+    def drop_undone(self) -> None:
+        drop(self.spec, self.undone_name, self.deadline)
+
     def drop_previous(self) -> None:
         drop(self.spec, self.previous_name, self.deadline)
-        drop(self.spec, self.undone_name, self.deadline)
 
     def _exists(self, database: str) -> bool:
         return exists(self.spec, database, self.deadline)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import DumpSpec
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.unnamed_files import Kept
@@ -47,6 +47,11 @@ class Restorer(ABC):
         self.state_directory = state_directory
         self.keep_owners = keep_owners
         self.existed = True
+
+    @property
+    def kept_as(self) -> str:
+        """Where the previous data are, for people."""
+        return self.previous_name
 
     @property
     def staged_name(self) -> str:
@@ -106,13 +111,15 @@ class Restorer(ABC):
         """
 
     @abstractmethod
+    def drop_undone(self) -> None:
+        """Remove the restored data that were put away again.
+
+        :raises UpkeepError: when that could not be done.
+        """
+
+    @abstractmethod
     def drop_previous(self) -> None:
         """Remove the data that were kept.
 
         :raises UpkeepError: when that could not be done.
         """
-
-
-def without_secret(spec: DumpSpec) -> DumpSpec:
-    """Return the spec as it may be written down."""
-    return replace(spec, password="")

@@ -100,10 +100,26 @@ def test_backup_groups_are_those_of_the_host() -> None:
     backup = {"directory": "/backup/{{ company | lower }}", "sources": [source]}
     description = {**DESCRIPTION, "backup": backup}
     call = "upkeep_platform | upkeep.runbook.backup_groups"
-    expected = {"value": [{"name": "application", "directory": "/backup/neurosense", "pattern": ["app-*"]}]}
+    expected = {"value": [{"name": "application", "directory": "/backup/neurosense", "pattern": ["app-*"], "manifest": "optional"}]}
     assert render(f"{call}('a', ['backend'])", upkeep_platform=description) == expected
     assert render(f"{call}('c', [])", upkeep_platform=description) == {"value": []}
     assert "unknown key" in render(f"{call}('a', [])", upkeep_platform={**DESCRIPTION, "rot": "/"})["error"]
+
+
+def test_the_plans_of_backup_and_recovery_are_those_of_the_host() -> None:
+    description = {
+        **DESCRIPTION,
+        "databases": [{"type": "mysql", "name": "{{ company | lower }}"}],
+        "backup": {"directory": "/backup", "sources": [{"name": "application", "paths": ["/opt/{{ company }}"], "hosts": ["backend"]}]},
+    }
+    call = "upkeep_platform | upkeep.runbook.backup_plan"
+    plan = render(f"{call}('a', ['backend'], {{'mysql-neurosense.sql': 'the ' + company}})", upkeep_platform=description)["value"]
+    assert plan["sources"] == [{"name": "application", "paths": ["/opt/NeuroSense"], "exclude": []}]
+    assert (plan["label"], plan["dumps"][0]["password"]) == ("neurosense-fx-a", "the NeuroSense")
+    recovery = render("upkeep_platform | upkeep.runbook.recovery_plan('a', ['backend'])", upkeep_platform=description)["value"]
+    assert (recovery["targets"], recovery["services"][0]["unit"]) == (["/opt/NeuroSense"], "ticks.service")
+    for name in ("backup_plan", "recovery_plan"):
+        assert render(f"upkeep_platform | upkeep.runbook.{name}('c', [])", upkeep_platform=description) == {"value": {}}
 
 
 def test_resource_paths_are_those_of_the_host() -> None:
@@ -149,7 +165,10 @@ def test_log_groups_are_those_of_the_host() -> None:
     assert render(f"{call}('b', [])", upkeep_platform=description) == {"value": []}
 
 
-CALLS = ["platform", "health_probes('a', [])", "resource_paths('a', [])", "certificate_sources('a', [])", "log_groups('a', [])"]
+CALLS = [
+    "platform", "health_probes('a', [])", "resource_paths('a', [])", "certificate_sources('a', [])", "log_groups('a', [])",
+    "backup_plan('a', [])", "recovery_plan('a', [])",
+]
 
 
 @pytest.mark.parametrize("call", CALLS)

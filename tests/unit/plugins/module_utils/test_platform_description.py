@@ -99,9 +99,20 @@ def full_description() -> dict[str, Any]:
                 "host": "127.0.0.1",
                 "port": 5432,
                 "user": "neurosense",
+                "run_as": "postgres",
+                "backup": True,
             }
         ],
-        "caches": [{"type": "redis", "hosts": [], "url": "redis://127.0.0.1:6379/0"}],
+        "caches": [
+            {
+                "type": "redis",
+                "hosts": [],
+                "url": "redis://127.0.0.1:6379/0",
+                "unit": "redis-server.service",
+                "data_directory": "/var/lib/redis",
+                "backup": False,
+            }
+        ],
         "web_logs": [{"paths": ["/var/log/nginx/access.log*"], "hosts": []}],
         "backup": {
             "hosts": [],
@@ -116,12 +127,43 @@ def full_description() -> dict[str, Any]:
                     "require": ["*/package.json"],
                 }
             ],
-            "keep": {"last": 1, "daily": 7, "weekly": 4, "monthly": 12},
+            "engine": "restic",
+            "label": "neurosensefx",
+            "compression": "zstd",
+            "restic": {"repository": "sftp:backup@storage:/srv/restic", "password_file": "/etc/upkeep/restic"},
+            "keep": {"last": 1, "daily": 7, "weekly": 4, "monthly": 12, "yearly": 2, "within_days": 3},
+            "drill": {
+                "every_days": 7.0,
+                "max_days": 35.0,
+                "files": ["/opt/neurosensefx/package.json"],
+                "command": ["node", "--check", "server.js"],
+                "run_as": "nobody",
+                "databases": True,
+            },
             "pattern": ["comprehensive_backup_*.tar.gz"],
+            "manifest": "optional",
             "require": ["*/config.tar.gz"],
             "max_age_hours": 26.0,
             "min_bytes": 1024,
             "max_shrink_percent": 40.0,
+        },
+        "recovery": {
+            "hosts": [],
+            "targets": ["/opt/neurosensefx"],
+            "maintenance_file": "/var/www/maintenance.enabled",
+            "env_files": [
+                {
+                    "path": "/opt/neurosensefx/.env",
+                    "hosts": [],
+                    "required_keys": ["CTRADER_ACCESS_TOKEN"],
+                    "mode": "0640",
+                    "owner": "neurosense",
+                }
+            ],
+            "configuration_checks": [{"command": ["nginx", "-t"], "hosts": ["backend"]}],
+            "start_order": ["tick-backend"],
+            "health_seconds": 90.0,
+            "health_consecutive": 2,
         },
         "contacts": [
             {
@@ -180,6 +222,7 @@ def test_the_smallest_description_has_every_key_afterwards() -> None:
         "caches": [],
         "web_logs": [],
         "backup": None,
+        "recovery": None,
         "contacts": [],
     }
 
@@ -259,7 +302,10 @@ def test_further_short_forms() -> None:
         {"host": "www.small.net", "port": 443, "server_name": "", "starttls": ""}
     ]
     assert platform["backup"]["sources"][0]["paths"] == ["/srv/small"]
-    assert platform["backup"]["keep"] == {"last": 0, "daily": 7, "weekly": 4, "monthly": 12}
+    assert platform["backup"]["keep"] == {"last": 0, "daily": 7, "weekly": 4, "monthly": 12, "yearly": 0, "within_days": 0}
+    assert platform["backup"]["drill"] == {
+        "every_days": 7.0, "max_days": 35.0, "files": [], "command": [], "run_as": "", "databases": True,
+    }
 
 
 WHAT_TO_WRITE = (
@@ -446,7 +492,31 @@ def test_mistakes_stand_in_the_order_of_the_description() -> None:
         ),
         (
             minimal(backup={"directory": "/b", "sources": [{"name": "a", "paths": "/a"}], "keep": {"daily": 0}}),
-            "backup.keep: keeps nothing: give at least one of last, daily, weekly, monthly above 0",
+            "backup.keep: keeps nothing: give at least one of last, daily, weekly, monthly, yearly, within_days above 0",
+        ),
+        (
+            minimal(backup={"directory": "/b", "sources": [{"name": "a", "paths": "/a"}], "engine": "restic"}),
+            "backup.restic: is required for the engine restic",
+        ),
+        (
+            minimal(backup={"directory": "/b", "sources": [{"name": "a", "paths": "/a"}], "restic": "backup"}),
+            'backup.restic.repository: must be an absolute path or begin with sftp:, rest:, s3: or another prefix of restic, not "backup"',
+        ),
+        (
+            minimal(backup={"directory": "/b", "sources": [{"name": "a", "paths": "/a"}], "label": "a/b"}),
+            'backup.label: must be letters, digits, dots, dashes and underscores, such as shop-app, not "a/b"',
+        ),
+        (
+            minimal(backup={"directory": "/b", "sources": [{"name": "a", "paths": "/a"}], "drill": {"max_days": 3}}),
+            "backup.drill.max_days: must not be less than every_days",
+        ),
+        (
+            minimal(recovery={"env_files": [{"path": "/a/.env", "mode": 0o640}]}),
+            'recovery.env_files[0].mode: must be four octal digits in quotes, such as "0600", not "416"',
+        ),
+        (
+            service(name="tick-backend") | {"recovery": {"start_order": ["tick-bakend"]}},
+            'recovery.start_order[0]: "tick-bakend" is none of the services; did you mean "tick-backend"? accepted: tick-backend',
         ),
         (
             minimal(contacts=[{"role": "admin", "audiences": ["ops"], "channels": [{"type": "mail", "address": "x"}]}]),
@@ -475,7 +545,7 @@ def test_mistakes_stand_in_the_order_of_the_description() -> None:
         (
             minimal(servcies=[]),
             'servcies: unknown key; did you mean "services"? accepted: name, root, root_hosts, owner, '
-            "services, watched_paths, node_projects, certificates, databases, caches, web_logs, backup, contacts",
+            "services, watched_paths, node_projects, certificates, databases, caches, web_logs, backup, recovery, contacts",
         ),
     ],
 )
@@ -516,6 +586,12 @@ def test_texts_that_are_compared_or_sent_are_free() -> None:
         ),
         (service(token={"value": "S3CRET"}), "services[0].token", SECRET),
         (service(api_key=["S3CRET"]), "services[0].api_key", SECRET),
+        (minimal(password_files=["S3CRET"]), "password_files", SECRET),
+        (
+            minimal(backup={"directory": "/b", "sources": [{"name": "a", "paths": "/a"}], "restic": "rest:https://u:S3CRET@host/"}),
+            "backup.restic",
+            f"must be a URL without a user name or password; {SECRET}",
+        ),
         (
             service(http="http://admin:S3CRET@127.0.0.1/"),
             "services[0].http",
@@ -582,6 +658,8 @@ def test_real_names_are_no_examples(host: str) -> None:
 
 def test_a_backup_inside_its_own_source_is_a_warning() -> None:
     backup = {"directory": "/srv/small/backups", "sources": [{"name": "all", "paths": ["/srv/small"]}]}
+    assert validate_platform(minimal(backup=backup)).warnings == [], "our own leave their folder out"
+    backup["pattern"] = ["all-*.tar"]
     assert validate_platform(minimal(backup=backup)).warnings == [
         "backup.directory lies inside backup.sources[0].paths: exclude it, or each backup holds those before it"
     ]

@@ -31,7 +31,7 @@ def test_a_folder_and_its_groups(backups: Path) -> None:
     assert (result["changed"], result["status"], result["backups"]) == (False, "ok", [])
     assert result["totals"] == {"backups": 2, "ok": 2, "bytes": result["totals"]["bytes"], "members": 2}
     assert {check["check"]: check.get("folded") for check in result["checks"]} == {
-        f"backup.{what}": 2 for what in ("present", "age", "size", "shrink", "readable", "content")
+        f"backup.{what}": 2 for what in ("present", "age", "size", "shrink", "storage", "readable", "content")
     }
     assert sorted((path.name, path.stat().st_mtime_ns) for path in backups.iterdir()) == before
 
@@ -72,7 +72,9 @@ def test_a_compressed_file_of_nothing_is_no_backup(tmp_path: Path) -> None:
     [
         ({}, ["path", "directory", "backups"]),
         ({"path": "/x", "directory": "/y"}, ["mutually exclusive"]),
-        ({"path": "/x", "level": "drill"}, ["level", "exists, readable"]),
+        ({"path": "/x", "level": "all"}, ["level", "exists, readable"]),
+        ({"path": "/x", "drill": {"files": ["../x"]}}, ["drill.files"]),
+        ({"path": "/x", "drill": {"sample": []}}, ["drill.sample"]),
         ({"path": "/x", "manifest": "maybe"}, ["manifest", "required, optional, none"]),
         ({"backups": [{"pth": "/x"}]}, ["pth"]),
         ({"backups": [{"directory": "/x", "min_bytes": -1}]}, ["backups[0].min_bytes"]),

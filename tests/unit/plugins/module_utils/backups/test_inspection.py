@@ -44,7 +44,7 @@ def test_a_good_backup_is_ok_in_every_way(tmp_path: Path) -> None:
     for hours in (2, 26, 50):
         newest = backup(tmp_path, hours)
     result = verify(directory=str(tmp_path), pattern=["b-*.gz"])
-    assert statuses(result) == dict.fromkeys(["present", "age", "size", "shrink", "readable", "content"], "ok")
+    assert statuses(result) == dict.fromkeys(["present", "age", "size", "shrink", "storage", "readable", "content"], "ok")
     assert {check["subject"] for check in result["checks"]} == {f"{tmp_path}/b-*.gz"}
     row = result["backups"][0]
     assert (row["created"], row["created_from"], row["age_hours"]) == ("2026-11-22T10:00:00Z", "name", 2.0)
@@ -88,7 +88,7 @@ def test_size_and_shrink(tmp_path: Path) -> None:
 def test_an_empty_file_is_critical_whatever_the_least_size(tmp_path: Path) -> None:
     backup(tmp_path, 1, data=b"")
     result = verify(directory=str(tmp_path), pattern=["*"], min_bytes=0, level="exists")
-    assert statuses(result) == {"present": "ok", "age": "ok", "size": "critical", "shrink": "ok"}
+    assert statuses(result) == {"present": "ok", "age": "ok", "size": "critical", "shrink": "ok", "storage": "ok"}
     assert "is empty" in check_of(result, "size")["summary"]
     assert result["backups"][0]["status"] == "critical"
 
@@ -137,7 +137,7 @@ def test_several_of_a_group_are_one_row_of_each_check(tmp_path: Path) -> None:
         backup(tmp_path, hours, data=b"bad" if hours > 2 else None)
     result = verify(directory=str(tmp_path), pattern=["*"], newest=3)
     readable = check_of(result, "readable")
-    assert (readable["status"], readable["value"], len(result["checks"])) == ("critical", 2, 6)
+    assert (readable["status"], readable["value"], len(result["checks"])) == ("critical", 2, 7)
     assert len(readable["evidence"]["others"]) == 1
     assert [row["status"] for row in result["backups"]] == ["ok", "critical", "critical"]
     folded = verify(directory=str(tmp_path), pattern=["*"], newest=3, return_all=False)
@@ -159,7 +159,7 @@ def test_groups_have_options_of_their_own(tmp_path: Path) -> None:
     subjects = [check["subject"] for check in result["checks"] if check["check"] == "backup.present"]
     assert subjects == ["strict", "patient", f"{tmp_path}/gone.tar"]
     assert [check["check"] for check in result["checks"] if check["subject"] == "patient"] == [
-        "backup.present", "backup.age", "backup.size", "backup.shrink",
+        "backup.present", "backup.age", "backup.size", "backup.shrink", "backup.storage",
     ]
 
 

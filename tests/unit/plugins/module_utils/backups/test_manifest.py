@@ -131,6 +131,8 @@ LINE = member_line(MEMBERS[4])
         (LINE, LINE.replace(b'"0644"', b"644"), '"mode" is not four octal digits'),
         (LINE, LINE.replace(b'"uid":0', b'"uid":-1'), '"uid" is no number'),
         (LINE, LINE.replace(b'"uid":0', b'"uid":true'), '"uid" is no number'),
+        (LINE, LINE.replace(b'"mtime_ns"', b'"mtime_nS"'), "it has a key that no member has"),
+        (LINE, LINE.replace(b',"uid":0', b""), '"uid" is missing'),
         (LINE, LINE.replace(b'"user":"root"', b'"user":[]'), '"user" is no text'),
         (LINE, LINE.replace(b"abab", b"ABAB"), '"size" or "sha256" of a file'),
         (LINE, LINE.replace(b'"size":0,', b""), '"size" or "sha256" of a file'),

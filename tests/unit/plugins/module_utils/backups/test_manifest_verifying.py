@@ -365,3 +365,44 @@ def test_the_fields_of_the_result_of_a_comparison_are_bounded() -> None:
         found.add_contents(f"{number}")
     assert (found.member_count, found.content_count, len(found.members), len(found.contents)) == (1000, 1000, 20, 20)
     assert dataclasses.asdict(found)
+
+
+@pytest.fixture(params=["igzip", "zlib"])
+def unpacker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Unpack gzip with the program igzip, or without it."""
+    name = str(request.param)
+    if name == "zlib":
+        monkeypatch.setattr("ansible_collections.upkeep.runbook.plugins.module_utils.archives.reading.igzip_program", lambda: None)
+    else:
+        assert shutil.which("igzip"), "igzip is missing: install the package isal"
+    return name
+
+
+GZIP_DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "cut off": (lambda data: data[:-100], "is cut off: its gzip stream ends before its end marker"),
+    "cut in its end": (lambda data: data[:-3], "is cut off: its gzip stream ends before its end marker"),
+    "wrong checksum": (lambda data: data[:-6] + bytes([data[-6] ^ 1]) + data[-5:], "(incorrect data check)"),
+    "something behind": (lambda data: data + b"behind", "has bytes that are no part of it after its end"),
+    "zeros behind": (lambda data: data + bytes(700), "bytes, and its manifest says"),
+    "no gzip": (lambda data: b"\x1f\x8b" + data[5:], "is damaged: its gzip stream is wrong"),
+}
+
+
+@pytest.mark.parametrize("name", list(GZIP_DAMAGE))
+def test_what_unpacks_gzip_changes_no_word(tmp_path: Path, unpacker: str, name: str) -> None:
+    change, words = GZIP_DAMAGE[name]
+    backup = write_backup(tmp_path)
+    assert verify(backup.path)["status"] == "ok"
+    backup.path.write_bytes(change(backup.path.read_bytes()))
+    os.utime(backup.path, (1_790_000_000,) * 2)
+    result = verify(backup.path)
+    assert result["status"] == "critical", unpacker
+    assert words in json.dumps(result["checks"]), unpacker
+
+
+def test_igzip_that_gives_up_on_a_whole_archive_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "igzip"
+    program.write_text("#!/bin/sh\ncat >/dev/null\necho broken >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("ansible_collections.upkeep.runbook.plugins.module_utils.archives.reading.igzip_program", lambda: str(program))
+    assert verify(write_backup(tmp_path).path)["status"] == "ok"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.backups import sour
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.excluding import Exclusions
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.sources import read_sources
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+
+NOW = datetime(2026, 11, 22, tzinfo=timezone.utc)
 
 
 @pytest.mark.parametrize(
@@ -61,16 +64,17 @@ def test_patterns_that_mean_nothing_are_refused(pattern: str) -> None:
         ({"name": ""}, r"sources\[0\].name: give a printable name"),
         ({"name": "a\nb"}, "give a printable name"),
         ({"name": "x" * 101}, "at most 100 characters"),
+        ({"max_age_days": 0.0}, r"sources\[0\].max_age_days: 0 is not accepted"),
     ],
 )
 def test_what_is_refused(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(UpkeepError, match=said):
-        read_sources([{"name": "app", "paths": ["/"], **changes}])
+        read_sources([{"name": "app", "paths": ["/"], **changes}], NOW)
 
 
 def test_a_name_stands_for_one_source(tmp_path: Path) -> None:
     with pytest.raises(UpkeepError, match=r"sources\[1\].name: a is the name of another source too"):
-        read_sources([{"name": "a", "paths": [str(tmp_path)]}, {"name": "a", "paths": [str(tmp_path)]}])
+        read_sources([{"name": "a", "paths": [str(tmp_path)]}, {"name": "a", "paths": [str(tmp_path)]}], NOW)
 
 
 def test_wildcards_and_paths(tmp_path: Path) -> None:
@@ -81,13 +85,13 @@ def test_wildcards_and_paths(tmp_path: Path) -> None:
     roots = read_sources([
         {"name": "one", "paths": [f"{tmp_path}/*.conf", f"{tmp_path}/[x]"], "exclude": ["b.*"], "one_file_system": False},
         {"name": "two", "paths": [f"{tmp_path}/a.conf", f"{tmp_path}//./c.txt", f"/{tmp_path}/c.txt"]},
-    ])
+    ], NOW)
     assert [(os.path.basename(root.path), root.source) for root in roots] == [
         ("a.conf", "one"), ("d.conf", "one"), ("gone.conf", "one"), ("[x]", "one"), ("c.txt", "two"),
     ]
     assert [root.one_file_system for root in roots] == [False] * 4 + [True]
     with pytest.raises(UpkeepError, match="all that .* matches is left out by exclude"):
-        read_sources([{"name": "one", "paths": [f"{tmp_path}/*.conf"], "exclude": ["*.conf"]}])
+        read_sources([{"name": "one", "paths": [f"{tmp_path}/*.conf"], "exclude": ["*.conf"]}], NOW)
 
 
 def test_a_path_that_is_a_link_is_refused_and_one_behind_a_link_is_not(tmp_path: Path) -> None:
@@ -95,8 +99,8 @@ def test_a_path_that_is_a_link_is_refused_and_one_behind_a_link_is_not(tmp_path:
     (tmp_path / "release/file").touch()
     (tmp_path / "current").symlink_to("release")
     with pytest.raises(UpkeepError, match="is a symbolic link to release, and a backup would hold that link alone"):
-        read_sources([{"name": "a", "paths": [f"{tmp_path}/current"]}])
-    (root,) = read_sources([{"name": "a", "paths": [f"{tmp_path}/current/file"]}])
+        read_sources([{"name": "a", "paths": [f"{tmp_path}/current"]}], NOW)
+    (root,) = read_sources([{"name": "a", "paths": [f"{tmp_path}/current/file"]}], NOW)
     descriptor, name = root.open_parent()
     assert (os.fstat(descriptor).st_ino, name) == (os.stat(tmp_path / "release").st_ino, "file")
     os.close(descriptor)
@@ -106,7 +110,7 @@ def test_a_link_of_another_user_on_the_way_is_refused(tmp_path: Path, monkeypatc
     (tmp_path / "release").mkdir()
     (tmp_path / "release/file").touch()
     (tmp_path / "current").symlink_to("release")
-    (root,) = read_sources([{"name": "a", "paths": [f"{tmp_path}/current/file"]}])
+    (root,) = read_sources([{"name": "a", "paths": [f"{tmp_path}/current/file"]}], NOW)
     own = os.lstat(tmp_path / "current").st_uid
     real = os.lstat
 

@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import time
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.backups.sources imp
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.steady_reading import LargeFile
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.walking import Found, TreeWalk
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+
+NOW = datetime.now(timezone.utc)
 
 
 def grow(root: Path) -> Path:
@@ -36,7 +39,7 @@ def source(*paths: Path | str, name: str = "app", **options: Any) -> dict[str, A
 
 def walked(*sources: dict[str, Any], read: bool = True, destination: tuple[int, int] | None = None) -> tuple[list[Found], LeftOut]:
     left_out = LeftOut()
-    return list(TreeWalk(read_sources(sources), destination, left_out, read=read)), left_out
+    return list(TreeWalk(read_sources(sources, NOW), destination, left_out, read=read)), left_out
 
 
 def names(found: list[Found], below: Path) -> list[str]:
@@ -113,6 +116,17 @@ def test_sockets_and_pipes_are_skipped_and_listed(tmp_path: Path) -> None:
     assert left_out.skipped.rows == [
         {"path": f"{app}/pipe", "reason": "a pipe"}, {"path": f"{app}/socket", "reason": "a socket"},
     ]
+
+
+@pytest.mark.parametrize("read", [True, False])
+def test_old_files_are_left_out_when_asked(tmp_path: Path, read: bool) -> None:
+    app = grow(tmp_path)
+    os.utime(app / "lib/a.js", (NOW.timestamp() - 8 * 86_400,) * 2)
+    os.utime(app / "main.js", (NOW.timestamp() - 6 * 86_400,) * 2)
+    os.utime(app / "lib", (0, 0))
+    found, left_out = walked(source(app), source(app / "lib", name="logs", max_age_days=7.0), read=read)
+    assert {"lib", "main.js"} < set(names(found, app)) and "lib/a.js" not in names(found, app)
+    assert left_out.excluded.rows == [{"path": f"{app}/lib/a.js", "pattern": "older than 7 days"}]
 
 
 def test_names_of_any_bytes(tmp_path: Path) -> None:

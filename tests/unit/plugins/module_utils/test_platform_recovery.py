@@ -1,0 +1,67 @@
+"""What is brought back on a host, from the description of its platform."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.upkeep.runbook.plugins.module_utils.platform_description import validate_platform
+from ansible_collections.upkeep.runbook.plugins.module_utils.platform_items import Host
+from ansible_collections.upkeep.runbook.plugins.module_utils.platform_recovery import recovery_plan
+
+A, W = Host("a", ["all"]), Host("w", ["all", "web"])
+SOURCES = [
+    {"name": "application", "paths": ["/srv/app"]},
+    {"name": "logs", "paths": ["/srv/app/logs"]},
+    {"name": "configuration", "paths": ["/etc/nginx", "/srv/apps"]},
+]
+SERVICES = [
+    {"name": "nginx", "unit": "nginx", "hosts": ["web"]},
+    {"name": "api", "pm2": "api"},
+    {"name": "worker", "unit": "worker", "user": "work"},
+    {"name": "probe", "port": 80},
+]
+
+
+def plan(host: Host, recovery: dict[str, Any] | None = None) -> dict[str, Any]:
+    description = {
+        "name": "Ticks", "root": "/srv/app", "owner": "ticks", "services": SERVICES, "node_projects": ["/srv/app", "/srv/app"],
+        "databases": [{"type": "sqlite", "path": "/srv/app/x.db"}],
+        "backup": {"directory": "/backup", "sources": SOURCES}, "recovery": recovery,
+    }
+    return recovery_plan(validate_platform(description, groups={"all": ["a", "w"], "web": ["w"]}).platform, host)
+
+
+def test_without_a_word_about_recovery_all_sources_come_back() -> None:
+    found = plan(A)
+    assert found["targets"] == ["/srv/app", "/etc/nginx", "/srv/apps"], "/srv/app/logs comes with /srv/app"
+    assert [dump["name"] for dump in found["dumps"]] == ["sqlite-srv-app-x-db.sqlite"]
+    assert (found["directory"], found["label"], found["node_projects"]) == ("/backup", "ticks-a", ["/srv/app"])
+    assert (found["maintenance_file"], found["env_files"], found["configuration_checks"]) == ("", [], [])
+    assert (found["health_seconds"], found["health_consecutive"]) == (120.0, 3)
+    assert found["services"] == [
+        {"name": "api", "unit": "", "pm2": "api", "user": "ticks"},
+        {"name": "worker", "unit": "worker.service", "pm2": "", "user": "work"},
+    ]
+
+
+def test_what_the_description_says_is_that_of_the_host() -> None:
+    recovery = {
+        "targets": "/srv/app",
+        "env_files": ["/srv/app/.env", {"path": "/srv/web.env", "hosts": ["web"], "owner": "root", "mode": "0640", "required_keys": "A"}],
+        "configuration_checks": [{"command": ["nginx", "-t"], "hosts": ["web"]}],
+        "start_order": ["worker", "api"],
+        "health_seconds": 5,
+    }
+    found = plan(W, recovery)
+    env = {"path": "/srv/app/.env", "required_keys": [], "mode": "0600", "owner": "ticks"}
+    assert found["env_files"] == [env, {"path": "/srv/web.env", "required_keys": ["A"], "mode": "0640", "owner": "root"}]
+    assert found["configuration_checks"] == [["nginx", "-t"]]
+    assert [service["name"] for service in found["services"]] == ["worker", "api", "nginx"]
+    assert (found["targets"], found["health_seconds"]) == (["/srv/app"], 5.0)
+    assert plan(A, recovery)["env_files"] == [env]
+    assert plan(A, recovery)["configuration_checks"] == []
+    assert plan(A, {"hosts": ["web"]}) == {}
+
+
+def test_a_host_without_backups_has_no_recovery() -> None:
+    assert recovery_plan(validate_platform({"name": "x", "root": "/x"}).platform, A) == {}
