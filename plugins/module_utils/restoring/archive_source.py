@@ -207,5 +207,7 @@ def opened_archive(
 def sentence(path: str, problem: ArchiveProblem) -> str:
     """Return a problem as one sentence, with the step that mends it."""
     where = f"its member {problem.member}" if problem.member else "it"
-    hint = getattr(problem, "hint", "") or ("Restore another backup; backup_verify says which are whole." if isinstance(problem, Damaged) else "")
+    hint = getattr(problem, "hint", "")
+    if not hint and isinstance(problem, Damaged):
+        hint = "Restore another backup; backup_verify says which are whole."
     return f"{path} is not restored, nothing was changed: {where} {problem.message}.{f' {hint}' if hint else ''}"

@@ -47,17 +47,16 @@ class Listing:
 
         :raises ArchiveProblem: about the manifest.
         """
+        for number, line in enumerate(self.lines(), 2):
+            yield member_of(line, number)
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield the lines of the members as they are.
+
+        :raises ArchiveProblem: about the manifest.
+        """
         try:
-            for number, line in enumerate(read_lines(self._chunks())[1], 2):
-                match = _PLAIN_FILE.fullmatch(line)
-                if match is None:
-                    yield parse_member(line, number)
-                else:
-                    name, size, sha256, mode, uid, gid, user, group, mtime_ns, source, torn = match.groups(b"")
-                    yield Member(
-                        name.decode(), FILE, int(size), sha256.decode(), "", int(mode, 8), int(uid), int(gid), user.decode(),
-                        group.decode(), int(mtime_ns), source.decode(), bool(torn),
-                    )
+            yield from read_lines(self._chunks())[1]
         except (Damaged, Unread) as problem:
             raise about_manifest(problem) from None
 
@@ -69,6 +68,25 @@ class Listing:
         while chunk := read_at(self._descriptor, offset, CHUNK_BYTES):
             offset += len(chunk)
             yield chunk
+
+
+def member_of(line: bytes, number: int) -> Member:
+    """Return what a line of a manifest says.
+
+    :param number: which line it is, for messages.
+    :raises ArchiveProblem: about the manifest.
+    """
+    match = _PLAIN_FILE.fullmatch(line)
+    if match is None:
+        try:
+            return parse_member(line, number)
+        except (Damaged, Unread) as problem:
+            raise about_manifest(problem) from None
+    name, size, sha256, mode, uid, gid, user, group, mtime_ns, source, torn = match.groups(b"")
+    return Member(
+        name.decode(), FILE, int(size), sha256.decode(), "", int(mode, 8), int(uid), int(gid), user.decode(), group.decode(),
+        int(mtime_ns), source.decode(), bool(torn),
+    )
 
 
 def about_manifest(problem: ArchiveProblem) -> ArchiveProblem:
