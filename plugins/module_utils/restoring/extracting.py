@@ -30,6 +30,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.member_ru
     check_symbolic_link,
     checked_name,
     checked_path,
+    is_plain_path,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.owners import Owners
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.selecting import Selection
@@ -41,6 +42,11 @@ _HASH_DIGITS = 64
 _MOST_OWNERS = 10_000
 _BEHIND_OWNER = re.compile(rb'(-?[0-9]{1,19})(?:,"source":"([^"\\\x00-\x1f\x7f-\xff]*)")?(?:,"torn":true)?\}')
 _MOST_NAMES = 20
+_PLAIN_NAME = re.compile(rb"[ !#-\[\]-~]+")
+_SPECIAL_BITS = 0o6000
+
+#: Path, time of the change in nanoseconds, source, and hash of a file or None when nobody knows it.
+_Expected = tuple[bytes, int, str, Optional[str]]
 
 
 @dataclass
@@ -92,8 +98,7 @@ class Extractor:
         if self._listing is not None and member.name == MEMBER_NAME:
             self._check_inner(chunks)
             return
-        mtime_ns, source, sha256 = self._expected(member) if self._lines is not None else (member.mtime_ns, "", None)
-        path = checked_path(member, self._rules)
+        path, mtime_ns, source, sha256 = self._expected(member) if self._lines is not None else self._unlisted(member)
         place = self._selection.locate(path, source)
         if place is None:
             return
@@ -151,8 +156,11 @@ class Extractor:
         root = self._roots[number]
         return root + b"/" + relative if root and relative else root or relative
 
-    def _expected(self, member: Member) -> tuple[int, str, str]:
-        """Return what only the manifest says of a member: time of the change in nanoseconds, source, and hash of a file.
+    def _unlisted(self, member: Member) -> _Expected:
+        return checked_path(member, self._rules), member.mtime_ns, "", None
+
+    def _expected(self, member: Member) -> _Expected:
+        """Return the path of a member, and what only the manifest says of it.
 
         :raises Damaged: when the header of the member says something else than the manifest.
         """
@@ -172,14 +180,15 @@ class Extractor:
                 other = plain(expected.name, 200)
                 raise Damaged(f"is in the archive where its manifest has {other}", member=plain(member.name, 300))
             raise Damaged(f"is not what the manifest says: {_difference(member, expected)}", member=plain(member.name, 300))
-        return expected.mtime_ns, expected.source, expected.sha256
+        return checked_path(member, self._rules), expected.mtime_ns, expected.source, expected.sha256
 
-    def _read_quickly(self, member: Member, line: bytes) -> Optional[tuple[int, str, str]]:
+    def _read_quickly(self, member: Member, line: bytes) -> Optional[_Expected]:
         """Compare the line of a file as bytes, as this collection writes it; return None when it must be read in full."""
-        name, _type, size = member[:3]
-        if not name.isascii() or not name.isprintable() or '"' in name or "\\" in name:
+        path = as_bytes(member.name)
+        # What this line says was checked by name before; a tree is written downward in any case.
+        if not _PLAIN_NAME.fullmatch(path) or not is_plain_path(path) or member.mode & _SPECIAL_BITS:
             return None
-        head = f'{{"name":"{name}","type":"file","size":{size},"sha256":"'.encode("ascii")
+        head = b'{"name":"%b","type":"file","size":%d,"sha256":"' % (path, member.size)
         at = len(head) + _HASH_DIGITS
         key = member[5:10]
         owner = self._owner_texts.get(key)
@@ -196,7 +205,7 @@ class Extractor:
         mtime_ns = int(rest.group(1))
         if mtime_ns // _SECOND != member.mtime_ns // _SECOND:
             return None
-        return mtime_ns, (rest.group(2) or b"").decode(), line[len(head) : at].decode("ascii", "replace")
+        return path, mtime_ns, (rest.group(2) or b"").decode(), line[len(head) : at].decode("ascii", "replace")
 
     def _other_contents(self, name: str) -> None:
         if not self._tolerant:

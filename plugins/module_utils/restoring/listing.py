@@ -22,7 +22,7 @@ _MOST_BYTES = 4 * 1024**3
 #: The line of a file as ``manifest.member_line`` writes most of them: a tenth of the time that JSON takes.
 _TEXT = rb'"([^"\\\x00-\x1f\x7f-\xff]*)"'
 _NUMBER = rb"(0|[1-9][0-9]{0,18})"
-_PLAIN_FILE = re.compile(
+PLAIN_FILE = re.compile(
     rb'\{"name":"([^"\\\x00-\x1f\x7f-\xff]+)","type":"file","size":' + _NUMBER + rb',"sha256":"([0-9a-f]{64})","mode":"([0-7]{4})",'
     rb'"uid":' + _NUMBER + rb',"gid":' + _NUMBER + rb',"user":' + _TEXT + rb',"group":' + _TEXT + rb',"mtime_ns":(-?[0-9]{1,19})'
     rb'(?:,"source":' + _TEXT + rb')?(,"torn":true)?\}'
@@ -41,14 +41,6 @@ class Listing:
         self._descriptor = descriptor
         self.beside = beside
         self.header: dict[str, Any] = read_lines(self._chunks())[0]
-
-    def members(self) -> Iterator[Member]:
-        """Yield the members.
-
-        :raises ArchiveProblem: about the manifest.
-        """
-        for number, line in enumerate(self.lines(), 2):
-            yield member_of(line, number)
 
     def lines(self) -> Iterator[bytes]:
         """Yield the lines of the members as they are.
@@ -76,7 +68,7 @@ def member_of(line: bytes, number: int) -> Member:
     :param number: which line it is, for messages.
     :raises ArchiveProblem: about the manifest.
     """
-    match = _PLAIN_FILE.fullmatch(line)
+    match = PLAIN_FILE.fullmatch(line)
     if match is None:
         try:
             return parse_member(line, number)
