@@ -90,19 +90,21 @@ class ArchiveSource:
             take(member_of(line, number))
 
     def extract(
-        self, selection: Selection, rules: Rules, owners: str, bases: Sequence[int], roots: Sequence[bytes], *, tolerant: bool = False
+        self, selection: Selection, rules: Rules, owners: str, bases: Sequence[int], roots: Sequence[bytes], *,
+        tolerant: bool = False, quick: bool = False,
     ) -> Extractor:
         """Write what is selected below open directories, one for each destination; return what was written.
 
         :param roots: names in these directories at which the destinations are made.
         :param tolerant: write contents that differ from the manifest, and count them.
+        :param quick: read gzip by the quickest program there is; a problem is then one to look at again without it.
         :raises ArchiveProblem: when something is not as the manifest says.
         :raises UpkeepError: when something cannot be written.
         """
         writers = [TreeWriter(base) for base in bases]
         try:
             extractor = Extractor(selection, rules, Owners(owners), writers, roots, self.listing, tolerant=tolerant)
-            self._visit(extractor)
+            self._visit(extractor, quick=quick and self.listing is not None)
             try:
                 extractor.finish()
             except OSError as exc:
@@ -124,8 +126,8 @@ class ArchiveSource:
             self.listing.close()
         os.close(self._descriptor)
 
-    def _visit(self, visit: Callable[[Member, Iterator[bytes]], None]) -> None:
-        visit_members(self._descriptor, os.path.basename(self.path), self._budget(), visit, inside=self._inside)
+    def _visit(self, visit: Callable[[Member, Iterator[bytes]], None], *, quick: bool = False) -> None:
+        visit_members(self._descriptor, os.path.basename(self.path), self._budget(), visit, inside=self._inside, quick=quick)
 
     def _lines(self, listing: Listing) -> Iterator[tuple[bytes, int]]:
         """Yield the lines of the members and their numbers, within the limits."""
