@@ -103,7 +103,7 @@ class Extractor:
         if place is None:
             return
         try:
-            digest = self._write(member, mtime_ns, place, chunks)
+            digest = self._write(member, mtime_ns, source, place, chunks)
         except OSError as exc:
             raise _not_written(member, self._selection.destinations[place[0]].target, exc) from exc
         if sha256 is not None and digest != sha256:
@@ -124,7 +124,7 @@ class Extractor:
         for writer in self._writers:
             writer.finish()
 
-    def _write(self, member: Member, mtime_ns: int, place: tuple[int, bytes], chunks: Iterator[bytes]) -> str:
+    def _write(self, member: Member, mtime_ns: int, source: str, place: tuple[int, bytes], chunks: Iterator[bytes]) -> str:
         """Write a member; return the SHA-256 of a file, else an empty text."""
         number, relative = place
         writer, path, digest = self._writers[number], self._path(number, relative), ""
@@ -140,7 +140,7 @@ class Extractor:
             check_symbolic_link(member, relative, as_bytes(self._selection.destinations[number].target), self._rules)
             writer.symbolic_link(path, as_bytes(member.target), attributes)
         else:
-            target = self._selection.locate(checked_name(member.target, self._rules, of=member.name))
+            target = self._selection.locate(checked_name(member.target, self._rules, of=member.name), source)
             if target is None:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             target_path = self._path(*target)

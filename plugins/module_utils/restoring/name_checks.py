@@ -104,6 +104,8 @@ class NameChecks:
         place = self.selection.locate(path, member.source)
         if place is not None:
             self._selected(member, place, target)
+        elif self.selection.sources:
+            self._refuse_left_out(path, member)
 
     def add_line(self, line: bytes, number: int) -> None:
         """Check the member of a line of the manifest; most lines are those of plain files, and need not be taken apart.
@@ -126,6 +128,8 @@ class NameChecks:
             self._size.refuse(member_of(line, number))
         place = self.selection.locate(path, source.decode() if source else "")
         if place is None:
+            if self.selection.sources:
+                self._refuse_left_out(path, member_of(line, number))
             return
         amount = self.amounts[place[0]]
         amount.members += 1
@@ -133,6 +137,11 @@ class NameChecks:
         amount.disk_bytes += -(-size // _BLOCK_BYTES) * _BLOCK_BYTES + _OVERHEAD_BYTES
         if not place[1]:
             amount.root = FILE
+
+    def _refuse_left_out(self, path: bytes, member: Member) -> None:
+        if self.selection.leaves_out(path, member.source):
+            source = plain(member.source, 60)
+            raise Refused(f"lies in a target and belongs to the source {source}", member.name, hint=f"Give sources with {source} too.")
 
     def _selected(self, member: Member, place: tuple[int, bytes], link_target: Optional[bytes]) -> None:
         number, relative = place

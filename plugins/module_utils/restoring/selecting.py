@@ -64,6 +64,12 @@ class Selection:
             return None
         return None
 
+    def leaves_out(self, path: bytes, source: str) -> bool:
+        """Tell whether a member would be missing below a target only because its source was not asked for."""
+        if not self.sources or self.is_part or source in self.sources:
+            return False
+        return any(path == prefix or path.startswith(above) for _number, prefix, above in self._prefixes)
+
     def takes(self, relative: bytes) -> bool:
         """Tell whether a path below a target is one of those that are restored."""
         return not self._expressions or any(expression.match(relative) for expression in self._expressions)
