@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -152,6 +153,50 @@ def mariadb() -> Iterator[Server]:
                 input=b"SET PASSWORD FOR root@localhost = PASSWORD('my \"secret\"\\\\1');",
             )
             yield server
+
+
+SYSTEMCTL = """#!/bin/sh
+# As much of systemctl as a restore of Redis uses, for a machine on which systemd does not run.
+running() { test -s {directory}/pid && kill -0 "$(cat {directory}/pid)" 2>/dev/null; }
+case $1 in
+show) echo LoadState=loaded; if running; then echo ActiveState=active; else echo ActiveState=inactive; fi ;;
+stop) if running; then pid=$(cat {directory}/pid); kill "$pid"; while test -e {directory}/pid; do sleep 0.02; done; fi ;;
+start) running || {start} ;;
+esac
+"""
+
+
+@contextmanager
+def redis_unit(*settings: str) -> Iterator[Server]:
+    """A Redis server under a ``systemctl`` of our own, in the folder ``bin`` of the folder of the server.
+
+    :param settings: further options of the server.
+    """
+    user = "redis" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    with own_folder(user) as directory:
+        data, socket = directory / "data", directory / "redis.sock"
+        data.mkdir(mode=0o750)
+        shutil.chown(data, user)
+        argv = [
+            program("redis-server"), "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "777", "--dir", str(data),
+            "--repl-diskless-sync-delay", "0", "--daemonize", "yes", "--pidfile", str(directory / "pid"), *settings,
+        ]
+        start = [program("runuser"), "-u", user, "--", *argv] if os.geteuid() == 0 else argv
+        (directory / "bin").mkdir(mode=0o755)
+        systemctl = directory / "bin" / "systemctl"
+        systemctl.write_text(SYSTEMCTL.replace("{directory}", str(directory)).replace("{start}", shlex.join(start) + " >/dev/null"))
+        systemctl.chmod(0o755)
+        ready = quiet([program("redis-cli"), "-e", "-s", str(socket), "get", "nothing"])
+        options = {"host": str(socket), "unit": "redis-test.service"}
+        server = Server(directory, user, options, [str(systemctl), "start", "redis-test.service"], ready)
+        subprocess.run(server.argv, check=True)
+        try:
+            deadline = time.monotonic() + START_SECONDS
+            while not ready() and time.monotonic() < deadline:
+                time.sleep(0.02)
+            yield server
+        finally:
+            subprocess.run([str(systemctl), "stop", "redis-test.service"], check=True)
 
 
 @contextmanager

@@ -70,6 +70,7 @@ class MysqlRestorer(Restorer):
     def drop_previous(self) -> None:
         drop(self.spec, self.previous_name, self.deadline)
         self._forget(self.previous_name)
+        self._forget(self.staged_name)  # which a run leaves that is ended in its last step
 
     @property
     def _marker(self) -> str:
