@@ -70,6 +70,11 @@ def as_text(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
 
 
+def is_plain_path(path: bytes) -> bool:
+    """Tell whether a name of ASCII characters is one that :func:`checked_name` would return as it is."""
+    return len(path) <= _MOST_NAME_BYTES and not _UNUSUAL_PART.search(path) and path.count(b"/") < MOST_LEVELS
+
+
 def checked_path(member: Member, rules: Rules) -> bytes:
     """Return the path of a member, without empty parts and ".", after all that can be said of it alone was checked.
 

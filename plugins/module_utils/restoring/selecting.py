@@ -41,6 +41,7 @@ class Selection:
         self.sources = frozenset(sources)
         both = [text for pattern in patterns for text in (pattern.strip("/"), f"{pattern.strip('/')}/*")]
         self._expressions = [re.compile(translate(text).encode("utf-8", "surrogateescape"), re.DOTALL) for text in both]
+        self._all = not patterns and not any(one.preserved for one in destinations)
         self._prefixes = [(number, one.prefix, one.prefix + b"/" if one.prefix else b"") for number, one in enumerate(destinations)]
 
     def locate(self, path: bytes, source: str = "") -> Optional[tuple[int, bytes]]:
@@ -58,9 +59,9 @@ class Selection:
                 continue
             if self.sources and source not in self.sources:
                 return None
-            if not self.takes(relative) or self._is_preserved(number, relative):
-                return None
-            return number, relative
+            if self._all or self.takes(relative) and not self._is_preserved(number, relative):
+                return number, relative
+            return None
         return None
 
     def takes(self, relative: bytes) -> bool:

@@ -256,10 +256,24 @@ def test_what_was_left_out_fills_only_gaps(place: Place) -> None:
     assert (place.app / "node_modules").read_text() == "a file now"
 
 
+def test_what_the_patterns_leave_out_is_carried_over_also_when_it_came_later(place: Place) -> None:
+    sources = [{"name": "application", "paths": [f"{place.opt}/*"], "exclude": ["node_modules", "cache/*.tmp", "/nowhere"]}]
+    tree(place.app, {"lib/deep/node_modules/y/i.js": "later", "cache/a.tmp": "later", "cache/a.txt": "gone", "lib/cache/b.tmp": "gone"})
+    path = str(place.backup(sources=sources, excluded=[]).path)
+    answer = place.restore(path=path, check_mode=True, diff_mode=True)
+    removed = {line[2:] for line in answer["diff"][0]["prepared"].splitlines() if line.startswith("- ")}
+    assert removed == {"new.txt", "lib/old.js", "cache/a.txt", "lib/cache", "lib/cache/b.tmp"}
+    place.restore(path=path)
+    held = {name for name, row in looks(place.app).items() if row[-1] is not None}
+    assert held >= {"lib/deep/node_modules/y/i.js", "cache/a.tmp", "node_modules/x/i.js", "package.json"}
+    assert not held & removed
+
+
 def test_several_targets_at_once_one_of_them_a_file(place: Place) -> None:
     config, saved = place.opt / "one.conf", file(f"files{place.opt}/one.conf", b"saved", mode=0o600, **MINE)
     config.write_text("live")
-    sources = [{"name": "application", "paths": [str(place.app)]}, {"name": "config", "paths": [str(config)]}]
+    excluding = ["node_modules"]
+    sources = [{"name": "application", "paths": [str(place.app)], "exclude": excluding}, {"name": "config", "paths": [str(config)]}]
     path = str(place.backup([*place.held(), saved], sources=sources).path)
     answer = place.restore(path=path)
     check_restored(place)
