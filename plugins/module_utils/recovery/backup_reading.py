@@ -55,13 +55,13 @@ def verify_archive(path: str, timeout_seconds: float) -> str:
 
 
 def verify_options(path: str, timeout_seconds: float) -> dict[str, Any]:
-    """Return the options of ``backup_verify`` for one archive whose age and size do not matter now."""
+    """Return the options of ``backup_verify`` for one archive; a test keeps them complete."""
     return {
         "path": path, "directory": None, "pattern": None, "backups": None, "newest": 1, "level": "content",
         "max_age_hours": 0.0, "min_bytes": 1, "max_shrink_percent": 0.0, "require": [], "manifest": "required",
         "nested_depth": 0, "nested_exclude": [], "timeout_seconds": timeout_seconds, "max_ratio": 1100.0,
         "max_members": 5_000_000, "max_decoder_bytes": 24 * 1024 * 1024, "return_all": True,
-        "remember": False, "state_directory": "/var/lib/upkeep", "run_id": None,
+        "remember": False, "state_directory": "/var/lib/upkeep", "run_id": None, "drill": None,
     }
 
 
