@@ -12,8 +12,8 @@ short_description: Make an archive of a snapshot of restic, to be restored, dril
 author:
   - upkeep.runbook contributors (!UNKNOWN)
 description:
-  - Lets restic restore a whole snapshot of M(upkeep.runbook.restic_backup) into a private folder and read every file back, and packs that into
-    an archive as M(upkeep.runbook.backup_create) makes them, without compression, with its manifest.
+  - Lets restic restore a whole snapshot of M(upkeep.runbook.restic_backup) into a private folder and read every file back, and packs
+    that into an archive as M(upkeep.runbook.backup_create) makes them, without compression, with its manifest.
   - What verifies, drills and restores archives, with their databases, does the same with the snapshot then.
   - The archive is called C(<label>_<time of the snapshot>.tar). One that is there already is not made again.
 extends_documentation_fragment:
@@ -37,8 +37,9 @@ options:
     type: str
   destination:
     description:
-      - Folder for the archive, of mode C(0700) when it is made. By default C(restic-fetched) in O(state_directory). While the archive is
-        made it needs room for twice the contents of the snapshot.
+      - Folder for the archive, of mode C(0700) when it is made. By default C(restic-fetched) in O(state_directory), where the last one
+        replaces those of other snapshots of the label.
+      - While the archive is made it needs room for twice the contents of the snapshot.
     type: path
   tags:
     description: Tags that a snapshot must have to be meant. By default those that M(upkeep.runbook.restic_backup) gives to O(label).

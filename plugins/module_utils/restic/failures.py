@@ -28,7 +28,8 @@ _SAID: tuple[tuple[str, str], ...] = (
                   r"|no route to host|unable to start the sftp session|ssh command exited|tls: |x509: |deadline exceeded"
                   r"|operation timed out|broken pipe|http response \(?5[0-9][0-9]|transport endpoint is not connected|stale file handle"),
     (NO_SPACE, r"no space left on device|disk quota exceeded|http response \(?507"),
-    (NO_REPOSITORY, r"is there a repository at the following location|repository does not exist|unable to open config file"),
+    # Nothing else that keeps the file from being opened may look as if a repository could be made there.
+    (NO_REPOSITORY, r"repository does not exist|unable to open config file: .*(no such file|not exist|not found|nosuch|\b404\b)"),
     (NO_RIGHT, r"permission denied|read-only file system|operation not permitted"),
     (DAMAGED, r"ciphertext verification failed|pack id does not match|repository contains errors|invalid data returned"
               r"|does not match|not found in (the )?index|unexpected eof"),
@@ -51,7 +52,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
     NO_RIGHT: ("the rights do not suffice", "Run with become, or correct owner and mode of the repository."),
     DAMAGED: (
         "what it holds is damaged",
-        "Do not forget or prune anything. Look at the disk, then follow restic's page on damaged repositories; make a new backup elsewhere.",
+        "Do not forget or prune anything. Look at the disk, then follow restic's page on damaged repositories, and back up to another"
+        " place until then.",
     ),
     OTHER: ("restic failed", "Read its own words above."),
 }

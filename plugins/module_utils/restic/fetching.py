@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -71,7 +72,18 @@ def _fetch(client: Client, options: Mapping[str, Any], destination: Path, *, che
         prepare_folder(destination)
         remove_leftovers(destination, options["label"])
         make_archive(client, snapshot, header, path)
+        if options["destination"] is None:
+            _remove_others(path, options["label"])
     return _answer(client, snapshot, header, path, changed=True, check_mode=check_mode)
+
+
+def _remove_others(path: Path, label: str) -> None:
+    """Remove the archives of other snapshots that were fetched before: each is a whole copy, and only one is needed."""
+    own = re.compile(rf"{re.escape(label)}_\d{{8}}T\d{{6}}Z\.tar")
+    for name in sorted(os.listdir(path.parent)):
+        if own.fullmatch(name) and name != path.name:
+            for gone in (path.parent / name, Path(sidecar_path(str(path.parent / name)))):
+                gone.unlink(missing_ok=True)
 
 
 def make_archive(client: Client, snapshot: Snapshot, header: Mapping[str, Any], path: Path) -> None:
@@ -98,7 +110,7 @@ def _pack(client: Client, snapshot: Snapshot, header: Mapping[str, Any], path: P
         listed = stack.enter_context(closing(ManifestWriter(str(path.parent))))
         target = packing.PackedFile(draft.descriptor)
         packer = packing.start_packer("none", None, target)
-        stack.callback(packer.abort)
+        stack.callback(packer.close)
         writer = ArchiveWriter(packer, listed)
         writer.write_all(_members(header, scratch), time.monotonic() + client.seconds_left)
         written = {

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import Member
 from ansible_collections.upkeep.runbook.plugins.module_utils.commands import CommandResult
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.recovery import preflight
@@ -107,3 +108,14 @@ def test_units_are_told_apart_by_what_systemd_says() -> None:
 def test_without_an_answer_for_each_unit_nothing_is_begun(result: CommandResult) -> None:
     (problem,) = judge_units([Service("a", "a.service"), Service("b", "b.service")], result, [])
     assert "a.service, b.service" in problem and "nobody could start them again" in problem
+
+
+def test_a_unit_that_neither_the_host_has_nor_the_backup_brings_is_told() -> None:
+    services = [Service("a", "a.service"), Service("b", "b.service"), Service("c", "c.service"), Service("d", "d.service", known=True)]
+    members = [
+        Member("files/etc/systemd/system/a.service", "file"), Member("files/etc/systemd/system/b.service", "file"),
+        Member("files/opt/app/c.service", "file"), Member("dumps/c.service", "file"),
+    ]
+    problems = preflight.missing_units(services, ["/etc/systemd/system/a.service", "/opt/app"], lambda: members)
+    assert [problem.split()[2] for problem in problems] == ["b.service", "c.service"]
+    assert preflight.missing_units(services[3:], [], lambda: pytest.fail("not asked")) == []
