@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 PATIENCE_SECONDS = 60
 
-TEMPORARY = ("/tmp", "/var/tmp", "/root/.ansible/tmp")
+HOME = "/home/upkeep"
+TEMPORARY = ("/tmp", "/var/tmp", "/root/.ansible/tmp", HOME, f"{HOME}/.ansible", f"{HOME}/.ansible/tmp")
 # The platform itself goes on writing while it is looked at, and every login is logged.
 WRITTEN_BY_OTHERS = ("/opt/neurosensefx/logs", "/var/log", "/run", "/proc", "/sys", "/dev", "/var/lib/postgresql")
 

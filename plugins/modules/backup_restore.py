@@ -75,7 +75,7 @@ options:
   preserve:
     description:
       - Paths below the target whose present state stays, whatever the archive has. They are carried over by hard links.
-      - By default those that the manifest lists as left out on purpose, as far as the archive has not got them.
+      - By default those that the backup leaves out on purpose, by its patterns, as far as the archive has not got them.
     type: list
     elements: str
   verify:

@@ -137,7 +137,7 @@ def test_clients_that_come_back_at_once_do_not_stop_it(shop: Shop) -> None:
 
     def client() -> None:
         while not stop.is_set():
-            argv = ["psql", "-X", "-q", "-h", str(shop.server.directory), "-U", "postgres", "-c", "SELECT pg_sleep(30)"]
+            argv = ["psql", "-X", "-q", "-h", str(shop.server.directory), "-U", "postgres", "-c", "SELECT pg_sleep(2)"]
             subprocess.run(argv, env={**os.environ, "PGDATABASE": NAME}, capture_output=True, check=False)
 
     clients = [threading.Thread(target=client) for _ in range(3)]
@@ -149,9 +149,9 @@ def test_clients_that_come_back_at_once_do_not_stop_it(shop: Shop) -> None:
         assert shop.orders() == 500
     finally:
         stop.set()
-        shop.admin("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND pid <> pg_backend_pid();")
+        shop.admin("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(2)%' AND pid <> pg_backend_pid();")
         for one in clients:
-            one.join(10)
+            one.join(30)
 
 
 def test_a_missing_role_is_said_and_owners_can_be_left_out(shop: Shop) -> None:

@@ -7,23 +7,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from breaking import BACKUPS
+from breaking import BACKUPS, KEPT_BACKUPS
 from containers import Container
 from destroying import BACKEND, go_on, postgresql_killed_in_restore
 from states import not_running, processes, state
 from upkeep_run import CONFIRMED, FAILED, Run
 
 
-def newest(app: Container) -> str:
-    """The path of the newest backup."""
-    return app.sh(f"ls {BACKUPS}/*.manifest.json | tail -n 1").strip().removesuffix(".manifest.json")
+def newest(app: Container, folder: str = BACKUPS) -> str:
+    """The path of the newest backup of our own."""
+    return app.sh(f"ls {folder}/*.manifest.json | tail -n 1").strip().removesuffix(".manifest.json")
 
 
 @pytest.fixture(scope="module")
 def backup(app: Container) -> str:
-    """A good backup, after which work went on: whoever restores it changes something."""
+    """A good backup, after which work went on: whoever restores it changes something. No run prunes it where it is."""
     go_on(app)
-    return newest(app)
+    return newest(app, KEPT_BACKUPS)
 
 
 @contextmanager
@@ -41,7 +41,8 @@ def everything_is_put_back(app: Container) -> Iterator[None]:
     before = state(app)
     yield
     after = state(app)
-    assert (after.files, after.database, after.keys) == (before.files, before.database, before.keys)
+    assert (after.files, after.data(), after.keys) == (before.files, before.data(), before.keys)
+    assert [name for name in after.database["databases"] if "_upkeep_" in name] == []
     assert not_running(app) == set()
     app.sh("test ! -e /var/www/maintenance/enabled")
     app.wait_for_services()
@@ -73,7 +74,7 @@ def flipped_bit(app: Container, path: str) -> Iterator[None]:
 def test_check_mode_shows_the_plan_and_changes_nothing(app: Container, well: Callable[..., Run], backup: str) -> None:
     app.sh("touch /run/marker && sleep 0.1")
     with nothing_is_touched(app):
-        run = well("disaster_recovery", "--check", "--diff", **CONFIRMED)
+        run = well("disaster_recovery", "--check", "--diff", **CONFIRMED, recovery_backup=backup)
     assert app.changed_since("/run/marker") == []
     assert backup.rpartition("/")[2] in run.output
 
@@ -96,11 +97,10 @@ def test_version_that_does_not_become_healthy(app: Container, play: Callable[...
     app.sh(f"cp -p {BACKEND} /opt/good.js && sed -i 's/found.status === \"ok\" ? 200 : 503/500/' {BACKEND}")
     well("backup")
     sick = newest(app)
-    assert sick != backup
     app.sh(f"mv /opt/good.js {BACKEND}")
     with everything_is_put_back(app):
         run = play("disaster_recovery", **CONFIRMED, recovery_backup=sick, recovery_health_seconds=8)
-    app.sh(f"rm {sick}*")
+    app.sh(f"rm {sick}* && cp --preserve {KEPT_BACKUPS}/* {BACKUPS}")
     assert run.status == FAILED, run.output
 
 

@@ -256,10 +256,24 @@ def test_what_was_left_out_fills_only_gaps(place: Place) -> None:
     assert (place.app / "node_modules").read_text() == "a file now"
 
 
+def test_what_the_patterns_leave_out_is_carried_over_also_when_it_came_later(place: Place) -> None:
+    sources = [{"name": "application", "paths": [f"{place.opt}/*"], "exclude": ["node_modules", "cache/*.tmp", "/nowhere"]}]
+    tree(place.app, {"lib/deep/node_modules/y/i.js": "later", "cache/a.tmp": "later", "cache/a.txt": "gone", "lib/cache/b.tmp": "gone"})
+    path = str(place.backup(sources=sources, excluded=[]).path)
+    answer = place.restore(path=path, check_mode=True, diff_mode=True)
+    removed = {line[2:] for line in answer["diff"][0]["prepared"].splitlines() if line.startswith("- ")}
+    assert removed == {"new.txt", "lib/old.js", "cache/a.txt", "lib/cache", "lib/cache/b.tmp"}
+    place.restore(path=path)
+    held = {name for name, row in looks(place.app).items() if row[-1] is not None}
+    assert held >= {"lib/deep/node_modules/y/i.js", "cache/a.tmp", "node_modules/x/i.js", "package.json"}
+    assert not held & removed
+
+
 def test_several_targets_at_once_one_of_them_a_file(place: Place) -> None:
     config, saved = place.opt / "one.conf", file(f"files{place.opt}/one.conf", b"saved", mode=0o600, **MINE)
     config.write_text("live")
-    sources = [{"name": "application", "paths": [str(place.app)]}, {"name": "config", "paths": [str(config)]}]
+    excluding = ["node_modules"]
+    sources = [{"name": "application", "paths": [str(place.app)], "exclude": excluding}, {"name": "config", "paths": [str(config)]}]
     path = str(place.backup([*place.held(), saved], sources=sources).path)
     answer = place.restore(path=path)
     check_restored(place)
@@ -271,6 +285,22 @@ def test_several_targets_at_once_one_of_them_a_file(place: Place) -> None:
     (place.opt / "one.conf").write_text("second")
     with pytest.raises(UpkeepError, match="sources: x is none of the archive's: application, config"):
         place.restore(path=path, sources=["x"])
+
+
+def test_sources_are_restored_alone_unless_one_lies_in_another(place: Place) -> None:
+    config = place.opt / "one.conf"
+    config.write_text("live")
+    inner, saved = file(place.name("inner.conf"), b"x", **MINE)[0], file(f"files{config}", b"saved", **MINE)
+    sources = [{"name": "application", "paths": [str(place.app)]}, {"name": "config", "paths": [str(config)]}]
+    held = [*place.held(), (saved[0]._replace(source="config"), saved[1])]
+    answer = place.restore(path=str(place.backup(held, sources=sources).path), sources=["config"])
+    assert [row["target"] for row in answer["restored"]] == [str(config)]
+    assert config.read_text() == "saved" and (place.app / "package.json").read_text() == "live"
+    held = [*place.held(), (inner._replace(source="config"), b"x")]
+    path = str(place.backup(held, sources=sources, name="nested").path)
+    said = "inner.conf lies in a target and belongs to the source config. Give sources with config too"
+    refuse(place, said, path=path, sources=["application"])
+    assert place.restore(path=path, sources=["application", "config"])["status"] == "ok"
 
 
 def test_when_one_target_cannot_be_exchanged_all_stay(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
