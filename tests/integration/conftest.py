@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 from collections.abc import Iterator
 
 import pytest
@@ -28,3 +30,17 @@ def redis_server() -> Iterator[Server]:
     """Redis, one for each test; ``options`` are those of a dump, without its type."""
     with servers.redis() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def fault_runs() -> int:
+    """How often to repeat what goes wrong only at certain moments: FAULT_RUNS."""
+    return max(int(os.environ.get("FAULT_RUNS", "3")), 1)
+
+
+@pytest.fixture
+def chance() -> random.Random:
+    """Random numbers whose seed is printed with a failure; FAULT_SEED repeats it."""
+    seed = int(os.environ.get("FAULT_SEED", random.randrange(2**32)))
+    print(f"FAULT_SEED={seed}")
+    return random.Random(seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -85,6 +86,13 @@ def own_folder(user: str) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def set_up(argv: list[str], directory: Path, user: str) -> None:
+    """Run what makes the folder of a server; when it fails, say why."""
+    done = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False, cwd=directory, **as_user(user))
+    if done.returncode:
+        raise RuntimeError(f"{argv[0]} failed: {(done.stdout + done.stderr)[-3000:]}")
+
+
 def quiet(argv: list[str]) -> Callable[[], bool]:
     """Return a function that tells whether a command succeeds."""
     return lambda: subprocess.run(argv, capture_output=True, check=False).returncode == 0
@@ -102,26 +110,27 @@ def running(server: Server) -> Iterator[Server]:
 
 @contextmanager
 def postgresql() -> Iterator[Server]:
-    """A PostgreSQL server whose superuser ``postgres`` needs a password over TCP and none through the socket."""
+    """A PostgreSQL server whose superuser ``postgres`` needs no password."""
     pattern = "/usr/lib/postgresql/*/bin/"
     user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     with own_folder(user) as directory:
         data = directory / "data"
-        with tempfile.NamedTemporaryFile("w") as password:
-            password.write("pg secret:\\1\n")
-            password.flush()
-            os.chmod(password.name, 0o644)
-            subprocess.run(
-                [program("initdb", pattern + "initdb"), "--pgdata", str(data), "--username=postgres", "--no-sync", "--encoding=UTF8",
-                 "--locale=C.UTF-8", "--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={password.name}"],
-                check=True, capture_output=True, cwd=directory, **as_user(user),
-            )
+        set_up(
+            [program("initdb", pattern + "initdb"), "--pgdata", str(data), "--username=postgres", "--no-sync", "--encoding=UTF8",
+             "--locale=C.UTF-8", "--auth=trust"],
+            directory, user,
+        )
+        rules = data / "pg_hba.conf"
+        # As over a network: who is called locked needs a password.
+        rules.write_text("local all locked scram-sha-256\n" + rules.read_text())
         argv = [
             program("postgres", pattern + "postgres"), "-D", str(data), "-k", str(directory), "-p", "5432", "-c", "listen_addresses=",
             "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off", "-c", "shared_buffers=32MB",
             "-c", "autovacuum=off",
         ]
-        options = {"host": str(directory), "run_as": user if os.geteuid() == 0 else ""}
+        # The clients themselves: Debian's psql is a Perl program that looks for the one to run, which takes its time.
+        binaries = os.path.dirname(program("psql", pattern + "psql"))
+        options = {"host": str(directory), "run_as": user if os.geteuid() == 0 else "", "binary_directory": binaries}
         ready = [program("pg_isready", pattern + "pg_isready"), "-q", "-h", str(directory), "-U", "postgres"]
         with running(Server(directory, user, options, argv, quiet(ready))) as server:
             yield server
@@ -133,10 +142,10 @@ def mariadb() -> Iterator[Server]:
     user = "mysql" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     with own_folder(user) as directory:
         data = directory / "data"
-        subprocess.run(
+        set_up(
             [program("mariadb-install-db"), "--no-defaults", f"--datadir={data}", "--skip-test-db",
              "--auth-root-authentication-method=normal"],
-            check=True, capture_output=True, cwd=directory, **as_user(user),
+            directory, user,
         )
         socket = directory / "mysqld.sock"
         argv = [
@@ -152,6 +161,50 @@ def mariadb() -> Iterator[Server]:
                 input=b"SET PASSWORD FOR root@localhost = PASSWORD('my \"secret\"\\\\1');",
             )
             yield server
+
+
+SYSTEMCTL = """#!/bin/sh
+# As much of systemctl as a restore of Redis uses, for a machine on which systemd does not run.
+running() { test -s {directory}/pid && kill -0 "$(cat {directory}/pid)" 2>/dev/null; }
+case $1 in
+show) echo LoadState=loaded; if running; then echo ActiveState=active; else echo ActiveState=inactive; fi ;;
+stop) if running; then pid=$(cat {directory}/pid); kill "$pid"; while test -e {directory}/pid; do sleep 0.02; done; fi ;;
+start) running || {start} ;;
+esac
+"""
+
+
+@contextmanager
+def redis_unit(*settings: str) -> Iterator[Server]:
+    """A Redis server under a ``systemctl`` of our own, in the folder ``bin`` of the folder of the server.
+
+    :param settings: further options of the server.
+    """
+    user = "redis" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    with own_folder(user) as directory:
+        data, socket = directory / "data", directory / "redis.sock"
+        data.mkdir(mode=0o750)
+        shutil.chown(data, user)
+        argv = [
+            program("redis-server"), "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "777", "--dir", str(data),
+            "--repl-diskless-sync-delay", "0", "--daemonize", "yes", "--pidfile", str(directory / "pid"), *settings,
+        ]
+        start = [program("runuser"), "-u", user, "--", *argv] if os.geteuid() == 0 else argv
+        (directory / "bin").mkdir(mode=0o755)
+        systemctl = directory / "bin" / "systemctl"
+        systemctl.write_text(SYSTEMCTL.replace("{directory}", str(directory)).replace("{start}", shlex.join(start) + " >/dev/null"))
+        systemctl.chmod(0o755)
+        ready = quiet([program("redis-cli"), "-e", "-s", str(socket), "get", "nothing"])
+        options = {"host": str(socket), "unit": "redis-test.service"}
+        server = Server(directory, user, options, [str(systemctl), "start", "redis-test.service"], ready)
+        subprocess.run(server.argv, check=True)
+        try:
+            deadline = time.monotonic() + START_SECONDS
+            while not ready() and time.monotonic() < deadline:
+                time.sleep(0.02)
+            yield server
+        finally:
+            subprocess.run([str(systemctl), "stop", "redis-test.service"], check=True)
 
 
 @contextmanager

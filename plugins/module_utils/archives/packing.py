@@ -26,8 +26,8 @@ SUFFIXES = {ZSTD: ".tar.zst", GZIP: ".tar.gz", NONE: ".tar"}
 LEVELS = {ZSTD: (1, 19), GZIP: (1, 9), NONE: (0, 0)}
 _DEFAULT_LEVELS = {ZSTD: 3, GZIP: 6}
 
-#: Each thread of zstd takes about 25 MiB; more than these would not fit into the memory that a backup may use.
-_MOST_THREADS = 4
+#: Each thread of zstd takes some 11 MiB, and with more than these it would only wait for what is read and hashed.
+_MOST_THREADS = 3
 _GZIP_THREADS = 2
 _GZIP_BLOCK_BYTES = 512 * 1024
 _GZIP_WINDOW_BYTES = 32 * 1024
@@ -96,8 +96,11 @@ class Packer(Protocol):
     def finish(self) -> None:
         """Write all that is left; the file then has everything."""
 
-    def abort(self) -> None:
-        """End threads and programs, whatever is lost; may be called at any time, by any thread, and more than once."""
+    def abort(self, reason: str) -> None:
+        """Let a write or finish in which another thread waits end with an error that says this; any thread may call it."""
+
+    def close(self) -> None:
+        """Let go of threads, programs and pipes, whatever is lost, when no other thread uses this any more."""
 
 
 def usable(compression: str) -> str:
@@ -154,8 +157,11 @@ class _Plain:
     def finish(self) -> None:
         """Everything is written already."""
 
-    def abort(self) -> None:
-        """There is nothing to end."""
+    def abort(self, reason: str) -> None:
+        """There is nothing that waits."""
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
 
 
 class _Zstd:
@@ -173,6 +179,7 @@ class _Zstd:
             env={**os.environ, "LC_ALL": "C"}, start_new_session=True, bufsize=0,
         )
         self._error: BaseException | None = None
+        self._aborted = ""
         self._target = target
         if self._process.stdin is None or self._process.stdout is None or self._process.stderr is None:
             raise UpkeepError("zstd was started without pipes")
@@ -197,7 +204,11 @@ class _Zstd:
         self._stdin.close()
         self._end()
 
-    def abort(self) -> None:
+    def abort(self, reason: str) -> None:
+        self._aborted = reason
+        self._process.kill()
+
+    def close(self) -> None:
         self._process.kill()
         self._taker.join()
         self._process.wait()
@@ -222,6 +233,8 @@ class _Zstd:
         status = self._process.wait()
         if self._error is not None:
             raise self._error
+        if self._aborted:
+            raise UpkeepError(self._aborted)
         if status:
             raise UpkeepError(f"zstd ended with {status}: {plain(decode(said), 200) or 'it said nothing'}")
 
@@ -255,12 +268,12 @@ class _Gzip:
         while self._waiting:
             self._target.write(self._waiting.popleft().result())
         self._target.write(struct.pack("<II", self._checksum, self._bytes & 0xFFFFFFFF))
-        self._pool.shutdown()
 
-    def abort(self) -> None:
-        for future in list(self._waiting):
-            future.cancel()
-        self._pool.shutdown()
+    def abort(self, reason: str) -> None:
+        """A block takes milliseconds, and no write waits longer than for a few of them."""
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
 
     def _submit(self, block: bytes, flush: int) -> None:
         self._waiting.append(self._pool.submit(_deflate, block, self._window, self._level, flush))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives import packing, tar_writer
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.archive_writing import ArchiveWriter
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.archive_writing import TOO_LATE, ArchiveWriter
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.created import build_answer, planned_answer
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.creation_request import Request, read_request
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.destination import (
@@ -32,7 +33,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.backups.left_out im
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import MEMBER_NAME, ManifestWriter
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.metadata import MetadataSurvey
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.space import Totals, refuse_full_disk, reserve_bytes
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.walking import Found, TreeWalk
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.walking import TreeWalk
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LockOwner, exclusive_lock
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso, utc_now
@@ -51,7 +52,7 @@ def create_backup(params: Mapping[str, Any], *, now: datetime, check_mode: bool)
         left_out = LeftOut()
         if request.destination.is_dir():
             refuse_unsafe(request.destination)
-        totals = _totals(request, left_out)
+        totals = replace(_totals(request, left_out), packed=last_archive_bytes(request.destination, request.label))
         refuse_full_disk(request, totals)
         return planned_answer(request, totals, left_out)
     owner = LockOwner(params["run_id"] or "-", "backup_create", to_iso(now))
@@ -94,10 +95,15 @@ def _write(request: Request, stack: ExitStack, removed: list[str]) -> dict[str, 
     left_out = LeftOut()
     target = packing.PackedFile(draft.descriptor, reserve)
     packer = packing.start_packer(request.compression, request.level, target)
-    stack.callback(packer.abort)
+    stack.callback(packer.close)
+    watch = threading.Timer(request.timeout_seconds, packer.abort, (TOO_LATE,))
+    stack.callback(watch.cancel)
+    watch.start()
     writer = ArchiveWriter(packer, listed)
     walk = TreeWalk(request.roots, _identity(request.destination), left_out, read=True)
     writer.write_all(chain(walk, dumps.members), deadline)
+    if not listed.members:
+        raise UpkeepError("there is nothing to back up: all that the sources name is left out")
     header = _manifest_header(request, survey, left_out, dumps.rows, writer, listed)
     writer.write_last(MEMBER_NAME, listed.size(header), listed.chunks(header))
     packer.write([tar_writer.end_of_archive(writer.position)])

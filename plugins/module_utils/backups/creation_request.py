@@ -75,6 +75,11 @@ def read_request(params: Mapping[str, Any], now: datetime) -> Request:
     if not destination.startswith("/"):
         raise UpkeepError(f"destination: {params['destination']} is not accepted; give an absolute path")
     roots = read_sources(params["sources"] or [], now)
+    # Its real path, so that what is told and what is renamed stay in one folder.
+    destination = os.path.realpath(destination)
+    inside = next((root.path for root in roots if root.path.startswith(destination.rstrip("/") + "/")), None)
+    if inside is not None:
+        raise UpkeepError(f"sources: {inside} lies in the folder of backups {destination}; choose another destination")
     dumps = read_dumps(params["dumps"] or [])
     if not roots and not dumps:
         raise UpkeepError("sources: there is nothing to back up; give sources or dumps")
@@ -90,8 +95,7 @@ def read_request(params: Mapping[str, Any], now: datetime) -> Request:
         level = None
     return Request(
         now=now,
-        # Its real path, so that what is told and what is renamed stay in one folder.
-        destination=Path(os.path.realpath(destination)),
+        destination=Path(destination),
         label=label,
         platform=params["platform"] or "",
         host=params["host"] or os.uname().nodename,

@@ -9,6 +9,7 @@ import os
 import re
 import stat
 import tempfile
+import time
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -25,6 +26,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.errors import Upkee
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 _LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+#: Where a file system has no locks, a draft that was written to so lately is taken for one in use.
+_IN_USE_SECONDS = 3600
 _TIME = r"[0-9]{8}T[0-9]{6}Z"
 _ENDINGS = "(?:" + "|".join(re.escape(suffix) for suffix in SUFFIXES.values()) + ")"
 _SIDECAR = re.escape(sidecar_path(""))
@@ -119,6 +122,8 @@ def _is_written(path: Path) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
+    except OSError:
+        return time.time() - os.fstat(descriptor).st_mtime < _IN_USE_SECONDS
     finally:
         os.close(descriptor)
     return False
@@ -148,20 +153,27 @@ class Draft:
         if os.path.lexists(self.path) or os.path.lexists(sidecar_path(str(self.path))):
             raise UpkeepError(f"{self.path} exists already; a backup is never overwritten. Start again in a second")
         self.descriptor, self._temporary = tempfile.mkstemp(TEMPORARY_SUFFIX, f"{TEMPORARY_PREFIX}{name}-", folder)
-        # Tells other hosts that use the same folder that this is no leftover.
-        fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            # Tells other hosts that use the same folder that this is no leftover.
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            pass  # a file system without locks: a draft that was just written is then taken for one in use
 
     def publish(self, sidecar: Iterable[bytes]) -> None:
         """Give the archive its name, with the manifest beside it; a power cut leaves both whole or no archive.
 
         :raises OSError: when that cannot be done.
+        :raises UpkeepError: when it was done, and a power cut may undo it.
         """
         os.fsync(self.descriptor)
         _write_sidecar(self.path, sidecar)
         self._sidecar_written = True
         os.rename(self._temporary, self.path)
         self._published = True
-        sync_directory(self.path.parent)
+        try:
+            sync_directory(self.path.parent)
+        except OSError as exc:
+            raise UpkeepError(f"{self.path} is whole, but a power cut may take its name away: {exc.strerror}") from exc
 
     def close(self) -> None:
         """Close the file, and remove what was not published."""

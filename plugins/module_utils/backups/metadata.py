@@ -52,7 +52,7 @@ class MetadataSurvey:
 
     def close(self) -> None:
         """Let go of the threads."""
-        self._pool.shutdown(wait=True)
+        self._pool.shutdown(cancel_futures=True)
 
 
 def _system() -> str | None:

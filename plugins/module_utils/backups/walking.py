@@ -167,7 +167,10 @@ class TreeWalk:
                 if kind == SYMLINK:
                     target = os.readlink(name, dir_fd=folder)
                     return Found(member_name(path), SYMLINK, status, root.source, target=_utf8(target)), None
-                self._left_out.skip(path, _SKIPPED.get(stat.S_IFMT(status.st_mode), "of a kind that is not known"))
+                what = _SKIPPED.get(stat.S_IFMT(status.st_mode), "of a kind that is not known")
+                if device is None:
+                    raise UpkeepError(f"{plain(path)} is {what}, and cannot be backed up; do not name it as a source")
+                self._left_out.skip(path, what)
                 return None, None
             except OSError as exc:
                 if exc.errno == errno.ENOENT and device is not None:
@@ -186,6 +189,8 @@ class TreeWalk:
         try:
             status = os.fstat(descriptor)
             if (status.st_dev, status.st_ino) == self._destination:
+                if device is None:
+                    raise UpkeepError(f"{plain(path)} is the folder of backups itself; do not name it as a source")
                 self._left_out.exclude(path, DESTINATION)
                 return None, None
             found = Found(member_name(path), DIRECTORY, status, root.source)

@@ -14,7 +14,13 @@ from pathlib import Path
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import write_atomically
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.mysql_client import ask, identifier, literal, run_script
-from ansible_collections.upkeep.runbook.plugins.module_utils.databases.mysql_loading import drop, load, refuse_elsewhere, schema_options
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.mysql_loading import (
+    drop,
+    load,
+    refuse_elsewhere,
+    schema_options,
+    server_of,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.mysql_objects import (
     Objects,
     dump_objects,
@@ -34,10 +40,8 @@ class MysqlRestorer(Restorer):
 
     def look(self, kept: Kept) -> Facts:
         refuse_elsewhere(self.spec, kept)
-        rows = ask(self.spec, "SELECT VERSION(), @@datadir;", doing="restore", deadline=self.deadline)
-        version, directory = (rows[0][0], rows[0][1]) if rows and len(rows[0]) == 2 else ("", "")
+        version, free, directory = server_of(self.spec, self.deadline)
         self.existed = self._exists(self.spec.database)
-        free = _free_bytes(directory) if not self.spec.host or self.spec.host.startswith("/") else None
         return Facts(self.existed, version, free, directory, kept.look.bytes)
 
     def stage(self, kept: Kept) -> None:
@@ -70,6 +74,7 @@ class MysqlRestorer(Restorer):
     def drop_previous(self) -> None:
         drop(self.spec, self.previous_name, self.deadline)
         self._forget(self.previous_name)
+        self._forget(self.staged_name)  # which a run leaves that is ended in its last step
 
     @property
     def _marker(self) -> str:
@@ -114,6 +119,7 @@ class MysqlRestorer(Restorer):
     def _finish(self, incoming: str, outgoing: str) -> None:
         """Complete an exchange whose tables have moved, or make one undone whose tables have not; safe to do twice."""
         live = self.spec.database
+        self._run("")
         if self._marker in self._objects(live).tables:
             self._make_objects(incoming, live)
             drop(self.spec, incoming, self.deadline)
@@ -149,15 +155,20 @@ class MysqlRestorer(Restorer):
     def _objects(self, schema: str) -> Objects:
         return objects_of(self.spec, schema, self.deadline)
 
+    @property
+    def _lock(self) -> str:
+        """SQL that waits for the client of a run that was killed, which may still be at work; its end gives the lock back."""
+        return f"DO GET_LOCK('upkeep_{self.restore_id}', {_LOCK_SECONDS * 3});\n"
+
     def _run(self, statements: str) -> None:
-        ask(self.spec, statements, doing="exchange", deadline=self.deadline)
+        ask(self.spec, self._lock + statements, doing="exchange", deadline=self.deadline)
 
     def _note(self, schema: str) -> Path:
         kind = schema[len(self.spec.database) + 1 :]
         return Path(self.state_directory) / f"{self.spec.name}.{kind}.sql"
 
     def _write(self, schema: str, script: bytes) -> None:
-        write_atomically(self._note(schema), script)
+        write_atomically(self._note(schema), self._lock.encode() + script)
 
     def _forget(self, schema: str) -> None:
         try:
@@ -166,11 +177,3 @@ class MysqlRestorer(Restorer):
             pass
         except OSError as exc:
             raise UpkeepError(f"cannot remove {self._note(schema)}: {exc.strerror}") from exc
-
-
-def _free_bytes(directory: str) -> int | None:
-    try:
-        room = os.statvfs(directory)
-    except OSError:
-        return None
-    return room.f_bavail * room.f_frsize

@@ -75,7 +75,8 @@ def _parts(script: str) -> tuple[str, str]:
 
 def statements_of(script: str) -> list[str]:
     """Return the statements of a script of pg_restore, without comments and commands of psql."""
-    statements, parts = [], []
+    statements: list[str] = []
+    parts: list[str] = []
     for token in _TOKEN.findall(script):
         if token == ";":
             statements.append("".join(parts).strip())

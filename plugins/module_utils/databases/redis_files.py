@@ -26,6 +26,7 @@ class DataFiles:
     :ivar log: name of the append-only file of versions before 7; later ones take one of that name for their own beginning.
     :ivar log_directory: name of the folder of append-only files of version 7 and later.
     :ivar logs: the server keeps an append-only file, and then does not read the RDB file.
+    :ivar active: the server ran before it was stopped.
     """
 
     directory: str
@@ -33,6 +34,7 @@ class DataFiles:
     log: str = "appendonly.aof"
     log_directory: str = "appendonlydir"
     logs: bool = False
+    active: bool = True
 
     @property
     def names(self) -> tuple[str, str, str]:

@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import sync_directory
@@ -29,13 +30,16 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.folders im
 
 _PAUSE_SECONDS = 0.1
 _NEW_MODE = 0o660
+#: How long Redis may take to load its data, at most.
+_LOAD_SECONDS = 600.0
 STAGED, PREVIOUS, UNDONE = "staged", "previous", "undone"
 
 
 class RedisRestorer(Restorer):
     """All that a server holds. What is staged and kept lies in a folder of its own among the data, with the same owner."""
 
-    make_unit = Unit
+    #: Where its data are, once that is known; the server does not answer while it is stopped.
+    _known: DataFiles | None = None
 
     @property
     def kept_as(self) -> str:
@@ -44,7 +48,8 @@ class RedisRestorer(Restorer):
     def look(self, kept: Kept) -> Facts:
         if not self.spec.unit:
             raise UpkeepError(f"cannot restore the {self.spec.shown}: give its unit, which is stopped meanwhile")
-        self._unit.is_active()
+        if self._unit.is_active():
+            ask(self.spec, ["PING"], doing="reach", deadline=self.deadline)  # with a wrong password it would never seem to start
         files = self._files()
         keys = count_keys(self.spec, kept, self.deadline)
         room = os.statvfs(files.directory)
@@ -54,7 +59,7 @@ class RedisRestorer(Restorer):
 
     def stage(self, kept: Kept) -> None:
         files = self._files()
-        note_files(self._note, files)
+        note_files(self._note, replace(files, active=self._unit.is_active()))
         with self._working("restore"):
             os.makedirs(self._place(STAGED), mode=0o700)
             # A server that keeps a log does not read the RDB file, but takes one for the beginning of its log.
@@ -71,8 +76,7 @@ class RedisRestorer(Restorer):
 
     def swap(self) -> None:
         if self._unit.is_active() and self._answers():
-            # What it holds now is what is kept, also where it would not be written when it stops.
-            ask(self.spec, ["SAVE"], doing="save", deadline=self.deadline)
+            self._save()
         self._exchange(STAGED, PREVIOUS)
         self._start()
 
@@ -94,6 +98,8 @@ class RedisRestorer(Restorer):
 
     def discard_stage(self) -> None:
         self._remove(STAGED)
+        if self._note.exists() and self._files().active and not self._unit.is_active():
+            self._start()  # a run was ended after it had stopped the server, before anything was moved
         self._forget_if_empty()
 
     def drop_undone(self) -> None:
@@ -106,14 +112,16 @@ class RedisRestorer(Restorer):
 
     @property
     def _unit(self) -> Unit:
-        return self.make_unit(self.spec.unit)
+        return Unit(self.spec.unit)
 
     @property
     def _note(self) -> Path:
         return Path(self.state_directory) / f"{self.restore_id}-{self.spec.name}.files"
 
     def _files(self) -> DataFiles:
-        return noted_files(self._note) or find_files(self.spec, self.deadline)
+        if self._known is None:
+            self._known = noted_files(self._note) or find_files(self.spec, self.deadline)
+        return self._known
 
     def _workplace(self) -> str:
         return os.path.join(self._files().directory, f".upkeep-redis-{self.restore_id}")
@@ -143,14 +151,26 @@ class RedisRestorer(Restorer):
             os.rmdir(self._place(incoming))
             sync_directory(Path(files.directory))
 
+    def _save(self) -> None:
+        """Let the server write what it holds, which is kept: it may be set not to do so when it stops."""
+        while True:
+            try:
+                ask(self.spec, ["SAVE"], doing="save", deadline=self.deadline)
+                return
+            except UpkeepError as exc:
+                if "already in progress" not in exc.message or time.monotonic() > self.deadline:
+                    raise
+            time.sleep(_PAUSE_SECONDS)
+
     def _start(self) -> None:
         """Start the server and wait until it has loaded its data.
 
         :raises UpkeepError: when it does not.
         """
         self._unit.start(self.deadline)
+        last = min(self.deadline, time.monotonic() + _LOAD_SECONDS)
         while not self._answers():
-            if not self._unit.is_active() or time.monotonic() > self.deadline:
+            if not self._unit.is_active() or time.monotonic() > last:
                 raise UpkeepError(f"the unit {self.spec.unit} does not answer with the restored data; see its log")
             time.sleep(_PAUSE_SECONDS)
 

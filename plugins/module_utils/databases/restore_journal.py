@@ -47,7 +47,7 @@ class Journal:
     """What is known of one restore.
 
     :ivar restore_id: eight hexadecimal digits.
-    :ivar started: ISO 8601 UTC.
+    :ivar started: ISO 8601 UTC, to the microsecond.
     :ivar path: the backup.
     :ivar phase: one of PHASES.
     """

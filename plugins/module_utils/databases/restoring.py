@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import make_private_directory
+from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import make_private_directory, remove_leftovers
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases import restore_journal as journals
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.archived_dumps import take_dumps
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import POSTGRESQL_GLOBALS, DumpSpec, read_dumps
@@ -98,9 +98,10 @@ def _restore(
         _refuse_without_room(plans)
         if not check_mode:
             entries = [Entry(plan.spec, plan.facts.exists) for plan in plans]
-            journal = Journal(restore_id, to_iso(now), params["path"], journals.STAGING, entries)
+            # To the microsecond, for the journals are put into their order by it.
+            journal = Journal(restore_id, now.isoformat(), params["path"], journals.STAGING, entries)
             carry_out(plans, journal, state_directory)
-            _prune(specs, state_directory, params["keep_previous"])
+            _prune(restore_id, specs, state_directory, params["keep_previous"])
     done = [Done(plan.spec, plan.restorer.kept_as if plan.facts.exists else "", plan.facts, plan.seconds) for plan in plans]
     return answer(done, restore_id, "restored", repaired, kept=params["keep_previous"] > 0, check_mode=check_mode)
 
@@ -183,6 +184,10 @@ def repair(specs: Sequence[DumpSpec], state_directory: str) -> list[str]:
     :raises UpkeepError: when that could not be done: nothing is built upon half a restore.
     """
     told = []
+    directory = journals.journal_directory(state_directory)
+    if directory.is_dir():
+        # The lock is ours, so nobody writes here now.
+        remove_leftovers(directory, now=time.time(), min_age_seconds=0.0)
     for journal in journals.read_journals(state_directory):
         if journal.phase not in (journals.STAGING, journals.SWAPPING, journals.UNDOING):
             continue
@@ -228,11 +233,11 @@ def forget(journal: Journal, specs: Sequence[DumpSpec], state_directory: str, de
     journals.remove_journal(journal.restore_id, state_directory)
 
 
-def _prune(specs: Sequence[DumpSpec], state_directory: str, keep: int) -> None:
-    """Remove previous data of the same databases beyond the newest ``keep``."""
+def _prune(latest: str, specs: Sequence[DumpSpec], state_directory: str, keep: int) -> None:
+    """Remove previous data of the same databases beyond the newest ``keep``; the latest is the newest, whatever clocks say."""
     ours = {(spec.type, spec.name) for spec in specs}
     alike = [
-        journal for journal in journals.read_journals(state_directory)
+        journal for journal in sorted(journals.read_journals(state_directory), key=lambda one: one.restore_id == latest)
         if journal.phase in (journals.DONE, journals.UNDONE)
         and {(entry.spec.type, entry.spec.name) for entry in journal.entries} <= ours
     ]

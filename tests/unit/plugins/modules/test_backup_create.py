@@ -77,7 +77,9 @@ def test_what_was_backed_up_comes_back(compression: str, app: Path, create: Crea
     assert plain.stat().st_size % 10240 == 0
     restored = tmp_path / "restored"
     restored.mkdir()
-    said = subprocess.run(["tar", "-xpf", plain, "-C", restored], check=True, stderr=subprocess.PIPE, env={"LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"]})
+    said = subprocess.run(
+        ["tar", "-xpf", plain, "-C", restored], check=True, stderr=subprocess.PIPE, env={**os.environ, "LC_ALL": "C.UTF-8"}
+    )
     assert b"implausibly old" in said.stderr or not said.stderr
     same_trees(app, restored / "files" / str(app)[1:])
 
@@ -173,13 +175,16 @@ def test_what_cannot_be_backed_up_leaves_nothing(options: dict[str, Any], said: 
     assert listing(tmp_path / "backups") == []
 
 
-def test_the_time_is_limited(create: Create, app: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [1, 4 * 1024 * 1024])
+def test_the_time_is_limited(size: int, create: Create, app: Path, tmp_path: Path) -> None:
+    """zstd hangs; what is to be packed is less than a pipe holds, and more."""
     slow = tmp_path / "bin/zstd"
     slow.parent.mkdir()
     slow.write_text("#!/bin/sh\nexec sleep 600\n")
     slow.chmod(0o755)
-    (app / "random").write_bytes(os.urandom(4 * 1024 * 1024))
-    answer = create(timeout_seconds=2, env={"PATH": f"{slow.parent}:{os.environ['PATH']}"})
+    (app / "large").unlink()
+    (app / "random").write_bytes(os.urandom(size))
+    answer = create(timeout_seconds=1, env={"PATH": f"{slow.parent}:{os.environ['PATH']}"})
     assert answer["failed"] and "timeout_seconds" in answer["msg"], answer
     assert listing(tmp_path / "backups") == []
 
@@ -240,6 +245,28 @@ def test_a_second_run_says_who_acts(create: Create, tmp_path: Path) -> None:
         fcntl.flock(stream, fcntl.LOCK_EX)
         answer = create()
     assert answer["failed"] and "another run holds" in answer["msg"]
+
+
+def test_sources_that_cannot_be_ones(create: Create, tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir(mode=0o700)
+    (folder / "file").touch()
+    os.mkfifo(tmp_path / "pipe")
+    for path, said in (
+        (folder, "is the folder of backups itself"), (folder / "file", "lies in the folder of backups"),
+        (tmp_path / "pipe", "is a pipe, and cannot be backed up"),
+    ):
+        for check_mode in (True, False):
+            answer = create(sources=[{"name": "a", "paths": [str(path)]}], _ansible_check_mode=check_mode)
+            assert answer["failed"] and said in answer["msg"], answer
+    assert listing(folder) == ["file"]
+
+
+def test_nothing_is_no_backup(create: Create, app: Path, tmp_path: Path) -> None:
+    old = app / "empty"
+    answer = create(sources=[{"name": "a", "paths": [str(old)], "max_age_days": 7}])
+    assert answer["failed"] and "there is nothing to back up" in answer["msg"]
+    assert listing(tmp_path / "backups") == []
 
 
 def test_passwords_are_nowhere(create: Create, tmp_path: Path) -> None:

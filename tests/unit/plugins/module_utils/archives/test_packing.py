@@ -9,6 +9,7 @@ import os
 import random
 import subprocess
 import tempfile
+import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,7 +54,7 @@ def test_what_was_given_comes_out_again(compression: str, size: int) -> None:
         packer.write([])
         packer.write(parts[7:])
         packer.finish()
-        packer.abort()
+        packer.close()
         assert unpack(compression, path) == data
         written = Path(path).read_bytes()
         assert (packed.bytes, packed.sha256) == (len(written), hashlib.sha256(written).hexdigest())
@@ -79,8 +80,8 @@ def test_an_archive_without_room_ends_with_the_words_of_the_system() -> None:
             for _turn in range(100):
                 packer.write([os.urandom(1024 * 1024)])
         assert caught.value.errno == errno.ENOSPC
-        packer.abort()
-        packer.abort()
+        packer.close()
+        packer.close()
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_a_zstd_that_ends_early_is_told(status: int, said: str, monkeypatch: pyt
             for _turn in range(100):
                 packer.write([bytes(1024 * 1024)])
             packer.finish()
-        packer.abort()
+        packer.close()
 
 
 def test_without_zstd_gzip_takes_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,10 +109,19 @@ def test_without_zstd_gzip_takes_its_place(monkeypatch: pytest.MonkeyPatch) -> N
         packing.start_packer(packing.ZSTD, None, packed)
 
 
-def test_abort_ends_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    with target() as (packed, _path):
-        packer = packing.start_packer(packing.ZSTD, 19, packed)
-        packer.write([os.urandom(3 * 1024 * 1024)])
-        packer.abort()
-        process = packer._process  # type: ignore[attr-defined]
-        assert process.returncode is not None
+def test_abort_ends_a_write_that_waits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "zstd"
+    program.write_text("#!/bin/sh\nexec sleep 600\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    for step in ("write", "finish"):
+        with target() as (packed, _path):
+            packer = packing.start_packer(packing.ZSTD, None, packed)
+            timer = threading.Timer(0.2, packer.abort, ("given up",))
+            timer.start()
+            with pytest.raises(UpkeepError, match="given up"):
+                packer.write([bytes(1 if step == "finish" else 8 * 1024 * 1024)])
+                packer.finish()
+            timer.join()
+            packer.close()
+            assert packer._process.returncode is not None  # type: ignore[attr-defined]
