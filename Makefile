@@ -129,6 +129,7 @@ bench: venv-test ## Speed and memory, as ratios; not part of `make test`
 	@.venv/bin/python tests/benchmarks/dependencies.py
 	@.venv/bin/python tests/benchmarks/certificates.py
 	@.venv/bin/python tests/benchmarks/backup_create.py
+	@.venv/bin/python tests/benchmarks/backup_restore.py
 	@.venv/bin/python tests/benchmarks/backup_verify.py
 	@.venv/bin/python tests/benchmarks/log_rotation.py
 	@.venv/bin/python tests/benchmarks/daily.py

@@ -75,7 +75,7 @@ options:
   preserve:
     description:
       - Paths below the target whose present state stays, whatever the archive has. They are carried over by hard links.
-      - By default those that the manifest lists as left out on purpose, as far as the archive has not got them.
+      - By default those that the backup leaves out on purpose, by its patterns, as far as the archive has not got them.
     type: list
     elements: str
   verify:
@@ -137,9 +137,10 @@ options:
     type: float
     default: 200.0
   max_members:
-    description: How many members an archive may have.
+    description:
+      - How many members an archive may have. By default V(5000000) with a manifest of M(upkeep.runbook.backup_create), and
+        V(500000) without one.
     type: int
-    default: 5000000
   max_decoder_bytes:
     description: Memory that unpacking xz and zstd may use, in bytes. C(xz -9) needs 68 MiB.
     type: int
@@ -288,7 +289,7 @@ def argument_spec() -> dict[str, Any]:
         "of_run": {"type": "str"},
         "timeout_seconds": {"type": "float", "default": 7200.0},
         "max_ratio": {"type": "float", "default": 200.0},
-        "max_members": {"type": "int", "default": 5_000_000},
+        "max_members": {"type": "int"},
         "max_decoder_bytes": {"type": "int", "default": 83886080},
         "state_directory": {"type": "path", "default": "/var/lib/upkeep"},
         "run_id": {"type": "str"},

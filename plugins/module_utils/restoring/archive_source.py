@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Optional
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Budget, Limits
@@ -27,6 +28,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.tree_writ
 
 #: Names of members with which backups of ours begin.
 _BEGINNINGS = ("files/", "dumps/")
+#: So many members an archive of another tool may have; nobody vouches for it.
+MEMBERS_WITHOUT_MANIFEST = 500_000
 
 
 class ArchiveSource:
@@ -49,15 +52,18 @@ class ArchiveSource:
         """The manifest without its members, or None."""
         return self.listing.header if self.listing else None
 
-    def find_manifest(self, *, required: bool) -> None:
+    def find_manifest(self, *, required: bool, members_without: int) -> None:
         """Look for the manifest beside the archive, else read the archive to its last member.
 
+        :param members_without: how many members are allowed when there is none.
         :raises ArchiveProblem: when it is that of another archive, or there is none and it is required.
         """
         if not self._inside:
             self.listing = open_sidecar(self.path, self._bytes)
             if self.listing is None:
                 self.listing = self._inner_manifest()
+        if self.listing is None:
+            self._limits = replace(self._limits, members=members_without)
         if self.listing is None and required:
             raise Unread("has no manifest of this collection", hint="Give manifest: optional to restore an archive of another tool.")
 
@@ -171,10 +177,13 @@ class _LastMember:
 
 
 @contextmanager
-def opened_archive(path: str, limits: Limits, *, inside: str = "", manifest_required: bool = False) -> Iterator[ArchiveSource]:
+def opened_archive(
+    path: str, limits: Limits, *, inside: str = "", manifest_required: bool = False, members_without: int = MEMBERS_WITHOUT_MANIFEST
+) -> Iterator[ArchiveSource]:
     """Give an archive whose manifest was looked for; what is wrong with it in the block is raised as one sentence about it.
 
     :param inside: shell pattern of an archive inside that is meant.
+    :param members_without: how many members an archive without our manifest may have.
     :raises UpkeepError: when it cannot be opened, or is damaged, refused or unknown.
     """
     try:
@@ -187,7 +196,7 @@ def opened_archive(path: str, limits: Limits, *, inside: str = "", manifest_requ
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise UpkeepError(f"{path} is no file")
-        source.find_manifest(required=manifest_required)
+        source.find_manifest(required=manifest_required, members_without=members_without)
         yield source
     except ArchiveProblem as problem:
         raise UpkeepError(sentence(path, problem)) from problem

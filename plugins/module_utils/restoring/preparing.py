@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.errors import Upkee
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring import requests
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.archive_source import ArchiveSource
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.extracting import Written
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.left_out_paths import find_left_out
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.member_rules import Rules, as_bytes
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.name_checks import Amount
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.planning import Changes, Planner
@@ -53,7 +54,7 @@ def prepare(source: ArchiveSource, params: Mapping[str, Any]) -> Prepared:
     ours = source.header is not None
     if params["sources"] and not ours:
         raise UpkeepError("sources: only an archive with a manifest of this collection says which source a member belongs to")
-    given = list(params["target"] or requests.default_targets(source.header, params["sources"] or ()))
+    given = list(params["target"] or saved_roots(source, params["sources"] or ()))
     prefixes = requests.prefixes(params, given, ours=ours)
     targets = resolve_targets(given, outside=[source.path, params["state_directory"]])
     kept = [_kept(source, params, target, prefix) for target, prefix in zip(targets, prefixes)]
@@ -72,12 +73,25 @@ def prepare(source: ArchiveSource, params: Mapping[str, Any]) -> Prepared:
     return Prepared(targets, selection, rules, checks.amounts, kept, [0] * len(targets))
 
 
+def saved_roots(source: ArchiveSource, sources: Sequence[str] = ()) -> list[str]:
+    """Return the paths that an archive was made of.
+
+    :param sources: names of those that are wanted; none means all.
+    :raises UpkeepError: when nobody knows them.
+    """
+    if source.header is None:
+        raise UpkeepError("target: the archive has no manifest that names the folders it was made of; give the target")
+    roots = requests.SavedRoots(source.header, sources)
+    source.each_member(roots.add)
+    return roots.finish()
+
+
 def _kept(source: ArchiveSource, params: Mapping[str, Any], target: str, prefix: bytes) -> list[bytes]:
     """Return the paths below a target that are carried over; those given win over the archive, the others fill gaps."""
     if params["members"]:
         return []
     if params["preserve"] is None:
-        return requests.excluded_below(source.header, prefix)[0] if source.header else []
+        return find_left_out(source.header, prefix, target) if source.header else []
     paths = [as_bytes("/".join(part for part in path.split("/") if part not in ("", "."))) for path in params["preserve"]]
     return [path for path in paths if os.path.lexists(as_bytes(target) + b"/" + path)]
 

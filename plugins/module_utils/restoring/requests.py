@@ -1,13 +1,14 @@
 # Copyright: upkeep.runbook contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the module ``backup_restore`` is asked to do, read from its options and from the manifest. Pure functions."""
+"""What the module ``backup_restore`` is asked to do, read from its options and from the manifest."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from typing import Any
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import Member
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.member_rules import as_bytes
@@ -15,6 +16,9 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.preflight
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.selecting import FILES_PREFIX, default_prefix
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
+#: A restore exchanges so many paths at most.
+MOST_TARGETS = 1000
+_FILES = FILES_PREFIX.decode() + "/"
 _RANGES = {
     "keep_previous": (0, 100),
     "timeout_seconds": (1, 86_400),
@@ -47,25 +51,51 @@ def refuse_wrong_options(params: Mapping[str, Any]) -> None:
                 raise UpkeepError(f"{name}: {plain(path, 200)!r} is no path below the target")
 
 
-def default_targets(header: Optional[Mapping[str, Any]], sources: Sequence[str]) -> list[str]:
-    """Return the paths that were saved, as the manifest names them.
+class SavedRoots:
+    """Collects the paths that a backup of ours was made of, from its members: a directory stands before what is in it.
 
-    :param sources: names of those that are wanted; none means all.
-    :raises UpkeepError: when nobody knows them.
+    The manifest tells them as they were asked for, perhaps with wildcards; the members say what these meant.
+
+    :ivar paths: absolute.
     """
-    if header is None:
-        raise UpkeepError("target: the archive has no manifest that names the folders it was made of; give the target")
-    listed = [source for source in header.get("sources") or () if isinstance(source, dict)]
-    unknown = sorted(set(sources) - {str(source.get("name")) for source in listed})
-    if unknown:
-        names = ", ".join(plain(str(source.get("name")), 60) for source in listed)
-        raise UpkeepError(f"sources: {unknown[0]} is none of the archive's: {names or 'it has none'}")
-    paths = [str(path) for source in listed if not sources or source.get("name") in sources for path in source.get("paths") or ()]
-    if not paths or not all(os.path.isabs(path) for path in paths):
-        raise UpkeepError("target: the manifest of the archive names no folders; give the target")
-    paths = list(dict.fromkeys(os.path.normpath(path) for path in paths))
-    # A path in another one is restored with it.
-    return [path for path in paths if not any(other != path and is_below(path, other) for other in paths)]
+
+    def __init__(self, header: Mapping[str, Any], sources: Sequence[str]) -> None:
+        """
+        :param sources: names of those that are wanted; none means all.
+        :raises UpkeepError: when the archive has no such source.
+        """
+        listed = [source.get("name") for source in header.get("sources") or () if isinstance(source, dict)]
+        unknown = sorted(set(sources) - {str(name) for name in listed})
+        if unknown:
+            names = ", ".join(plain(str(name), 60) for name in listed)
+            raise UpkeepError(f"sources: {plain(unknown[0], 60)} is none of the archive's: {names or 'it has none'}")
+        self.paths: list[str] = []
+        self._wanted = frozenset(sources)
+        self._below = ""
+
+    def add(self, member: Member) -> None:
+        """Look at the next member.
+
+        :raises UpkeepError: when there are more paths than anybody restores at once.
+        """
+        if not member.name.startswith(_FILES) or self._wanted and member.source not in self._wanted:
+            return
+        if self._below and member.name.startswith(self._below):
+            return
+        self._below = member.name + "/"
+        self.paths.append(os.fsdecode(as_bytes(member.name[len(_FILES) - 1 :])))
+        if len(self.paths) > MOST_TARGETS:
+            raise UpkeepError(f"target: the archive was made of more than {MOST_TARGETS} paths; name those that are wanted")
+
+    def finish(self) -> list[str]:
+        """Return the paths.
+
+        :raises UpkeepError: when there are none.
+        """
+        if not self.paths:
+            raise UpkeepError("target: the archive has no files of such a source")
+        # A path in another one is restored with it.
+        return [path for path in self.paths if not any(other != path and is_below(path, other) for other in self.paths)]
 
 
 def prefixes(params: Mapping[str, Any], targets: Sequence[str], *, ours: bool) -> list[bytes]:
@@ -84,18 +114,3 @@ def prefixes(params: Mapping[str, Any], targets: Sequence[str], *, ours: bool) -
             raise UpkeepError(f"from: {plain(text, 200)!r} is no member of an archive")
         found.append(as_bytes("/".join(parts)))
     return found
-
-
-def excluded_below(header: Mapping[str, Any], prefix: bytes) -> tuple[list[bytes], bool]:
-    """Return what the backup has left out on purpose below a member, and whether the list has all of it.
-
-    :param prefix: the member, which begins with FILES_PREFIX.
-    """
-    root = prefix[len(FILES_PREFIX) :].decode("utf-8", "surrogateescape")
-    found = []
-    for entry in header.get("excluded") or ():
-        path = entry.get("path") if isinstance(entry, dict) else None
-        if not isinstance(path, str) or not path.startswith(root + "/") or ".." in path.split("/") or "\0" in path:
-            continue
-        found.append(as_bytes(path[len(root) + 1 :].strip("/")))
-    return [path for path in found if path], not header.get("excluded_more")

@@ -15,7 +15,11 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget imp
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LockOwner, exclusive_lock
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring import answers
-from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.archive_source import ArchiveSource, opened_archive
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.archive_source import (
+    MEMBERS_WITHOUT_MANIFEST,
+    ArchiveSource,
+    opened_archive,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.carrying import carry
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.folders import opened
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.placing import TREE
@@ -78,10 +82,12 @@ def _go_back(params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
 def _restore(params: Mapping[str, Any], now: datetime, *, check_mode: bool, diff_mode: bool) -> dict[str, Any]:
     started = time.monotonic()
     limits = Limits(
-        started + params["timeout_seconds"], params["max_ratio"], params["max_members"], params["max_decoder_bytes"]
+        started + params["timeout_seconds"], params["max_ratio"], params["max_members"] or Limits.members, params["max_decoder_bytes"]
     )
+    others = params["max_members"] or MEMBERS_WITHOUT_MANIFEST
     required = params["manifest"] == "required"
-    with opened_archive(params["path"], limits, inside=params["inside"] or "", manifest_required=required) as source:
+    inside = params["inside"] or ""
+    with opened_archive(params["path"], limits, inside=inside, manifest_required=required, members_without=others) as source:
         prepared = prepare(source, params)
         changes = plan_changes(source, prepared) if check_mode or diff_mode else None
         if check_mode:

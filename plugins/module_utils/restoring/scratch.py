@@ -13,12 +13,12 @@ from typing import Any, Optional
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Limits
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
-from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.archive_source import opened_archive
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.archive_source import ArchiveSource, opened_archive
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.folders import opened
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.member_rules import Rules
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.owners import NAMES
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.preflight import refuse_space_at
-from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.requests import default_targets
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.preparing import saved_roots
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.selecting import FILES_PREFIX, Destination, Selection
 
 
@@ -69,9 +69,16 @@ def restore_into(
                 extractor = source.extract(selection, rules, owners, [base], [b""])
         except OSError as exc:
             raise UpkeepError(f"{directory} cannot be used as a scratch directory: {exc.strerror}") from exc
-        roots = [directory] if header is None else [os.path.join(directory, path.lstrip("/")) for path in default_targets(header, ())]
+        roots = [directory] if header is None else [os.path.join(directory, path.lstrip("/")) for path in _roots(source)]
         written = extractor.written[0]
         return Scratch(directory, written.members, written.bytes, round(time.monotonic() - started, 3), tuple(roots), header)
+
+
+def _roots(source: ArchiveSource) -> list[str]:
+    try:
+        return saved_roots(source)
+    except UpkeepError:
+        return []  # dumps of databases alone
 
 
 def _refuse_shared(directory: str, base: int) -> None:

@@ -17,14 +17,14 @@ NOW = datetime(2026, 11, 22, 2, 15, tzinfo=timezone.utc)
 OPTIONS: dict[str, Any] = {
     "path": None, "target": None, "from": None, "inside": None, "sources": None, "members": None, "preserve": None,
     "verify": "content", "manifest": "optional", "accept": [], "owners": "names", "keep_previous": 1, "state": "restored",
-    "id": None, "of_run": None, "timeout_seconds": 60.0, "max_ratio": 200.0, "max_members": 5_000_000, "max_decoder_bytes": 83886080,
+    "id": None, "of_run": None, "timeout_seconds": 60.0, "max_ratio": 200.0, "max_members": None, "max_decoder_bytes": 83886080,
     "state_directory": None, "run_id": None, "lock_wait_seconds": 0.0,
 }
 
 
-def restore(state: Path, *, check_mode: bool = False, diff_mode: bool = False, **options: Any) -> dict[str, Any]:
+def restore(state_directory: Path, *, check_mode: bool = False, diff_mode: bool = False, **options: Any) -> dict[str, Any]:
     """Restore, or put back, with the defaults of the module."""
-    given = {**OPTIONS, "state_directory": str(state), **options}
+    given = {**OPTIONS, "state_directory": str(state_directory), **options}
     return restore_backup(given, now=NOW, check_mode=check_mode, diff_mode=diff_mode)
 
 
