@@ -301,6 +301,7 @@ requirements:
   - The library libzstd (package C(libzstd1), which dpkg itself needs) or the program C(zstd) on the host, for what zstd
     compressed. Without both such a backup is V(unknown).
   - At the level V(content) the program C(igzip) (package C(isal)) is used for gzip where it is, in a third of the time.
+  - For O(drill.run_as) the program C(setpriv) of util-linux, and for O(drill.dumps) the clients of the databases.
 seealso:
   - module: ansible.builtin.unarchive
 """

@@ -69,7 +69,7 @@ def verify_backups(options: Mapping[str, Any], *, now: datetime, read_only: bool
             checks += made.checks
             drills += made.rows
             for path, record in made.records.items():
-                records[path] = {"verified": to_iso(now), **records.get(path, known.get(path, {})), **record}
+                records[path] = {"verified": to_iso(now), **records.get(path, {}), **record}
     if options["remember"] and not read_only:
         checks += _remember(options, records, now)
     listed = [row for row in rows if options["return_all"] or row["status"] != OK]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import tarfile
 from pathlib import Path
@@ -86,3 +87,54 @@ def test_a_wrong_option_fails_with_its_name_and_what_is_accepted(options: dict, 
     assert result["failed"] is True
     for word in words:
         assert word in result["msg"]
+
+
+def test_drills_are_remembered_and_due_again_after_their_time(tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    for day in (1, 2, 3):
+        with tarfile.open(folder / f"app_2026010{day}T000000Z.tar.gz", "w:gz") as archive:
+            archive.add(__file__, f"app/{day}")
+    options: dict[str, Any] = {
+        "directory": str(folder), "level": "drill", "manifest": "optional", "max_age_hours": 0, "return_all": True, "remember": True,
+        "state_directory": str(tmp_path / "state"), "drill": {"directory": str(tmp_path / "scratch"), "files": ["app/3"]},
+    }
+
+    def names(answer: dict[str, Any]) -> list[str]:
+        return [check["check"] for check in answer["checks"] if check["check"].startswith("backup.drill")]
+
+    would = run(**options, _ansible_check_mode=True)
+    assert (names(would), would["drills"], would["status"]) == (["backup.drilled"], [], "critical"), "never tried, and not tried now"
+    assert not (tmp_path / "state").exists()
+    first = run(**options)
+    assert (names(first), first["status"]) == (["backup.drill", "backup.drilled"], "ok")
+    assert [drill["path"] for drill in first["drills"]] == [str(folder / "app_20260103T000000Z.tar.gz")]
+    assert names(run(**options)) == ["backup.drilled"], "not due"
+    now = {**options["drill"], "every_days": 0, "sample": ["newest", "oldest", "random"], "files": ["app/1"]}
+    every = run(**{**options, "drill": now})
+    assert [drill["status"] for drill in every["drills"]] == ["critical", "ok", "critical"], "only the oldest holds that file"
+    assert {drill["path"] for drill in every["drills"]} == {str(path) for path in folder.iterdir()}
+    assert every["changed"] is False
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_what_was_known_of_other_bytes_is_not_kept_by_a_drill(tmp_path: Path) -> None:
+    """The oldest is restored without being read as a backup: its record must not say that the file of today was found good."""
+    folder, state = tmp_path / "backups", tmp_path / "state"
+    folder.mkdir()
+    (tmp_path / "scratch").mkdir()
+    for day in (1, 2):
+        with tarfile.open(folder / f"app_2026010{day}T000000Z.tar.gz", "w:gz") as archive:
+            archive.add(__file__, f"app/{day}")
+    oldest = folder / "app_20260101T000000Z.tar.gz"
+    options: dict[str, Any] = {"manifest": "optional", "max_age_hours": 0, "remember": True, "state_directory": str(state)}
+    run(path=str(oldest), level="content", **options)
+    assert json.loads((state / "backups.json").read_text())[str(oldest)]["status"] == "ok"
+    with tarfile.open(oldest, "w:gz") as archive:
+        archive.add(__file__, "app/another")
+    drill = {"directory": str(tmp_path / "scratch"), "every_days": 0, "sample": ["oldest"]}
+    run(directory=str(folder), level="drill", drill=drill, **options)
+    record = json.loads((state / "backups.json").read_text())[str(oldest)]
+    assert record["drill_status"] == "ok" and record["bytes"] == oldest.stat().st_size
+    assert "status" not in record and "level" not in record
