@@ -11,11 +11,16 @@ short_description: Derive what is brought back on a host after a disaster from t
 description:
   - Returns the targets, databases, files with secrets and services of one host, in the order in which they are started.
   - A host without backups has no recovery; the result is then empty.
-positional: _input, inventory_hostname, group_names
+positional: _input, inventory_hostname, group_names, passwords
 author:
   - upkeep.runbook contributors
 extends_documentation_fragment:
   - upkeep.runbook.described_host
+options:
+  passwords:
+    description: Passwords of databases by the names of their dumps; the description holds none.
+    type: dict
+    default: {}
 seealso:
   - plugin: upkeep.runbook.backup_plan
     plugin_type: filter
@@ -30,8 +35,9 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(platform), C(owner), C(label), C(engine), C(directory), C(pattern), C(targets), C(dumps), C(maintenance_file), C(env_files),
-      C(configuration_checks), C(node_projects), C(services), C(health_seconds) and C(health_consecutive).
+    - C(platform), C(host), C(owner), C(label), C(engine), C(directory), C(pattern), C(targets), C(dumps), C(maintenance_file),
+      C(env_files), C(configuration_checks), C(node_projects), C(services), C(unmanaged), C(probes), C(inner_probes),
+      C(python_modules), C(health_seconds) and C(health_consecutive).
   type: dict
   sample:
     targets: [/opt/neurosensefx, /etc/nginx]
@@ -45,12 +51,18 @@ from typing import Any
 from ansible_collections.upkeep.runbook.plugins.plugin_utils.described_host import derived_items
 
 
-def recovery_plan(description: Any, inventory_hostname: str, group_names: Any) -> dict[str, Any]:
+def recovery_plan(
+    description: Any, inventory_hostname: str, group_names: Any, passwords: Any = None
+) -> dict[str, Any]:
     """Return what a recovery of one host takes."""
     # Late, since Ansible loads every filter file in each worker process that uses one of them.
+    from ansible_collections.upkeep.runbook.plugins.module_utils.native_values import native_value
     from ansible_collections.upkeep.runbook.plugins.module_utils.platform_recovery import recovery_plan as plan_of_host
 
-    return derived_items(plan_of_host, description, inventory_hostname, group_names)
+    known = native_value(passwords or {})
+    return derived_items(
+        lambda platform, host: plan_of_host(platform, host, known), description, inventory_hostname, group_names
+    )
 
 
 class FilterModule:

@@ -55,6 +55,12 @@ options:
       - Which restore O(state=previous) and O(state=dropped_previous) mean, as in RV(id). By default the newest that holds any of
         O(dumps).
     type: str
+  of_run:
+    description:
+      - The run whose restore O(state=previous) and O(state=dropped_previous) mean, by the O(run_id) that it gave. A run that has restored
+        nothing, or whose restore was taken back already, changes nothing.
+      - A run that was killed did not live to see RV(id); this finds what it has done.
+    type: str
   owners:
     description:
       - Whether what is restored to PostgreSQL gets its owners and rights; their roles have to be on the server then.
@@ -80,7 +86,7 @@ options:
     type: float
     default: 0.0
   run_id:
-    description: Id of the run, which a second run is told while this one works.
+    description: Id of the run, which a second run is told while this one works, and by which O(of_run) finds what it did.
     type: str
 seealso:
   - module: upkeep.runbook.backup_verify
@@ -193,6 +199,7 @@ def argument_spec() -> dict[str, Any]:
         "dumps": {"type": "list", "elements": "dict", "options": dump_options(), "default": []},
         "state": {"type": "str", "choices": ["restored", "previous", "dropped_previous"], "default": "restored"},
         "id": {"type": "str"},
+        "of_run": {"type": "str"},
         "owners": {"type": "bool", "default": True},
         "keep_previous": {"type": "int", "default": 1},
         "timeout_seconds": {"type": "float", "default": 3600.0},

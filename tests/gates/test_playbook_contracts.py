@@ -22,7 +22,9 @@ def reports(path: Path) -> bool:
 
 #: What looks, and what changes the platform and tells of it: a failure there must not be passed over.
 REPORTING = [path for path in PLAYBOOKS if reports(path)]
-ACTING_AND_REPORTING = [path for path in REPORTING if path.stem in ("backup",)]
+ACTING_AND_REPORTING = [path for path in REPORTING if path.stem in ("backup", "disaster_recovery", "rollback")]
+#: Those that replace what is there: somebody confirms them, and the role puts back what it did when it fails.
+REPLACING = [path for path in ACTING_AND_REPORTING if path.stem in ("disaster_recovery", "rollback")]
 CADENCES = [path for path in REPORTING if path not in ACTING_AND_REPORTING]
 OTHERS = [path for path in PLAYBOOKS if path not in CADENCES]
 
@@ -88,6 +90,16 @@ def test_every_role_of_a_cadence_has_its_tag_and_platform_comes_first(path: Path
     assert tags == {name: ["always" if name == "platform" else name] for name in tags}
     assert len(look["roles"]) == len(tags), "a role listed twice runs once"
     assert roles_of(report)[0] == "report"
+
+
+@pytest.mark.parametrize("path", REPLACING, ids=by_name)
+def test_what_replaces_something_is_confirmed_and_cannot_end_well_when_it_failed(path: Path) -> None:
+    act, report = read_yaml(path)
+    assert meta(path)["options"]["upkeep_confirm"]["required"] is True
+    # The host stays in the run, so that the second play can tell what happened to it.
+    reported = [role["vars"][f"{role['role'].rpartition('.')[2]}_reported"] for role in act["roles"][1:]]
+    assert reported == [True] * (len(act["roles"]) - 1)
+    assert "'never'" in report["roles"][0]["vars"]["report_fail_on"]
 
 
 @pytest.mark.parametrize("path", REPORTING, ids=by_name)

@@ -54,6 +54,15 @@ def answer(
     }
 
 
+def nothing_of_run(run_id: str, repaired: Sequence[str]) -> dict[str, Any]:
+    """Return what the module returns when a run has restored nothing that still stands."""
+    text = f"Run {plain(run_id, 60)} has exchanged no databases here that still stand, so none go back."
+    return {
+        "changed": bool(repaired), "id": None, "restored": [], "repaired": list(repaired), "status": OK,
+        "checks": [check_result("database.restore", run_id, OK, text)], "diff": {"before": "", "after": ""},
+    }
+
+
 def _item(one: Done, kept: bool) -> dict[str, Any]:
     return {
         "name": one.spec.name,

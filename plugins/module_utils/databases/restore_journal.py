@@ -50,6 +50,7 @@ class Journal:
     :ivar started: ISO 8601 UTC, to the microsecond.
     :ivar path: the backup.
     :ivar phase: one of PHASES.
+    :ivar run_id: of the run that restored, which may not have lived to see the id of the restore.
     """
 
     restore_id: str
@@ -57,6 +58,7 @@ class Journal:
     path: str
     phase: str
     entries: list[Entry]
+    run_id: str = ""
 
 
 def journal_directory(state_directory: str) -> Path:
@@ -74,7 +76,7 @@ def write_journal(journal: Journal, state_directory: str) -> None:
     entries = [{"spec": _plain_spec(entry.spec), "existed": entry.existed} for entry in journal.entries]
     record = {
         "schema": _SCHEMA, "id": journal.restore_id, "started": journal.started, "path": journal.path, "phase": journal.phase,
-        "dumps": entries,
+        "run_id": journal.run_id, "dumps": entries,
     }
     write_atomically(directory / f"{journal.restore_id}.json", json.dumps(record, indent=1).encode("ascii"))
 
@@ -120,6 +122,7 @@ def _read(path: Path) -> Journal:
             for item in record["dumps"]
         ]
         journal = Journal(str(record["id"]), str(record["started"]), str(record["path"]), record["phase"], entries)
+        journal.run_id = str(record.get("run_id") or "")
         if record["schema"] != _SCHEMA or journal.phase not in PHASES or not _NAME.fullmatch(path.name):
             raise ValueError("of another version")
         if f"{journal.restore_id}.json" != path.name or any(entry.spec.type not in TYPES for entry in entries):

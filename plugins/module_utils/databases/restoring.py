@@ -18,7 +18,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases import restore_journal as journals
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.archived_dumps import take_dumps
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import POSTGRESQL_GLOBALS, DumpSpec, read_dumps
-from ansible_collections.upkeep.runbook.plugins.module_utils.databases.restore_answer import Done, answer
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.restore_answer import Done, answer, nothing_of_run
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.restore_journal import Entry, Journal
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.restorer import Facts, Restorer
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.restorers import restorer_of
@@ -52,7 +52,7 @@ def restore_databases(params: Mapping[str, Any], *, now: datetime, check_mode: b
     """
     refuse_out_of_range(params, _RANGES)
     specs = read_dumps(params["dumps"])
-    if not specs and not params["id"]:
+    if not specs and not params["id"] and not params["of_run"]:
         raise UpkeepError("dumps is empty; name the databases to restore")
     if params["state"] == "restored" and not (specs and params["path"]):
         raise UpkeepError("state restored needs path, the backup, and dumps, what to restore of it")
@@ -70,7 +70,13 @@ def _act(params: Mapping[str, Any], specs: Sequence[DumpSpec], now: datetime, *,
         return _restore(params, specs, now, repaired, check_mode=check_mode)
     known = journals.read_journals(state_directory)
     phases = (journals.DONE,) if params["state"] == "previous" else (journals.DONE, journals.UNDONE)
-    journal = journals.choose(known, params["id"], specs, phases)
+    restore_id = params["id"]
+    if params["of_run"]:
+        ours = [journal.restore_id for journal in known if journal.run_id == params["of_run"] and journal.phase in phases]
+        if not ours:
+            return nothing_of_run(params["of_run"], repaired)
+        restore_id = ours[-1]
+    journal = journals.choose(known, restore_id, specs, phases)
     if not check_mode:
         deadline = time.monotonic() + params["timeout_seconds"]
         if params["state"] == "previous":
@@ -99,7 +105,7 @@ def _restore(
         if not check_mode:
             entries = [Entry(plan.spec, plan.facts.exists) for plan in plans]
             # To the microsecond, for the journals are put into their order by it.
-            journal = Journal(restore_id, now.isoformat(), params["path"], journals.STAGING, entries)
+            journal = Journal(restore_id, now.isoformat(), params["path"], journals.STAGING, entries, params["run_id"] or "")
             carry_out(plans, journal, state_directory)
             _prune(restore_id, specs, state_directory, params["keep_previous"])
     done = [Done(plan.spec, plan.restorer.kept_as if plan.facts.exists else "", plan.facts, plan.seconds) for plan in plans]
