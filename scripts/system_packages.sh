@@ -30,6 +30,10 @@ integration  mariadbd                                       mariadb-server
 integration  mariadb-dump                                   mariadb-client
 integration  redis-server                                   redis-server
 integration  redis-cli                                      redis-tools
+integration  restic                                         restic
+integration  sshd                                           openssh-server
+integration  ssh-keygen                                     openssh-client
+integration  unshare                                        util-linux
 faults    igzip                                             isal
 bench     logrotate                                         logrotate
 bench     zstd                                              zstd

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta, timezone, tzinfo
 
-FROM_MANIFEST, FROM_NAME, FROM_MTIME = "manifest", "name", "mtime"
+FROM_MANIFEST, FROM_NAME, FROM_MTIME, FROM_SNAPSHOT = "manifest", "name", "mtime", "snapshot"
 
 #: 20261122T014356Z, 2026-11-22_01-43-56, 20261122_0143, 2026-11-22 …
 _TIME = re.compile(

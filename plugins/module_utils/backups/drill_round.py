@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -42,18 +42,20 @@ def drill_group(
     *,
     now: datetime,
     read_only: bool,
+    try_one: Callable[[str, Drill, Limits], Drilled] = drill_backup,
 ) -> Round:
     """Try to restore backups of a group when that is due, and say how long ago the last good drill was.
 
     :param files: newest first.
     :param records: what is known of earlier drills.
     :param read_only: nothing is restored.
+    :param try_one: restores one by its path.
     """
     last = last_good(group, records)
     done: list[Drilled] = []
     if not read_only and is_due(drill, last, now):
         own = replace(limits, deadline=time.monotonic() + drill.timeout_seconds)
-        done = [drill_backup(file.path, drill, own) for file in sampled(drill, files, random.choice)]
+        done = [try_one(file.path, drill, own) for file in sampled(drill, files, random.choice)]
     made = Round(rows=[{"name": group.subject, **drill_row(one)} for one in done])
     if done:
         made.checks.append(drill_check(group, done))

@@ -13,7 +13,12 @@ from statistics import median
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem, Damaged, Unread
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.creation_time import FROM_MANIFEST, FROM_MTIME, FROM_NAME
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.creation_time import (
+    FROM_MANIFEST,
+    FROM_MTIME,
+    FROM_NAME,
+    FROM_SNAPSHOT,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.examining import Examined
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.finding import LINK, BackupFile, Found
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.groups import Group
@@ -25,7 +30,12 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_
 _FUTURE_HOURS = 1.0
 NEW_BACKUP = "Make a new backup now and verify it; keep this one until then."
 _PREVIOUS = 5
-_SOURCES = {FROM_MANIFEST: "by its manifest", FROM_NAME: "by its name", FROM_MTIME: "by the time of its last change"}
+_SOURCES = {
+    FROM_MANIFEST: "by its manifest",
+    FROM_NAME: "by its name",
+    FROM_MTIME: "by the time of its last change",
+    FROM_SNAPSHOT: "by its snapshot",
+}
 
 
 def presence_check(group: Group, found: Found) -> dict[str, Any]:
