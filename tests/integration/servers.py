@@ -86,6 +86,13 @@ def own_folder(user: str) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def set_up(argv: list[str], directory: Path, user: str) -> None:
+    """Run what makes the folder of a server; when it fails, say why."""
+    done = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False, cwd=directory, **as_user(user))
+    if done.returncode:
+        raise RuntimeError(f"{argv[0]} failed: {(done.stdout + done.stderr)[-3000:]}")
+
+
 def quiet(argv: list[str]) -> Callable[[], bool]:
     """Return a function that tells whether a command succeeds."""
     return lambda: subprocess.run(argv, capture_output=True, check=False).returncode == 0
@@ -103,20 +110,19 @@ def running(server: Server) -> Iterator[Server]:
 
 @contextmanager
 def postgresql() -> Iterator[Server]:
-    """A PostgreSQL server whose superuser ``postgres`` needs a password over TCP and none through the socket."""
+    """A PostgreSQL server whose superuser ``postgres`` needs no password."""
     pattern = "/usr/lib/postgresql/*/bin/"
     user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     with own_folder(user) as directory:
         data = directory / "data"
-        with tempfile.NamedTemporaryFile("w") as password:
-            password.write("pg secret:\\1\n")
-            password.flush()
-            os.chmod(password.name, 0o644)
-            subprocess.run(
-                [program("initdb", pattern + "initdb"), "--pgdata", str(data), "--username=postgres", "--no-sync", "--encoding=UTF8",
-                 "--locale=C.UTF-8", "--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={password.name}"],
-                check=True, capture_output=True, cwd=directory, **as_user(user),
-            )
+        set_up(
+            [program("initdb", pattern + "initdb"), "--pgdata", str(data), "--username=postgres", "--no-sync", "--encoding=UTF8",
+             "--locale=C.UTF-8", "--auth=trust"],
+            directory, user,
+        )
+        rules = data / "pg_hba.conf"
+        # As over a network: who is called locked needs a password.
+        rules.write_text("local all locked scram-sha-256\n" + rules.read_text())
         argv = [
             program("postgres", pattern + "postgres"), "-D", str(data), "-k", str(directory), "-p", "5432", "-c", "listen_addresses=",
             "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off", "-c", "shared_buffers=32MB",
@@ -136,10 +142,10 @@ def mariadb() -> Iterator[Server]:
     user = "mysql" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     with own_folder(user) as directory:
         data = directory / "data"
-        subprocess.run(
+        set_up(
             [program("mariadb-install-db"), "--no-defaults", f"--datadir={data}", "--skip-test-db",
              "--auth-root-authentication-method=normal"],
-            check=True, capture_output=True, cwd=directory, **as_user(user),
+            directory, user,
         )
         socket = directory / "mysqld.sock"
         argv = [

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.dumping import dump
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.mysql_client import ask
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import DumpSpec
-from ansible_collections.upkeep.runbook.plugins.module_utils.databases.postgresql_client import identifier, psql
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.postgresql_client import identifier, literal, psql
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.redis_client import call_client
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.tests.integration.dumps import dumped, soon, spec_of
@@ -112,6 +112,40 @@ def test_a_wrong_password_is_said_and_no_password_shown(mariadb_server: Server, 
     ]
     for spec in wrong:
         assert "the server refuses the user or the password" in refusal(spec), spec
+
+
+def test_a_password_of_postgresql(postgresql_server: Server) -> None:
+    secret = "it's: a \\ secret"
+    admin = spec_of(postgresql_server, type="postgresql_globals")
+    psql(admin, f"CREATE ROLE locked SUPERUSER LOGIN PASSWORD {literal(secret)};", database="postgres", doing="prepare", deadline=soon())
+    given = {"type": "postgresql", "database": "postgres", "user": "locked"}
+    assert dumped(spec_of(postgresql_server, **given, password=secret))[1].startswith(b"PGDMP")
+    assert "the server refuses the user or the password" in refusal(spec_of(postgresql_server, **given, password="hush hush"))
+    assert "the server refuses the user or the password" in refusal(spec_of(postgresql_server, **given))
+
+
+def test_a_password_of_the_present_user_does_not_win(
+    mariadb_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".my.cnf").write_text("[client]\npassword=of somebody else\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MYSQL_PWD", "of somebody else")
+    spec = spec_of(mariadb_server, type="mysql", database="mysql")
+    assert ask(spec, "SELECT 1;", doing="ask", deadline=soon()) == [["1"]]
+
+
+def test_no_password_is_on_a_command_line(tmp_path: Path) -> None:
+    noted = tmp_path / "noted"
+    for name in ("pg_dump", "mariadb", "redis-cli"):
+        client = tmp_path / name
+        client.write_text(f"#!/bin/sh\necho \"$0 $*\" >> {noted}\nexit 1\n")
+        client.chmod(0o755)
+    given = {"password": "hush hush", "binary_directory": str(tmp_path), "run_as": None}
+    refusal(spec_of(None, type="postgresql", database="x", host="localhost", **given))
+    refusal(spec_of(None, type="mysql", database="x", **given))
+    refusal(spec_of(None, type="redis", **given))
+    lines = noted.read_text().splitlines()
+    assert len(lines) == 3 and not [line for line in lines if "hush" in line]
 
 
 def test_a_database_that_is_not_there_is_said(postgresql_server: Server, mariadb_server: Server, tmp_path: Path) -> None:

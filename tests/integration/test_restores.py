@@ -369,6 +369,16 @@ def test_redis_that_does_not_start_with_the_dump_gets_its_data_back(tmp_path: Pa
         assert base.count() == LIVE and base.leftovers() == [] and base.noted() == []
 
 
+def test_redis_that_does_not_let_us_in_is_not_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with servers.redis_unit() as server:
+        monkeypatch.setenv("PATH", f"{server.directory / 'bin'}:{os.environ['PATH']}")
+        base = Redis(tmp_path, server)
+        pid = (server.directory / "pid").read_text()
+        message = base.refusal(dumps=[{**base.given, "password": "hush hush"}])
+        assert "the server has no password for this user; leave password out" in message and "hush" not in message
+        assert base.count() == LIVE and (server.directory / "pid").read_text() == pid
+
+
 def test_redis_without_a_unit_is_refused(redis_server: Server, tmp_path: Path) -> None:
     spec = spec_of(redis_server, type="redis", name="the.dump")
     path = archive_of(tmp_path / "backup.tar.gz", {"the.dump": dumped(spec)[1]})

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases import mysql_loading, postgresql_restore
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.mysql_client import ask
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.postgresql_client import identifier, psql
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.redis_client import call_client
@@ -66,6 +67,16 @@ def test_a_dump_that_does_not_load_leaves_nothing(postgresql_server: Server, dam
         restore_scratch(spec, [damage(dumped(source)[1])], soon())
     assert words in caught.value.message
     assert databases(postgresql_server) == before
+
+
+def test_a_drill_does_not_fill_the_disk_of_a_server(
+    postgresql_server: Server, mariadb_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    specs = [spec_of(postgresql_server, type="postgresql", database="postgres"), spec_of(mariadb_server, type="mysql", database="mysql")]
+    for spec, module in zip(specs, (postgresql_restore, mysql_loading)):
+        monkeypatch.setattr(module, "free_in", lambda directory: 1000)
+        with pytest.raises(UpkeepError, match="has 0 MiB free, and .* may be needed beside the present data; make room"):
+            restore_scratch(spec, [dumped(spec)[1]], soon())
 
 
 def test_sqlite(tmp_path: Path) -> None:

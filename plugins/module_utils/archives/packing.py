@@ -26,8 +26,8 @@ SUFFIXES = {ZSTD: ".tar.zst", GZIP: ".tar.gz", NONE: ".tar"}
 LEVELS = {ZSTD: (1, 19), GZIP: (1, 9), NONE: (0, 0)}
 _DEFAULT_LEVELS = {ZSTD: 3, GZIP: 6}
 
-#: Each thread of zstd takes about 25 MiB; more than these would not fit into the memory that a backup may use.
-_MOST_THREADS = 4
+#: Each thread of zstd takes some 11 MiB, and with more than these it would only wait for what is read and hashed.
+_MOST_THREADS = 3
 _GZIP_THREADS = 2
 _GZIP_BLOCK_BYTES = 512 * 1024
 _GZIP_WINDOW_BYTES = 32 * 1024

@@ -27,6 +27,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.errors import Upkee
 #: What is handed to the thread at a time.
 _BATCH_BYTES = 1024 * 1024
 _BATCH_MEMBERS = 512
+#: So much may wait for the thread; what is larger waits alone.
+_MOST_WAITING_BYTES = 3 * _BATCH_BYTES
 #: Shorter contents are hashed at once: to hand them over takes longer.
 _HASHED_AT_ONCE_BYTES = 32 * 1024
 _LOOK_SECONDS = 0.5
@@ -85,7 +87,9 @@ class ArchiveWriter:
         self.torn: list[str] = []
         self._packer = packer
         self._listed = listed
-        self._waiting: queue.Queue[_Batch | None] = queue.Queue(maxsize=1)
+        self._waiting: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
+        self._waiting_bytes = 0
+        self._done = threading.Condition()
         self._packed: deque[_Batch] = deque()
         self._failure: BaseException | None = None
 
@@ -109,7 +113,8 @@ class ArchiveWriter:
             # What the thread waits for ends here, and it does not begin with anything else.
             self._failure = self._failure or UpkeepError("the backup was given up")
             self._packer.abort("the backup was given up")
-            self._end_thread(thread)
+            self._waiting.put(None)
+            thread.join()
             raise
 
     def write_last(self, name: str, size: int, chunks: Iterable[bytes]) -> None:
@@ -159,6 +164,8 @@ class ArchiveWriter:
             else:
                 digest = hashlib.sha256()
                 batch.unhashed.append((digest, data))
+                # What is packed is to leave memory, even when its member is yet to be listed.
+                found = found._replace(contents=None)
             batch.parts.append(data)
             batch.parts.append(tar.padding(size))
         batch.bytes += len(head) + size
@@ -174,6 +181,7 @@ class ArchiveWriter:
         try:
             for data in contents.chunks():
                 batch = _Batch()
+                batch.bytes = len(data)
                 batch.parts.append(data)
                 batch.unhashed.append((digest, data))
                 yield batch
@@ -193,14 +201,16 @@ class ArchiveWriter:
 
     def _hand_over(self, batch: _Batch | None, deadline: float) -> None:
         """Give a batch to the thread, as soon as it takes one; list those that it is done with."""
+        size = batch.bytes if batch is not None else 0
         while True:
             self._list_packed()
             refuse_late(deadline)
-            try:
-                self._waiting.put(batch, timeout=_LOOK_SECONDS)
-                return
-            except queue.Full:
-                continue
+            with self._done:
+                if not self._waiting_bytes or self._waiting_bytes + size <= _MOST_WAITING_BYTES:
+                    self._waiting_bytes += size
+                    break
+                self._done.wait(_LOOK_SECONDS)
+        self._waiting.put(batch)
 
     def _list_packed(self) -> None:
         if self._failure is not None:
@@ -237,16 +247,13 @@ class ArchiveWriter:
                 self._packer.write(batch.parts)
                 batch.parts, batch.unhashed = [], []
                 self._packed.append(batch)
+                with self._done:
+                    self._waiting_bytes -= batch.bytes
+                    self._done.notify()
         except BaseException as error:  # belongs to who hands over
             self._failure = error
-
-    def _end_thread(self, thread: threading.Thread) -> None:
-        while thread.is_alive():
-            try:
-                self._waiting.put_nowait(None)
-            except queue.Full:
-                pass
-            thread.join(0.05)
+            with self._done:
+                self._done.notify()
 
 
 def refuse_late(deadline: float) -> None:

@@ -34,7 +34,7 @@ _KINDS = {b"3": "a device", b"4": "a device", b"6": "a pipe", b"S": "a sparse fi
 _SHA256_DIGITS = 64
 _TORN = b',"torn":true}'
 _SUBSECOND_DIGITS = 9
-#: What follows the time: what only the manifest knows. It is the same for most members.
+#: What follows the time: what only the manifest knows.
 _REST = re.compile(rb'(?:,"source":"[ !#-\[\]-~]*")?(?:,"torn":true)?\}')
 #: Records of an extended header that say no more than a name.
 _NAMES = frozenset((b"path", b"linkpath"))
@@ -72,7 +72,7 @@ class Comparison:
         if self.hashes and member.is_file:
             self._hash = _new_hash()
         line = self._next_line()
-        if line is None or not self._fits(member, line):
+        if line is not None and not self._fits(member, line):
             self._wait_for(line)
 
     def update(self, data: bytes | memoryview) -> None:
@@ -114,9 +114,7 @@ class Comparison:
             self.torn += 1
         return line
 
-    def _wait_for(self, line: bytes | None) -> None:
-        if line is None:
-            return
+    def _wait_for(self, line: bytes) -> None:
         try:
             self._waiting.line(self._line_number, parse_member(line, self._line_number))
         except ArchiveProblem as problem:
@@ -144,12 +142,12 @@ class Comparison:
         rest = at + len(owner) + _SUBSECOND_DIGITS
         if not (line.startswith(head) and line.startswith(owner, at) and line[rest - _SUBSECOND_DIGITS : rest].isdigit()):
             return False
-        if line[rest:] != self._rest:
+        if line[rest:] != self._rest:  # it is the same for most members
             if not _REST.fullmatch(line, rest):
                 return False
             self._rest = line[rest:]
         self._expected = line[len(head) : at]
-        self._waiting.in_step(self.members, self._line_number)
+        self._waiting.last = (self.members, self._line_number)
         return True
 
     def _owner(self, member: TarMember) -> bytes:

@@ -33,7 +33,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.backups.left_out im
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import MEMBER_NAME, ManifestWriter
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.metadata import MetadataSurvey
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.space import Totals, refuse_full_disk, reserve_bytes
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.walking import Found, TreeWalk
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.walking import TreeWalk
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LockOwner, exclusive_lock
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso, utc_now

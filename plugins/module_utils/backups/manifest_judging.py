@@ -118,8 +118,9 @@ def _hashes_text(group: Group, one: Examined, status: str) -> tuple[str, str, di
         more = f" So have {found.content_count - 1} more." if found.content_count > 1 else ""
         return f"{path}: {found.contents[0]}.{more}", NEW_BACKUP, evidence
     if verified is not None and verified.absent:
-        text = f"{path} has no manifest with checksums"
-        return (f"{text}.", "", {}) if status == OK else (f"{text}: nobody can tell whether it holds what was packed.", _SEE_MANIFEST, evidence)
+        if status == OK:
+            return f"{path} has no manifest with checksums.", "", {}
+        return f"{path} has no manifest, so that nobody can tell whether it holds what was packed.", _SEE_MANIFEST, evidence
     if verified is None or status == UNKNOWN:
         hint = _SEE_MANIFEST if verified is not None and (verified.problems or verified.unread) else _SEE_READABLE
         return f"Nobody can tell whether {path} holds what was packed: not every byte was compared.", hint, evidence

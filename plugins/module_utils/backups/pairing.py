@@ -46,6 +46,7 @@ class Waiting:
     """Members and lines that have no counterpart yet.
 
     :ivar some: something waits.
+    :ivar last: the numbers of the member and the line that fitted last.
     :ivar given_up: too much waited; nothing is compared any more.
     """
 
@@ -55,13 +56,9 @@ class Waiting:
         self._members: dict[str, tuple[int, Member]] = {}
         self._lines: dict[str, tuple[int, Member]] = {}
         self._bytes = 0
-        self._last = (0, 0)
+        self.last = (0, 0)
         self._in_order = True
         self.some = self.given_up = False
-
-    def in_step(self, member_number: int, line_number: int) -> None:
-        """A member and a line fit."""
-        self._last = (member_number, line_number)
 
     def member(self, number: int, member: Member) -> None:
         self._add(member, number, self._members, self._lines, is_line=False)
@@ -102,10 +99,10 @@ class Waiting:
 
     def _pair(self, member: Member, line: Member, numbers: tuple[int, int]) -> None:
         # Where the order is the same, pairs are complete in that order.
-        if self._in_order and not (numbers[0] > self._last[0] and numbers[1] > self._last[1]):
+        if self._in_order and not (numbers[0] > self.last[0] and numbers[1] > self.last[1]):
             self._in_order = False
             self._found.add_member(f"has its members in another order from {_shown(member.name)} on")
-        self._last = numbers
+        self.last = numbers
         differences = _differences(member, line)
         if differences:
             self._found.add_member(f"has {_shown(member.name)} {', '.join(differences)}")

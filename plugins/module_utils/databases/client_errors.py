@@ -13,6 +13,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 #: What clients print, and what to do about it. The first that fits is taken.
 _ADVICE = (
+    (r"without any password configured", "the server has no password for this user; leave password out"),
     (r"password authentication failed|access denied for user|wrongpass|fe_sendauth: no password|noauth",
      "the server refuses the user or the password; check user and password"),
     (r"peer authentication failed|ident authentication failed|no pg_hba.conf entry",

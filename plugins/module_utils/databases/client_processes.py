@@ -101,8 +101,7 @@ def secret_file(content: str, run_as: str) -> Iterator[tuple[str, int]]:
 
     The path is good in the client that inherits the descriptor.
     """
-    create = getattr(os, "memfd_create", None)
-    descriptor = create("upkeep") if create else _unnamed()
+    descriptor = os.memfd_create("upkeep") if hasattr(os, "memfd_create") else _unnamed()
     try:
         os.fchmod(descriptor, 0o600)
         account = account_of(run_as)

@@ -8,7 +8,7 @@ import re
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.mysql_client import ask, identifier, literal, run_script
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import DumpSpec
-from ansible_collections.upkeep.runbook.plugins.module_utils.databases.unnamed_files import Kept, chunks_of
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.unnamed_files import Kept, chunks_of, free_in
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 
 _SCHEMA_LINE = re.compile(rb"-- upkeep\.runbook: character set ([A-Za-z0-9_]+) collation ([A-Za-z0-9_]+)\s*\Z")
@@ -31,6 +31,17 @@ def refuse_elsewhere(spec: DumpSpec, kept: Kept) -> None:
                 "make it without that option"
             )
         before = chunk[-_OVERLAP:]
+
+
+def server_of(spec: DumpSpec, deadline: float) -> tuple[str, int | None, str]:
+    """Return the version of the server, the free bytes where it keeps its data, and where that is, when it is on this host.
+
+    :raises UpkeepError: when it does not answer.
+    """
+    rows = ask(spec, "SELECT VERSION(), @@datadir;", doing="restore", deadline=deadline)
+    version, directory = (rows[0][0], rows[0][1]) if rows and len(rows[0]) == 2 else ("", "")
+    free = free_in(directory) if not spec.host or spec.host.startswith("/") else None
+    return version, free, directory if free is not None else ""
 
 
 def schema_options(spec: DumpSpec, schema: str, deadline: float) -> str | None:

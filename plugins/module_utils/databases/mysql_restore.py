@@ -14,7 +14,13 @@ from pathlib import Path
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import write_atomically
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.mysql_client import ask, identifier, literal, run_script
-from ansible_collections.upkeep.runbook.plugins.module_utils.databases.mysql_loading import drop, load, refuse_elsewhere, schema_options
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.mysql_loading import (
+    drop,
+    load,
+    refuse_elsewhere,
+    schema_options,
+    server_of,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.mysql_objects import (
     Objects,
     dump_objects,
@@ -34,10 +40,8 @@ class MysqlRestorer(Restorer):
 
     def look(self, kept: Kept) -> Facts:
         refuse_elsewhere(self.spec, kept)
-        rows = ask(self.spec, "SELECT VERSION(), @@datadir;", doing="restore", deadline=self.deadline)
-        version, directory = (rows[0][0], rows[0][1]) if rows and len(rows[0]) == 2 else ("", "")
+        version, free, directory = server_of(self.spec, self.deadline)
         self.existed = self._exists(self.spec.database)
-        free = _free_bytes(directory) if not self.spec.host or self.spec.host.startswith("/") else None
         return Facts(self.existed, version, free, directory, kept.look.bytes)
 
     def stage(self, kept: Kept) -> None:
@@ -173,11 +177,3 @@ class MysqlRestorer(Restorer):
             pass
         except OSError as exc:
             raise UpkeepError(f"cannot remove {self._note(schema)}: {exc.strerror}") from exc
-
-
-def _free_bytes(directory: str) -> int | None:
-    try:
-        room = os.statvfs(directory)
-    except OSError:
-        return None
-    return room.f_bavail * room.f_frsize

@@ -5,10 +5,15 @@
 from __future__ import annotations
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.mysql_client import ask, identifier
-from ansible_collections.upkeep.runbook.plugins.module_utils.databases.mysql_loading import drop, load, refuse_elsewhere
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.mysql_loading import drop, load, refuse_elsewhere, server_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.mysql_objects import Objects, objects_of, removals
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import DumpSpec
-from ansible_collections.upkeep.runbook.plugins.module_utils.databases.scratch import ScratchDatabase, is_leftover, scratch_name
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.scratch import (
+    ScratchDatabase,
+    is_leftover,
+    refuse_without_room,
+    scratch_name,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.unnamed_files import Kept
 
 
@@ -22,6 +27,8 @@ class MysqlScratch(ScratchDatabase):
         :raises UpkeepError: when it does not load.
         """
         refuse_elsewhere(spec, kept)
+        _version, free, place = server_of(spec, deadline)
+        refuse_without_room(spec, kept, free, place)
         names = ask(spec, "SELECT schema_name FROM information_schema.schemata;", doing="restore", deadline=deadline)
         for row in names:
             if is_leftover(row[0], spec.database):

@@ -23,7 +23,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.databases.postgresq
     server_version,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.restorer import Facts, Restorer
-from ansible_collections.upkeep.runbook.plugins.module_utils.databases.unnamed_files import Kept
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.unnamed_files import Kept, free_in
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 
 _MOST_JOBS = 4
@@ -58,7 +58,7 @@ class PostgresqlRestorer(Restorer):
         server = server_version(self.spec, doing="restore", deadline=self.deadline)
         refuse_newer(self.spec, archive, server)
         self.existed = self._exists(self.spec.database)
-        room, place = self._room()
+        room, place = free_bytes(self.spec, self.deadline)
         return Facts(exists=self.existed, server=f"PostgreSQL {server}", free_bytes=room, free_in=place, need_bytes=kept.look.bytes)
 
     def stage(self, kept: Kept) -> None:
@@ -106,17 +106,18 @@ class PostgresqlRestorer(Restorer):
             self.spec, f"BEGIN;\n{lock}{script}\nCOMMIT;\n", database=MAINTENANCE_DATABASE, doing="exchange", deadline=self.deadline
         )
 
-    def _room(self) -> tuple[int | None, str]:
-        """Return the free bytes where the server keeps its data, when that is on this host."""
-        if self.spec.host and not self.spec.host.startswith("/"):
-            return None, ""
-        rows = psql(self.spec, "SHOW data_directory;", database=MAINTENANCE_DATABASE, doing="restore", deadline=self.deadline)
-        directory = rows[0][0] if rows else ""
-        try:
-            free = os.statvfs(directory)
-        except OSError:
-            return None, ""
-        return free.f_bavail * free.f_frsize, directory
+
+def free_bytes(spec: DumpSpec, deadline: float) -> tuple[int | None, str]:
+    """Return the free bytes where the server keeps its data, and where that is, when it is on this host.
+
+    :raises UpkeepError: when the server does not answer.
+    """
+    if spec.host and not spec.host.startswith("/"):
+        return None, ""
+    rows = psql(spec, "SHOW data_directory;", database=MAINTENANCE_DATABASE, doing="restore", deadline=deadline)
+    directory = rows[0][0] if rows else ""
+    free = free_in(directory)
+    return free, directory if free is not None else ""
 
 
 def load(spec: DumpSpec, kept: Kept, archive: Archive, name: str, deadline: float, *, keep_owners: bool) -> None:

@@ -11,8 +11,13 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.databases.postgresq
     psql,
     server_version,
 )
-from ansible_collections.upkeep.runbook.plugins.module_utils.databases.postgresql_restore import drop, load
-from ansible_collections.upkeep.runbook.plugins.module_utils.databases.scratch import ScratchDatabase, is_leftover, scratch_name
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.postgresql_restore import drop, free_bytes, load
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.scratch import (
+    ScratchDatabase,
+    is_leftover,
+    refuse_without_room,
+    scratch_name,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.unnamed_files import Kept
 
 #: Counts the rows of every table in one answer, whatever the tables are called.
@@ -36,6 +41,7 @@ class PostgresqlScratch(ScratchDatabase):
         """
         archive = read_archive(spec, kept, deadline)
         refuse_newer(spec, archive, server_version(spec, doing="restore", deadline=deadline))
+        refuse_without_room(spec, kept, *free_bytes(spec, deadline))
         names = psql(spec, "SELECT datname FROM pg_database;", database=MAINTENANCE_DATABASE, doing="restore", deadline=deadline)
         for row in names:
             if is_leftover(row[0], spec.database):

@@ -30,6 +30,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.folders im
 
 _PAUSE_SECONDS = 0.1
 _NEW_MODE = 0o660
+#: How long Redis may take to load its data, at most.
+_LOAD_SECONDS = 600.0
 STAGED, PREVIOUS, UNDONE = "staged", "previous", "undone"
 
 
@@ -46,7 +48,8 @@ class RedisRestorer(Restorer):
     def look(self, kept: Kept) -> Facts:
         if not self.spec.unit:
             raise UpkeepError(f"cannot restore the {self.spec.shown}: give its unit, which is stopped meanwhile")
-        self._unit.is_active()  # and there is such a unit
+        if self._unit.is_active():
+            ask(self.spec, ["PING"], doing="reach", deadline=self.deadline)  # with a wrong password it would never seem to start
         files = self._files()
         keys = count_keys(self.spec, kept, self.deadline)
         room = os.statvfs(files.directory)
@@ -165,8 +168,9 @@ class RedisRestorer(Restorer):
         :raises UpkeepError: when it does not.
         """
         self._unit.start(self.deadline)
+        last = min(self.deadline, time.monotonic() + _LOAD_SECONDS)
         while not self._answers():
-            if not self._unit.is_active() or time.monotonic() > self.deadline:
+            if not self._unit.is_active() or time.monotonic() > last:
                 raise UpkeepError(f"the unit {self.spec.unit} does not answer with the restored data; see its log")
             time.sleep(_PAUSE_SECONDS)
 

@@ -16,6 +16,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.errors import Upkee
 
 #: A scratch database that is older was left by a run that was killed.
 LEFTOVER_SECONDS = 86_400
+#: A database with its indexes, as a multiple of its dump, on the safe side.
+_ROOM = 2
 
 
 class ScratchDatabase(ABC):
@@ -93,6 +95,20 @@ def _restore(spec: DumpSpec, kept: Kept, deadline: float, directory: str | None)
 
         return RedisScratch.restored(spec, kept, deadline, directory)
     raise UpkeepError(f"a dump of type {spec.type} changes its server and cannot be tried beside it")
+
+
+def refuse_without_room(spec: DumpSpec, kept: Kept, free: int | None, place: str) -> None:
+    """Raise when what is tried might fill the disk of a server that people use.
+
+    :param free: free bytes in ``place``, or None when nobody here can tell.
+    :raises UpkeepError: naming both.
+    """
+    needed = _ROOM * kept.look.bytes
+    if free is not None and free < needed:
+        raise UpkeepError(
+            f"cannot try the dump of the {spec.shown}: {place} has {free / 2**20:.0f} MiB free, and {needed / 2**20:.0f} MiB "
+            "may be needed beside the present data; make room"
+        )
 
 
 def scratch_name(database: str) -> str:

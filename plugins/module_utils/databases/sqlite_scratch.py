@@ -9,13 +9,13 @@ import shutil
 import tempfile
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import DumpSpec
-from ansible_collections.upkeep.runbook.plugins.module_utils.databases.scratch import ScratchDatabase
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.scratch import ScratchDatabase, refuse_without_room
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.sqlite_dump import (
     PREFIX,
     SUFFIX,
     remove_leftovers,
 )
-from ansible_collections.upkeep.runbook.plugins.module_utils.databases.unnamed_files import Kept, chunks_of, roomy_directory
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.unnamed_files import Kept, chunks_of, free_in, roomy_directory
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
@@ -31,6 +31,7 @@ class SqliteScratch(ScratchDatabase):
         """
         directory = directory or roomy_directory()
         remove_leftovers(directory)
+        refuse_without_room(spec, kept, free_in(directory), directory)
         try:
             folder = tempfile.mkdtemp(prefix=PREFIX, suffix=SUFFIX, dir=directory)
             made = cls(spec, os.path.join(folder, "scratch"), deadline)

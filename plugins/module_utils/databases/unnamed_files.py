@@ -61,6 +61,15 @@ def roomy_directory() -> str:
     return next((path for path in ("/var/tmp", tempfile.gettempdir()) if os.access(path, os.W_OK)), "/tmp")
 
 
+def free_in(directory: str) -> int | None:
+    """Return the free bytes of the file system of a folder, or None when nobody here can tell."""
+    try:
+        room = os.statvfs(directory)
+    except OSError:
+        return None
+    return room.f_bavail * room.f_frsize
+
+
 def fill(descriptor: int, chunks: Iterable[bytes]) -> int:
     """Write chunks to an open file and go back to its beginning; return how many bytes they were.
 

@@ -77,7 +77,9 @@ def test_what_was_backed_up_comes_back(compression: str, app: Path, create: Crea
     assert plain.stat().st_size % 10240 == 0
     restored = tmp_path / "restored"
     restored.mkdir()
-    said = subprocess.run(["tar", "-xpf", plain, "-C", restored], check=True, stderr=subprocess.PIPE, env={"LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"]})
+    said = subprocess.run(
+        ["tar", "-xpf", plain, "-C", restored], check=True, stderr=subprocess.PIPE, env={**os.environ, "LC_ALL": "C.UTF-8"}
+    )
     assert b"implausibly old" in said.stderr or not said.stderr
     same_trees(app, restored / "files" / str(app)[1:])
 

@@ -95,9 +95,9 @@ def test_leftovers_of_the_own_label_are_cleared_away(tmp_path: Path) -> None:
         ".upkeep-app_20261122T021500Z.tar-a.new",
     ]
     kept = [
-        "app_20261121T021500Z.tar.zst", "app_20261121T021500Z.tar.zst.manifest.json", ".upkeep-app-2_20261122T021500Z.tar.zst-a.new",
-        "app-2_20261122T021500Z.tar.zst.manifest.json", "app_20261122T021500Z.tar.zst.manifest.json.txt", "notes", ".upkeep-backups.json-a.new",
-        "x_app_20261122T021500Z.tar.gz.manifest.json",
+        "app_20261121T021500Z.tar.zst", "app_20261121T021500Z.tar.zst.manifest.json", "notes", ".upkeep-backups.json-a.new",
+        ".upkeep-app-2_20261122T021500Z.tar.zst-a.new", "app-2_20261122T021500Z.tar.zst.manifest.json",
+        "app_20261122T021500Z.tar.zst.manifest.json.txt", "x_app_20261122T021500Z.tar.gz.manifest.json",
     ]
     for name in gone + kept:
         (tmp_path / name).write_text("x")
