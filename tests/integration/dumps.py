@@ -17,7 +17,7 @@ def spec_of(server: Server | None, **given: Any) -> DumpSpec:
 
 def soon() -> float:
     """Return a deadline that no test reaches unless it hangs."""
-    return time.monotonic() + 60
+    return time.monotonic() + 240
 
 
 def dumped(spec: DumpSpec, deadline: float | None = None) -> tuple[DumpInfo, bytes]:
