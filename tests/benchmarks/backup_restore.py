@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -46,13 +47,18 @@ def module(name: str, directory: Path, **options: object) -> list[str]:
 
 def make_tree(tree: Path) -> str:
     """Copy real packages until the tree is large enough; return a line that says what it is."""
-    trees = [one for one in TREES if one.is_dir()]
-    size = number = 0
+    packages = sorted(package for one in TREES if one.is_dir() for package in one.iterdir() if package.is_dir())
+    # In an order of its own, so that a small tree is like a large one: one of the packages is half of all.
+    random.Random(3).shuffle(packages)
+    size = members = number = 0
     while size < TREE_MIB * 2**20:
-        shutil.copytree(trees[number % len(trees)], tree / str(number), symlinks=True, ignore_dangling_symlinks=True)
+        place = tree / str(number // len(packages)) / packages[number % len(packages)].name
+        shutil.copytree(packages[number % len(packages)], place, symlinks=True, dirs_exist_ok=True)
         number += 1
-        size = sum(path.lstat().st_size for path in tree.rglob("*") if path.is_file() and not path.is_symlink())
-    return f"{sum(1 for _path in tree.rglob('*'))} members, {size / 2**20:.0f} MiB"
+        for path in place.rglob("*"):
+            members += 1
+            size += path.lstat().st_size if path.is_file() and not path.is_symlink() else 0
+    return f"{members} members, {size / 2**20:.0f} MiB"
 
 
 def make_archives(directory: Path, tree: Path) -> dict[str, str]:

@@ -18,7 +18,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.backups.finding imp
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import FILE, MEMBER_NAME, Member
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.extracting import Extractor
-from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.listing import Listing, keep_inner, open_sidecar
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.listing import Listing, keep_inner, member_of, open_sidecar
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.member_rules import Rules, as_bytes
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.name_checks import NameChecks, PromisedSize
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.owners import Owners
@@ -73,7 +73,11 @@ class ArchiveSource:
         :raises ArchiveProblem: naming the one that is refused.
         """
         checks = NameChecks(selection, rules, self._budget())
-        self.each_member(checks.add)
+        if self.listing is None:
+            self.each_member(checks.add)
+        else:
+            for line, number in self._lines(self.listing):
+                checks.add_line(line, number)
         checks.finish(self.each_member)
         return checks
 
@@ -82,27 +86,25 @@ class ArchiveSource:
         if self.listing is None:
             self._visit(lambda member, _chunks: take(member))
             return
-        budget = self._budget()
-        for number, member in enumerate(self.listing.members()):
-            budget.member()
-            if not number % 1000:
-                budget.check_time()
-            take(member)
+        for line, number in self._lines(self.listing):
+            take(member_of(line, number))
 
     def extract(
-        self, selection: Selection, rules: Rules, owners: str, bases: Sequence[int], roots: Sequence[bytes], *, tolerant: bool = False
+        self, selection: Selection, rules: Rules, owners: str, bases: Sequence[int], roots: Sequence[bytes], *,
+        tolerant: bool = False, quick: bool = False,
     ) -> Extractor:
         """Write what is selected below open directories, one for each destination; return what was written.
 
         :param roots: names in these directories at which the destinations are made.
         :param tolerant: write contents that differ from the manifest, and count them.
+        :param quick: read gzip by the quickest program there is; a problem is then one to look at again without it.
         :raises ArchiveProblem: when something is not as the manifest says.
         :raises UpkeepError: when something cannot be written.
         """
         writers = [TreeWriter(base) for base in bases]
         try:
             extractor = Extractor(selection, rules, Owners(owners), writers, roots, self.listing, tolerant=tolerant)
-            self._visit(extractor)
+            self._visit(extractor, quick=quick and self.listing is not None)
             try:
                 extractor.finish()
             except OSError as exc:
@@ -124,8 +126,17 @@ class ArchiveSource:
             self.listing.close()
         os.close(self._descriptor)
 
-    def _visit(self, visit: Callable[[Member, Iterator[bytes]], None]) -> None:
-        visit_members(self._descriptor, os.path.basename(self.path), self._budget(), visit, inside=self._inside)
+    def _visit(self, visit: Callable[[Member, Iterator[bytes]], None], *, quick: bool = False) -> None:
+        visit_members(self._descriptor, os.path.basename(self.path), self._budget(), visit, inside=self._inside, quick=quick)
+
+    def _lines(self, listing: Listing) -> Iterator[tuple[bytes, int]]:
+        """Yield the lines of the members and their numbers, within the limits."""
+        budget = self._budget()
+        for number, line in enumerate(listing.lines(), 2):
+            budget.member()
+            if not number % 1000:
+                budget.check_time()
+            yield line, number
 
     def _budget(self) -> Budget:
         return Budget(self._limits, self._bytes)
@@ -207,5 +218,7 @@ def opened_archive(
 def sentence(path: str, problem: ArchiveProblem) -> str:
     """Return a problem as one sentence, with the step that mends it."""
     where = f"its member {problem.member}" if problem.member else "it"
-    hint = getattr(problem, "hint", "") or ("Restore another backup; backup_verify says which are whole." if isinstance(problem, Damaged) else "")
+    hint = getattr(problem, "hint", "")
+    if not hint and isinstance(problem, Damaged):
+        hint = "Restore another backup; backup_verify says which are whole."
     return f"{path} is not restored, nothing was changed: {where} {problem.message}.{f' {hint}' if hint else ''}"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Optional
@@ -18,16 +19,18 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest im
     MEMBER_NAME,
     SYMLINK,
     Member,
+    line_beginning,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest_reading import read_lines
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
-from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.listing import Listing
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.listing import Listing, member_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.member_rules import (
     Rules,
     as_bytes,
     check_symbolic_link,
     checked_name,
     checked_path,
+    is_plain_path,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.owners import Owners
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.selecting import Selection
@@ -35,7 +38,15 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.tree_writ
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 _SECOND = 1_000_000_000
+_HASH_DIGITS = 64
+_MOST_OWNERS = 10_000
+_BEHIND_OWNER = re.compile(rb'(-?[0-9]{1,19})(?:,"source":"([^"\\\x00-\x1f\x7f-\xff]*)")?(?:,"torn":true)?\}')
 _MOST_NAMES = 20
+_PLAIN_NAME = re.compile(rb"[ !#-\[\]-~]+")
+_SPECIAL_BITS = 0o6000
+
+#: Path, time of the change in nanoseconds, source, and hash of a file or None when nobody knows it.
+_Expected = tuple[bytes, int, str, Optional[str]]
 
 
 @dataclass
@@ -69,7 +80,9 @@ class Extractor:
         self._writers = writers
         self._roots = roots
         self._listing = listing
-        self._lines: Optional[Iterator[Member]] = listing.members() if listing else None
+        self._lines: Optional[Iterator[bytes]] = listing.lines() if listing else None
+        self._number = 1
+        self._owner_texts: dict[tuple[object, ...], bytes] = {}
         self._manifest_seen = False
         self._tolerant = tolerant
         self.differing = 0
@@ -85,16 +98,15 @@ class Extractor:
         if self._listing is not None and member.name == MEMBER_NAME:
             self._check_inner(chunks)
             return
-        expected = self._expected(member) if self._lines is not None else None
-        path = checked_path(member, self._rules)
-        place = self._selection.locate(path, expected.source if expected else "")
+        path, mtime_ns, source, sha256 = self._expected(member) if self._lines is not None else self._unlisted(member)
+        place = self._selection.locate(path, source)
         if place is None:
             return
         try:
-            digest = self._write(member, expected.mtime_ns if expected else member.mtime_ns, place, chunks)
+            digest = self._write(member, mtime_ns, source, place, chunks)
         except OSError as exc:
             raise _not_written(member, self._selection.destinations[place[0]].target, exc) from exc
-        if expected is not None and digest != expected.sha256:
+        if sha256 is not None and digest != sha256:
             self._other_contents(plain(member.name, 300))
 
     def finish(self) -> None:
@@ -105,13 +117,14 @@ class Extractor:
         if self._lines is not None:
             missing = next(self._lines, None)
             if missing is not None:
-                raise Damaged(f"lacks {plain(missing.name, 300)}, which its manifest lists")
+                name = member_of(missing, self._number + 1).name
+                raise Damaged(f"lacks {plain(name, 300)}, which its manifest lists")
             if not self._manifest_seen:
                 raise Damaged(f"lacks {MEMBER_NAME}, its last member")
         for writer in self._writers:
             writer.finish()
 
-    def _write(self, member: Member, mtime_ns: int, place: tuple[int, bytes], chunks: Iterator[bytes]) -> str:
+    def _write(self, member: Member, mtime_ns: int, source: str, place: tuple[int, bytes], chunks: Iterator[bytes]) -> str:
         """Write a member; return the SHA-256 of a file, else an empty text."""
         number, relative = place
         writer, path, digest = self._writers[number], self._path(number, relative), ""
@@ -127,7 +140,7 @@ class Extractor:
             check_symbolic_link(member, relative, as_bytes(self._selection.destinations[number].target), self._rules)
             writer.symbolic_link(path, as_bytes(member.target), attributes)
         else:
-            target = self._selection.locate(checked_name(member.target, self._rules, of=member.name))
+            target = self._selection.locate(checked_name(member.target, self._rules, of=member.name), source)
             if target is None:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             target_path = self._path(*target)
@@ -143,23 +156,56 @@ class Extractor:
         root = self._roots[number]
         return root + b"/" + relative if root and relative else root or relative
 
-    def _expected(self, member: Member) -> Member:
-        """Return what the manifest says of a member, which is what its header says.
+    def _unlisted(self, member: Member) -> _Expected:
+        return checked_path(member, self._rules), member.mtime_ns, "", None
 
-        :raises Damaged: when it says something else.
+    def _expected(self, member: Member) -> _Expected:
+        """Return the path of a member, and what only the manifest says of it.
+
+        :raises Damaged: when the header of the member says something else than the manifest.
         """
-        expected = next(self._lines, None) if self._lines is not None else None
-        if expected is None:
+        line = next(self._lines, None) if self._lines is not None else None
+        self._number += 1
+        if line is None:
             raise Damaged("is in the archive and not in its manifest", member=plain(member.name, 300))
-        name, kind, size, _sha256, target, mode, uid, gid, user, group, mtime_ns, _source, _torn = expected
+        if member.type == FILE:
+            quick = self._read_quickly(member, line)
+            if quick is not None:
+                return quick
+        expected = member_of(line, self._number)
         # The hash is compared behind the contents; only the manifest has fractions of a second.
-        if (name, kind, size, "", target, mode, uid, gid, user, group, mtime_ns // _SECOND) != (
-            *member[:10], member.mtime_ns // _SECOND
-        ):
-            if name != member.name:
-                raise Damaged(f"is in the archive where its manifest has {plain(name, 200)}", member=plain(member.name, 300))
+        same = expected._replace(sha256="", mtime_ns=expected.mtime_ns // _SECOND, source="", torn=False)
+        if same != member._replace(mtime_ns=member.mtime_ns // _SECOND):
+            if expected.name != member.name:
+                other = plain(expected.name, 200)
+                raise Damaged(f"is in the archive where its manifest has {other}", member=plain(member.name, 300))
             raise Damaged(f"is not what the manifest says: {_difference(member, expected)}", member=plain(member.name, 300))
-        return expected
+        return checked_path(member, self._rules), expected.mtime_ns, expected.source, expected.sha256
+
+    def _read_quickly(self, member: Member, line: bytes) -> Optional[_Expected]:
+        """Compare the line of a file as bytes, as this collection writes it; return None when it must be read in full."""
+        path = as_bytes(member.name)
+        # What this line says was checked by name before; a tree is written downward in any case.
+        if not _PLAIN_NAME.fullmatch(path) or not is_plain_path(path) or member.mode & _SPECIAL_BITS:
+            return None
+        head = b'{"name":"%b","type":"file","size":%d,"sha256":"' % (path, member.size)
+        at = len(head) + _HASH_DIGITS
+        key = member[5:10]
+        owner = self._owner_texts.get(key)
+        if owner is None:
+            text = line_beginning(member._replace(name="", size=0))
+            owner = text[text.index(b'"mode":') :]
+            if len(self._owner_texts) < _MOST_OWNERS:
+                self._owner_texts[key] = owner
+        if not line.startswith(head) or line[at : at + 2] != b'",' or not line.startswith(owner, at + 2):
+            return None
+        rest = _BEHIND_OWNER.fullmatch(line, at + 2 + len(owner))
+        if rest is None:
+            return None
+        mtime_ns = int(rest.group(1))
+        if mtime_ns // _SECOND != member.mtime_ns // _SECOND:
+            return None
+        return path, mtime_ns, (rest.group(2) or b"").decode(), line[len(head) : at].decode("ascii", "replace")
 
     def _other_contents(self, name: str) -> None:
         if not self._tolerant:

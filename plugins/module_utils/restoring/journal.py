@@ -41,7 +41,8 @@ RETURNED = "returned"
 PHASES = (STAGING, SWAPPING, DONE, RETURNING, RETURNED)
 
 _ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
-_MAX_BYTES = 1024 * 1024
+#: A thousand targets of the longest paths have room.
+_MAX_BYTES = 32 * 1024 * 1024
 
 
 @dataclass

@@ -24,6 +24,7 @@ _MOST_NAME_BYTES, _MOST_PATH_BYTES = 255, 4095
 #: Each level is a descriptor that is held open while the tree is written.
 MOST_LEVELS = 200
 
+_SLASH = 0x2F
 _SPECIAL = stat.S_ISUID | stat.S_ISGID
 #: An empty part, "." or "..".
 _UNUSUAL_PART = re.compile(rb"(?:^|/)\.{0,2}(?:/|$)")
@@ -68,6 +69,14 @@ def as_bytes(name: str) -> bytes:
 def as_text(name: bytes) -> str:
     """Return a name as manifests write it."""
     return name.decode("utf-8", "surrogateescape")
+
+
+def is_plain_path(path: bytes) -> bool:
+    """Tell whether a name of ASCII characters is one that :func:`checked_name` would return as it is; false for some that are, too."""
+    return (
+        0 < len(path) <= _MOST_NAME_BYTES and b"/." not in path and b"//" not in path and path[0] not in b"/."
+        and path[-1] != _SLASH and path.count(b"/") < MOST_LEVELS
+    )
 
 
 def checked_path(member: Member, rules: Rules) -> bytes:

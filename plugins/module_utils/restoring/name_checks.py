@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import NoReturn, Optional
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Budget
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import DIRECTORY, FILE, HARDLINK, SYMLINK, Member
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.listing import PLAIN_FILE, member_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.member_rules import (
     Refused,
     Rules,
@@ -17,6 +18,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.member_ru
     check_symbolic_link,
     checked_name,
     checked_path,
+    is_plain_path,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.name_index import NameIndex
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.selecting import Selection
@@ -25,6 +27,9 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 #: What a file takes on a disk besides its contents, about: its inode and its name.
 _OVERHEAD_BYTES = 512
 _BLOCK_BYTES = 4096
+_MOST_FIRST_NAMES, _MOST_FIRST_MEMBERS = 5, 100
+#: First digits of a mode without set-user-ID and set-group-ID.
+_WITHOUT_SPECIAL_BITS = b"01"
 
 
 @dataclass
@@ -45,17 +50,22 @@ class PromisedSize:
     """Adds up the sizes that members promise, so that what is too much is refused before it is unpacked."""
 
     def __init__(self, budget: Budget) -> None:
-        self._budget = budget
-        self._bytes = 0
+        self.bytes = 0
+        self.most_bytes = budget.most_bytes
+        self._ratio = budget.limits.ratio
 
     def add(self, member: Member) -> None:
         """:raises Refused: naming the member with which it is too much."""
-        self._bytes += member.size
-        if self._bytes > self._budget.most_bytes:
-            raise Refused(
-                f"has {member.size} bytes; with it the archive unpacks to more than {self._budget.limits.ratio:g} times its size",
-                member.name, hint="Find out who made it; when it is right, raise max_ratio.",
-            )
+        self.bytes += member.size
+        if self.bytes > self.most_bytes:
+            self.refuse(member)
+
+    def refuse(self, member: Member) -> NoReturn:
+        """:raises Refused: always."""
+        raise Refused(
+            f"has {member.size} bytes; with it the archive unpacks to more than {self._ratio:g} times its size", member.name,
+            hint="Find out who made it; when it is right, raise max_ratio.",
+        )
 
 
 @dataclass
@@ -89,11 +99,49 @@ class NameChecks:
         target = checked_name(member.target, self.rules, of=member.name) if is_hard_link else None
         self._index.add(path, is_directory=member.type == DIRECTORY, link_target=target)
         self._size.add(member)
-        if len(self.first_names) < 5:
+        if self.members <= _MOST_FIRST_MEMBERS and len(self.first_names) < _MOST_FIRST_NAMES:
             self.first_names.add(plain(member.name.strip("./").split("/")[0], 60))
         place = self.selection.locate(path, member.source)
         if place is not None:
             self._selected(member, place, target)
+        elif self.selection.sources:
+            self._refuse_left_out(path, member)
+
+    def add_line(self, line: bytes, number: int) -> None:
+        """Check the member of a line of the manifest; most lines are those of plain files, and need not be taken apart.
+
+        :raises ArchiveProblem: as :meth:`add`, and when the line is none.
+        """
+        match = PLAIN_FILE.fullmatch(line)
+        if match is None:
+            self.add(member_of(line, number))
+            return
+        path, size_text, mode, source = match.group(1, 2, 4, 10)
+        if mode[0] not in _WITHOUT_SPECIAL_BITS or not is_plain_path(path) or self.members < _MOST_FIRST_MEMBERS:
+            self.add(member_of(line, number))
+            return
+        size = int(size_text)
+        self.members += 1
+        self._index.add(path, is_directory=False)
+        self._size.bytes += size
+        if self._size.bytes > self._size.most_bytes:
+            self._size.refuse(member_of(line, number))
+        place = self.selection.locate(path, source.decode() if source else "")
+        if place is None:
+            if self.selection.sources:
+                self._refuse_left_out(path, member_of(line, number))
+            return
+        amount = self.amounts[place[0]]
+        amount.members += 1
+        amount.bytes += size
+        amount.disk_bytes += -(-size // _BLOCK_BYTES) * _BLOCK_BYTES + _OVERHEAD_BYTES
+        if not place[1]:
+            amount.root = FILE
+
+    def _refuse_left_out(self, path: bytes, member: Member) -> None:
+        if self.selection.leaves_out(path, member.source):
+            source = plain(member.source, 60)
+            raise Refused(f"lies in a target and belongs to the source {source}", member.name, hint=f"Give sources with {source} too.")
 
     def _selected(self, member: Member, place: tuple[int, bytes], link_target: Optional[bytes]) -> None:
         number, relative = place

@@ -41,8 +41,10 @@ def resolve_targets(targets: Sequence[str], *, outside: Iterable[str]) -> list[s
         found.append(path)
     for number, path in enumerate(found):
         for other in found[:number] + found[number + 1 :]:
+            if path == other:
+                raise UpkeepError(f"target: {path} is given twice")
             if is_below(path, other):
-                raise UpkeepError(f"target: {path} lies in {other}; give the outer one only" if path != other else f"target: {path} is given twice")
+                raise UpkeepError(f"target: {path} lies in {other}; give the outer one only")
     return found
 
 

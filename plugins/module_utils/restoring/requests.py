@@ -39,6 +39,8 @@ def refuse_wrong_options(params: Mapping[str, Any]) -> None:
         return
     if not params["path"] or not os.path.isabs(params["path"]):
         raise UpkeepError("path: the absolute path of the archive is needed")
+    if len(params["target"] or ()) > MOST_TARGETS:
+        raise UpkeepError(f"target: give at most {MOST_TARGETS} in one call")
     if params["from"] is not None and len(params["from"]) != len(params["target"] or ()):
         raise UpkeepError("from: give as many members as targets, in the same order")
     if params["members"] is not None and not params["members"]:

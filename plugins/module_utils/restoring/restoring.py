@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Limits
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LockOwner, exclusive_lock
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring import answers
@@ -92,7 +93,11 @@ def _restore(params: Mapping[str, Any], now: datetime, *, check_mode: bool, diff
         changes = plan_changes(source, prepared) if check_mode or diff_mode else None
         if check_mode:
             return answers.planned(source, prepared, changes or [])
-        staged, differing = _replace(source, prepared, params, now)
+        try:
+            staged, differing = _replace(source, prepared, params, now, quick=params["verify"] == "content")
+        except ArchiveProblem:
+            # Read once more without shortcuts: that one finds all there is, and says it best.
+            staged, differing = _replace(source, prepared, params, now, quick=False)
     removed = prune_kept(params["state_directory"], prepared.targets, params["keep_previous"])
     seconds = round(time.monotonic() - started, 3)
     return answers.restored(
@@ -102,7 +107,7 @@ def _restore(params: Mapping[str, Any], now: datetime, *, check_mode: bool, diff
 
 
 def _replace(
-    source: ArchiveSource, prepared: Prepared, params: Mapping[str, Any], now: datetime
+    source: ArchiveSource, prepared: Prepared, params: Mapping[str, Any], now: datetime, *, quick: bool
 ) -> tuple[Staged, list[str]]:
     """Make the new trees, and only when all are whole exchange them."""
     for target in prepared.targets:
@@ -118,7 +123,7 @@ def _replace(
                 descriptors.append(os.dup(staging))
         extractor = source.extract(
             prepared.selection, prepared.rules, params["owners"], descriptors, [TREE.encode()] * len(descriptors),
-            tolerant=params["verify"] == "none",
+            tolerant=params["verify"] == "none", quick=quick,
         )
         for number, descriptor in enumerate(descriptors):
             prepared.carried[number] = carry(prepared, number, descriptor)

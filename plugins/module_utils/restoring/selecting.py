@@ -41,6 +41,7 @@ class Selection:
         self.sources = frozenset(sources)
         both = [text for pattern in patterns for text in (pattern.strip("/"), f"{pattern.strip('/')}/*")]
         self._expressions = [re.compile(translate(text).encode("utf-8", "surrogateescape"), re.DOTALL) for text in both]
+        self._all = not patterns and not any(one.preserved for one in destinations)
         self._prefixes = [(number, one.prefix, one.prefix + b"/" if one.prefix else b"") for number, one in enumerate(destinations)]
 
     def locate(self, path: bytes, source: str = "") -> Optional[tuple[int, bytes]]:
@@ -58,10 +59,16 @@ class Selection:
                 continue
             if self.sources and source not in self.sources:
                 return None
-            if not self.takes(relative) or self._is_preserved(number, relative):
-                return None
-            return number, relative
+            if self._all or self.takes(relative) and not self._is_preserved(number, relative):
+                return number, relative
+            return None
         return None
+
+    def leaves_out(self, path: bytes, source: str) -> bool:
+        """Tell whether a member would be missing below a target only because its source was not asked for."""
+        if not self.sources or self.is_part or source in self.sources:
+            return False
+        return any(path == prefix or path.startswith(above) for _number, prefix, above in self._prefixes)
 
     def takes(self, relative: bytes) -> bool:
         """Tell whether a path below a target is one of those that are restored."""

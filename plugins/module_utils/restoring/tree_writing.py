@@ -8,16 +8,14 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import BinaryIO, Optional
+from typing import BinaryIO, NamedTuple, Optional
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.folders import DIRECTORY_FLAGS
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-@dataclass(frozen=True)
-class Attributes:
+class Attributes(NamedTuple):
     """What a file, directory or link is given besides contents.
 
     :ivar uid: None leaves the owner that the process gives, and so for ``gid``.
@@ -78,9 +76,11 @@ class TreeWriter:
 
         :raises FileExistsError: when there is something of that name.
         """
-        name, parent = self._parent(path)
+        above, _slash, name = path.rpartition(b"/")
+        if self._levels[-1].path != above:
+            self._enter(above)
         mode = attributes.mode & 0o777
-        descriptor = os.open(name, _NEW_FILE, mode, dir_fd=parent)
+        descriptor = os.open(name, _NEW_FILE, mode, dir_fd=self._levels[-1].descriptor)
         try:
             size, digest = 0, hashlib.sha256()
             for chunk in chunks:

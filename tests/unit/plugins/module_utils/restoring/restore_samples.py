@@ -28,7 +28,9 @@ def restore(state_directory: Path, *, check_mode: bool = False, diff_mode: bool 
     return restore_backup(given, now=NOW, check_mode=check_mode, diff_mode=diff_mode)
 
 
-def member(name: str, data: bytes = b"", *, kind: bytes = tarfile.REGTYPE, mode: int = 0o644, target: str = "") -> tuple[tarfile.TarInfo, bytes]:
+def member(
+    name: str, data: bytes = b"", *, kind: bytes = tarfile.REGTYPE, mode: int = 0o644, target: str = ""
+) -> tuple[tarfile.TarInfo, bytes]:
     """Return a member of a tar archive; names may hold surrogates for bytes that are not UTF-8."""
     info = tarfile.TarInfo(name)
     info.type, info.mode, info.linkname, info.mtime, info.size = kind, mode, target, 1_790_000_000, len(data)

@@ -36,7 +36,8 @@ HOSTILE: dict[str, tuple[list[Any], str]] = {
     "absolute link": ([link("a", "/etc/passwd")], "a is a symbolic link that leaves the target, to /etc/passwd"),
     "link upward": ([directory("d"), link("d/a", "../../x")], "d/a is a symbolic link that leaves the target"),
     "link upward by another link": (
-        [directory("d"), directory("d/e"), link("d/e/up", "../.."), link("d/e/out", "up/../../x")], "d/e/out is a symbolic link that leaves",
+        [directory("d"), directory("d/e"), link("d/e/up", "../.."), link("d/e/out", "up/../../x")],
+        "d/e/out is a symbolic link that leaves",
     ),
     "empty link": ([link("a", "")], "is a symbolic link to a path that is none"),
     "file through a link": (

@@ -287,6 +287,22 @@ def test_several_targets_at_once_one_of_them_a_file(place: Place) -> None:
         place.restore(path=path, sources=["x"])
 
 
+def test_sources_are_restored_alone_unless_one_lies_in_another(place: Place) -> None:
+    config = place.opt / "one.conf"
+    config.write_text("live")
+    inner, saved = file(place.name("inner.conf"), b"x", **MINE)[0], file(f"files{config}", b"saved", **MINE)
+    sources = [{"name": "application", "paths": [str(place.app)]}, {"name": "config", "paths": [str(config)]}]
+    held = [*place.held(), (saved[0]._replace(source="config"), saved[1])]
+    answer = place.restore(path=str(place.backup(held, sources=sources).path), sources=["config"])
+    assert [row["target"] for row in answer["restored"]] == [str(config)]
+    assert config.read_text() == "saved" and (place.app / "package.json").read_text() == "live"
+    held = [*place.held(), (inner._replace(source="config"), b"x")]
+    path = str(place.backup(held, sources=sources, name="nested").path)
+    said = "inner.conf lies in a target and belongs to the source config. Give sources with config too"
+    refuse(place, said, path=path, sources=["application"])
+    assert place.restore(path=path, sources=["application", "config"])["status"] == "ok"
+
+
 def test_when_one_target_cannot_be_exchanged_all_stay(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     config, saved = place.opt / "one.conf", file(f"files{place.opt}/one.conf", b"saved", **MINE)
     config.write_text("live")
