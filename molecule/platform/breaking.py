@@ -14,6 +14,7 @@ LIVE = "/etc/letsencrypt/live"
 SITE = "www.neurosensefx.example"
 SPARES = "/opt/certificates"
 BACKUPS = "/opt/backups/neurosensefx"
+KEPT_BACKUPS = "/opt/kept_backups"
 ADVISORIES = "/opt/registry-standin/advisories.json"
 REGISTRY_FAULT = "/etc/registry-standin/fault"
 

@@ -12,6 +12,11 @@ from dataclasses import dataclass
 
 PATIENCE_SECONDS = 60
 
+HOME = "/home/upkeep"
+TEMPORARY = ("/tmp", "/var/tmp", "/root/.ansible/tmp", HOME, f"{HOME}/.ansible", f"{HOME}/.ansible/tmp")
+# The platform itself goes on writing while it is looked at, and every login is logged.
+WRITTEN_BY_OTHERS = ("/opt/neurosensefx/logs", "/var/log", "/run", "/proc", "/sys", "/dev", "/var/lib/postgresql")
+
 
 @dataclass(frozen=True)
 class Container:
@@ -61,6 +66,16 @@ class Container:
         finally:
             podman("start", self.name)
             self.wait_for("systemctl is-system-running | grep --quiet --line-regexp running")
+
+    def changed_since(self, marker: str) -> list[str]:
+        """Everything on a host whose content, name or rights changed after the marker file.
+
+        The folders of temporary files are left out, and what is in them is not: Ansible unpacks its modules there and npm gets an
+        empty home; both are removed again.
+        """
+        temporary = " ".join(f"-not -path {path}" for path in TEMPORARY)
+        pruned = " -o ".join(f"-path {path}" for path in WRITTEN_BY_OTHERS)
+        return self.sh(f"find / \\( {pruned} \\) -prune -o -newercm {marker} {temporary} -print").split()
 
     def kill_module(self) -> None:
         """Wait until Ansible runs a module on the host, and kill it."""

@@ -24,10 +24,13 @@ INVENTORIES = (PROJECT / "inventories/neurosensefx", PROJECT / "molecule/platfor
 #: What the user wrote about it.
 DESCRIPTION: dict[str, Any] = yaml.safe_load((INVENTORIES[0] / "group_vars/all.yml").read_text(encoding="utf-8"))["upkeep_platform"]
 
+#: What a playbook that replaces something wants to hear.
+CONFIRMED = {"upkeep_confirm": DESCRIPTION["name"]}
+
 #: Exit status of ``ansible-playbook`` when a host failed; the verdict of a bad run is such a failure.
 FAILED = 2
 
-PATIENCE_SECONDS = 180
+PATIENCE_SECONDS = 300
 
 #: Where the reports are when a host of the platform keeps them.
 REPORTS_ON_HOST = "/var/lib/upkeep/reports"

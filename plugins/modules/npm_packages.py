@@ -62,7 +62,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 projects:
-  description: For each project its C(path), whether its packages were C(installed), or would be in check mode, the C(reason), and C(seconds).
+  description: For each project its C(path), whether its packages were C(installed) or would be, the C(reason), and C(seconds).
   returned: always
   type: list
   elements: dict

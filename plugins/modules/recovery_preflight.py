@@ -156,7 +156,9 @@ plan:
   type: list
   elements: str
 backup:
-  description: The chosen backup with C(path), C(backup_id), C(platform), C(host), C(started), C(ended), C(bytes), C(age_seconds); empty without one.
+  description: >-
+    The chosen backup with C(path), C(backup_id), C(label), C(platform), C(host), C(started), C(ended), C(bytes) and C(age_seconds); empty
+    without one.
   returned: always
   type: dict
 passed_over:

@@ -12,8 +12,8 @@ short_description: Make an archive of a snapshot of restic, to be restored, dril
 author:
   - upkeep.runbook contributors (!UNKNOWN)
 description:
-  - Lets restic restore a whole snapshot of M(upkeep.runbook.restic_backup) into a private folder and read every file back, and packs that into
-    an archive as M(upkeep.runbook.backup_create) makes them, without compression, with its manifest.
+  - Lets restic restore a whole snapshot of M(upkeep.runbook.restic_backup) into a private folder and read every file back, and packs
+    that into an archive as M(upkeep.runbook.backup_create) makes them, without compression, with its manifest.
   - What verifies, drills and restores archives, with their databases, does the same with the snapshot then.
   - The archive is called C(<label>_<time of the snapshot>.tar). One that is there already is not made again.
 extends_documentation_fragment:

@@ -50,9 +50,9 @@ options:
     type: str
   drill:
     description:
-      - How restores are tried. When one is due, a snapshot is fetched into a private folder (M(upkeep.runbook.restic_fetch)), unpacked with all
-        checks of a restore, and its dumps are loaded into scratch databases beside the real ones; all of it is removed again. That needs room
-        for three times the contents.
+      - How restores are tried. When one is due, a snapshot is fetched into a private folder (M(upkeep.runbook.restic_fetch)), unpacked with
+        all checks of a restore, and its dumps are loaded into scratch databases beside the real ones; all of it is removed again. That
+        needs room for three times the contents.
       - Without this nothing is tried, and not in check mode either. When a drill was good is known by O(remember), and without it each call
         tries one.
     type: dict
@@ -67,8 +67,7 @@ options:
         default: 35.0
       directory:
         description:
-          - Folder in which the scratch folder is made, as an absolute path. Its file system needs room for the unpacked backup, and 5 percent
-            of it stay free.
+          - Folder in which the scratch folder is made, as an absolute path. 5 percent of its file system stay free.
         type: path
         default: /var/tmp
       files:
@@ -225,8 +224,8 @@ checks:
     - C(backup.present), C(backup.age), C(backup.size) and C(backup.shrink); from the level V(readable) on C(backup.readable) and
       C(backup.content), at V(manifest) C(backup.manifest), and at V(content) C(backup.content_hashes). Their subject is O(label).
       Without a snapshot there is only C(backup.present).
-    - With O(drill) C(backup.drill), when one was due, whose value are the seconds it took from the repository on, and C(backup.drilled), the
-      days since the last good one.
+    - With O(drill) C(backup.drill), when one was due, whose value are the seconds it took from the repository on, and C(backup.drilled),
+      the days since the last good one.
   type: list
   elements: dict
   returned: success

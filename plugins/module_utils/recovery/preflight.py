@@ -9,11 +9,12 @@ import os
 import pwd
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import Member
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK, WARNING, check_result, worst_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.commands import run_command
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
@@ -155,11 +156,27 @@ def _look_at_backup(options: Mapping[str, Any], before: datetime | None, found: 
         return
     found.notes += [f"a newer backup is not used, its data are lost: {path}: {reason}" for path, reason in chosen.passed_over]
     found.problems += _version_problems(options, chosen.header)
-    found.targets, missing = resolve_targets(options["targets"], read_members(chosen.file.path))
+    path = chosen.file.path
+    found.targets, missing = resolve_targets(options["targets"], read_members(path))
     found.problems += [f"the backup holds nothing of {plain(target, 200)}, which is to be brought back" for target in missing]
+    found.problems += missing_units(found.services, found.targets, lambda: read_members(path))
     found.dumps, problems, notes = match_dumps(options["dumps"], chosen.header)
     found.problems += problems
     found.notes += notes
+
+
+def missing_units(services: Sequence[Service], targets: Sequence[str], members: Callable[[], Iterable[Member]]) -> list[str]:
+    """Return the units that neither this host has nor the backup brings, in sentences.
+
+    :param members: yields the members of the backup; not asked when this host has all units.
+    """
+    wanted = {service.unit for service in services if service.unit and not service.known}
+    for member in members() if wanted else ():
+        folder, _slash, name = member.name.rpartition("/")
+        path = member.name[len("files"):]
+        if name in wanted and folder[len("files"):] in _UNIT_FOLDERS and any(touches(target, path) for target in targets):
+            wanted.discard(name)
+    return [f"the unit {unit} is not on this host, and the backup does not bring it: install what has it" for unit in sorted(wanted)]
 
 
 def match_dumps(wanted: Sequence[str], header: Mapping[str, Any]) -> tuple[list[str], list[str], list[str]]:
@@ -169,7 +186,9 @@ def match_dumps(wanted: Sequence[str], header: Mapping[str, Any]) -> tuple[list[
     """
     held = [str(dump.get("name")) for dump in _dumps(header)]
     missing = [f"the backup has no dump {plain(name, 100)}, and its database is to be restored" for name in wanted if name not in held]
-    unasked = [f"the dump {plain(name, 100)} stays in the backup: no database of the description has it" for name in held if name not in wanted]
+    unasked = [
+        f"the dump {plain(name, 100)} stays in the backup: no database of the description has it" for name in held if name not in wanted
+    ]
     roles_first = sorted((dump for dump in _dumps(header) if dump.get("name") in wanted), key=lambda dump: dump.get("type") != _GLOBALS)
     return [str(dump["name"]) for dump in roles_first], missing, unasked
 

@@ -80,10 +80,6 @@ def stats(snapshot: str) -> Arguments:
     return ("stats", "--json", "--mode=restore-size", snapshot)
 
 
-def raw_stats() -> Arguments:
-    return ("stats", "--json", "--mode=raw-data")
-
-
 def list_locks() -> Arguments:
     return ("list", "locks", "--no-lock")
 

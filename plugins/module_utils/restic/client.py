@@ -33,6 +33,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode,
 _RETRY_SECONDS = 2.0
 _MAX_TEXT_BYTES = 4 * 1024 * 1024
 _MAX_LOCKS = 20
+_WRITE_IT = "Write the password there, mode 0600."
 
 Line = Callable[[bytes], None]
 
@@ -209,9 +210,9 @@ def refuse_password_file(repository: Repository) -> None:
             empty = not stream.read(4096).strip()
             kind = os.fstat(stream.fileno()).st_mode
     except OSError as exc:
-        raise ResticFailure(NO_PASSWORD, f"password_file: {plain(path, 200)}: {exc.strerror}.", "Write the password there, mode 0600.") from exc
+        raise ResticFailure(NO_PASSWORD, f"password_file: {plain(path, 200)}: {exc.strerror}.", _WRITE_IT) from exc
     if empty or not stat.S_ISREG(kind):
-        raise ResticFailure(NO_PASSWORD, f"password_file: {plain(path, 200)} holds no password.", "Write the password there, mode 0600.")
+        raise ResticFailure(NO_PASSWORD, f"password_file: {plain(path, 200)} holds no password.", _WRITE_IT)
 
 
 def record(line: bytes) -> Mapping[str, Any]:

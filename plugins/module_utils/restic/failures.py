@@ -52,7 +52,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
     NO_RIGHT: ("the rights do not suffice", "Run with become, or correct owner and mode of the repository."),
     DAMAGED: (
         "what it holds is damaged",
-        "Do not forget or prune anything. Look at the disk, then follow restic's page on damaged repositories; make a new backup elsewhere.",
+        "Do not forget or prune anything. Look at the disk, then follow restic's page on damaged repositories, and back up to another"
+        " place until then.",
     ),
     OTHER: ("restic failed", "Read its own words above."),
 }

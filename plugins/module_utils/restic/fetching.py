@@ -110,7 +110,7 @@ def _pack(client: Client, snapshot: Snapshot, header: Mapping[str, Any], path: P
         listed = stack.enter_context(closing(ManifestWriter(str(path.parent))))
         target = packing.PackedFile(draft.descriptor)
         packer = packing.start_packer("none", None, target)
-        stack.callback(packer.abort)
+        stack.callback(packer.close)
         writer = ArchiveWriter(packer, listed)
         writer.write_all(_members(header, scratch), time.monotonic() + client.seconds_left)
         written = {

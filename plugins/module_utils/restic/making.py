@@ -69,7 +69,8 @@ def make_snapshot(client: Client, given: Sequence[str], *, directory: str, roots
             return
         item, reason = str(said.get("item") or ""), _reason(said.get("error"))
         if _vanished(item, reason, roots):
-            made.vanished.append(plain(item, 300)) if len(made.vanished) < _MAX_NAMED else None
+            if len(made.vanished) < _MAX_NAMED:
+                made.vanished.append(plain(item, 300))
         elif len(made.unread) < _MAX_NAMED:
             made.unread.append((plain(item, 300), reason))
 

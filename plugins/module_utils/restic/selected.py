@@ -24,10 +24,15 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.restic.contents imp
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.creating import local_path
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.exclusion import part_patterns
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.snapshots import Snapshot
-from ansible_collections.upkeep.runbook.plugins.module_utils.restoring import requests
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.left_out_paths import find_left_out
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.member_rules import SPECIAL_BITS, Rules, as_bytes
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.name_checks import Amount
-from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.preflight import refuse_full_disk, refuse_kind, resolve_targets
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.preflight import (
+    is_below,
+    refuse_full_disk,
+    refuse_kind,
+    resolve_targets,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.preparing import Prepared
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.selecting import FILES_PREFIX, Destination, Selection
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
@@ -56,7 +61,7 @@ def select(client: Client, snapshot: Snapshot, header: Mapping[str, Any] | None,
     :param header: the manifest of the snapshot, None when something else made it.
     :raises UpkeepError: when something refuses.
     """
-    given = list(options["target"] or requests.default_targets(header, options["sources"] or ()))
+    given = list(options["target"] or saved_paths(header, options["sources"] or ()))
     paths = _paths_of(options, given)
     kept_elsewhere = [options["state_directory"], local_path(client.repository)]
     targets = resolve_targets(given, outside=[path for path in kept_elsewhere if path])
@@ -69,10 +74,27 @@ def select(client: Client, snapshot: Snapshot, header: Mapping[str, Any] | None,
             raise UpkeepError(f"snapshot {snapshot.short} has {what}; nothing was changed")
         refuse_kind(target, "" if selection.is_part else amount.root)
     refuse_full_disk(targets, amounts)
-    kept = [_kept(header, options, path) for path in paths]
+    kept = [_kept(header, options, target, path) for target, path in zip(targets, paths)]
     prepared = Prepared(targets, selection, Rules(), amounts, kept, [0] * len(targets))
     includes = [part_patterns(path, members) if members else [literal(path)] for path in paths]
     return Selected(prepared, paths, includes)
+
+
+def saved_paths(header: Mapping[str, Any] | None, sources: Sequence[str]) -> list[str]:
+    """Return the paths that were backed up, as the manifest names them; one in another is restored with it.
+
+    :param sources: names of those that are wanted; none means all.
+    :raises UpkeepError: when nobody knows them.
+    """
+    listed = [source for source in (header or {}).get("sources") or () if isinstance(source, dict)]
+    unknown = sorted(set(sources) - {str(source.get("name")) for source in listed})
+    if unknown:
+        names = ", ".join(plain(str(source.get("name")), 60) for source in listed)
+        raise UpkeepError(f"sources: {plain(unknown[0], 60)} is none of the snapshot's: {names or 'it has none'}")
+    paths = [str(path) for source in listed if not sources or source.get("name") in sources for path in source.get("paths") or ()]
+    if not paths or not all(os.path.isabs(path) for path in paths):
+        raise UpkeepError("target: the snapshot has no manifest that names the paths it was made of; give the target")
+    return [path for path in dict.fromkeys(paths) if not any(other != path and is_below(path, other) for other in paths)]
 
 
 def _paths_of(options: Mapping[str, Any], targets: Sequence[str]) -> list[str]:
@@ -119,10 +141,10 @@ def _refuse_special(snapshot: Snapshot, node: Node, accept: frozenset[str]) -> N
         raise UpkeepError(f"{where} has a set-user-ID or set-group-ID bit; nothing was changed. accept: [special_bits] restores it")
 
 
-def _kept(header: Mapping[str, Any] | None, options: Mapping[str, Any], path: str) -> list[bytes]:
+def _kept(header: Mapping[str, Any] | None, options: Mapping[str, Any], target: str, path: str) -> list[bytes]:
     """Return the paths below a target that are carried over."""
     if options["members"]:
         return []
     if options["preserve"] is None:
-        return requests.excluded_below(header, FILES_PREFIX + as_bytes(path))[0] if header else []
+        return find_left_out(header, FILES_PREFIX + as_bytes(path), target) if header else []
     return [as_bytes("/".join(part for part in text.split("/") if part not in ("", "."))) for text in options["preserve"]]

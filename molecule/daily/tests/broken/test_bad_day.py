@@ -39,6 +39,11 @@ ROOT, BACKEND, LIBRARY = "/opt/neurosensefx", "/opt/neurosensefx/services/tick-b
 LOGS = "/opt/neurosensefx/logs"
 TWICE = "/etc/logrotate.d/neurosensefx"
 GROUP_OF_BACKUPS = f"{BACKUPS}/comprehensive_backup_*.tar.gz"
+#: What the script of the manual makes, one archive with two others inside: here it is the one that makes the backups.
+BY_THE_MANUAL = {
+    "pattern": "comprehensive_backup_*.tar.gz",
+    "require": ["*/application.tar.gz/package.json", "*/config.tar.gz/nginx.conf", "*/metadata.json"],
+}
 SECRETS = ("knows-nothing-else", "8f14e45f")
 
 VULNERABLE = {
@@ -99,8 +104,10 @@ class Told:
 
 
 def description() -> dict[str, object]:
-    """The platform, whose second administrator is told by chat instead of by the mail server that may be down."""
+    """The platform, whose second administrator is told by chat instead of by the mail server that may be down, and whose backups
+    others make."""
     platform = deepcopy(DESCRIPTION)
+    platform["backup"] = {**{key: about for key, about in platform["backup"].items() if key != "drill"}, **BY_THE_MANUAL}
     (backup_administrator,) = (contact for contact in platform["contacts"] if contact["role"] == "backup_administrator")
     backup_administrator["channels"] = [{"type": "webhook", "name": "ops_chat"}]
     return platform

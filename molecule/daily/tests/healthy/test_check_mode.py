@@ -9,22 +9,6 @@ from pathlib import Path
 from containers import Container
 from upkeep_run import Run
 
-TEMPORARY = ("/tmp", "/var/tmp", "/root/.ansible/tmp")
-# The platform itself goes on writing while it is looked at, and every login is logged.
-WRITTEN_BY_OTHERS = ("/opt/neurosensefx/logs", "/var/log", "/run", "/proc", "/sys", "/dev")
-
-
-def changed_since(container: Container, marker: str) -> list[str]:
-    """Everything on a host whose content, name or rights changed after the marker file.
-
-    The folders of temporary files are left out, and what is in them is not: Ansible unpacks its modules there and npm gets an
-    empty home; both are removed again.
-    """
-    temporary = " ".join(f"-not -path {path}" for path in TEMPORARY)
-    pruned = " -o ".join(f"-path {path}" for path in WRITTEN_BY_OTHERS)
-    return container.sh(f"find / \\( {pruned} \\) -prune -o -newercm {marker} {temporary} -print").split()
-
-
 def rows(run: Run) -> set[tuple[str, ...]]:
     """(status, host, check, subject) of each row of the printed table, as far as they stand in its first four columns."""
     lines = (re.split(r" {2,}", line.strip()) for line in run.output.splitlines())
@@ -38,6 +22,6 @@ def test_check_mode_writes_nothing_and_says_the_same(
         container.sh("touch /run/marker && sleep 0.1")
     run = daily("--check", "--diff")
     assert run.status == 0, run.output
-    assert [changed_since(container, "/run/marker") for container in (app, second)] == [[], []]
+    assert [container.changed_since("/run/marker") for container in (app, second)] == [[], []]
     assert list(tmp_path.rglob("*")) == []
     assert rows(run) == rows(daily()) != set()

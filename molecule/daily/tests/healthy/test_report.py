@@ -50,7 +50,7 @@ def test_everything_of_the_inventory_is_a_subject(converged: Run) -> None:
     expected = {("dependency.audit", project) for project in DESCRIPTION["node_projects"]}
     expected |= {("log.rotation", log) for service in DESCRIPTION["services"] for log in service.get("logs", [])}
     expected |= {("certificate.chain", served["endpoint"]) for served in DESCRIPTION["certificates"]["served_by"]}
-    expected |= {("backup.readable", f"{DESCRIPTION['backup']['directory']}/{DESCRIPTION['backup']['pattern']}")}
+    expected |= {("backup.readable", "neurosense-fx-nsfx-app-1")}
     found = {(check.check, check.subject) for check in converged.checks() if check.host == "nsfx-app-1"}
     assert expected <= found
 

@@ -65,3 +65,32 @@ def test_what_the_description_says_is_that_of_the_host() -> None:
 
 def test_a_host_without_backups_has_no_recovery() -> None:
     assert recovery_plan(validate_platform({"name": "x", "root": "/x"}).platform, A) == {}
+
+
+def test_what_must_be_healthy_and_what_of_it_the_maintenance_page_does_not_answer() -> None:
+    services = [
+        {"name": "api", "unit": "api", "port": 8081, "http": "http://127.0.0.1:8081/health", "upstream": "feed.example.org:5035"},
+        {"name": "web", "unit": "nginx", "http": "https://www.example.org/", "websocket": "ws://127.0.0.1/"},
+        {"name": "old", "process": "old.js"},
+    ]
+    description = {
+        "name": "Ticks", "root": "/srv/app", "services": services, "recovery": {"health_consecutive": 2},
+        "backup": {"directory": "/backup", "sources": SOURCES},
+    }
+    found = recovery_plan(validate_platform(description).platform, A)
+    names = [(probe["name"], probe["type"]) for probe in found["probes"]]
+    assert ("api upstream", "tcp") not in names, "what others run is not what was brought back"
+    assert {probe["consecutive"] for probe in found["probes"]} == {2}
+    inner = [(probe["name"], probe["type"]) for probe in found["inner_probes"]]
+    assert set(names) - set(inner) == {("web", "http"), ("web", "websocket")}
+    assert (found["unmanaged"], found["python_modules"], found["host"]) == (["old"], ["psutil"], "a")
+
+
+def test_passwords_reach_the_dumps_that_are_restored() -> None:
+    description = {
+        "name": "Ticks", "root": "/srv/app", "databases": [{"type": "postgresql", "name": "ticks", "host": "db"}],
+        "backup": {"directory": "/backup", "sources": SOURCES},
+    }
+    platform = validate_platform(description).platform
+    name = recovery_plan(platform, A)["dumps"][0]["name"]
+    assert [dump.get("password") for dump in recovery_plan(platform, A, {name: "s"})["dumps"]] == ["s", None]

@@ -61,7 +61,8 @@ def test_everything_that_refuses_is_said_at_once_and_nothing_is_read_for_it(tmp_
     )
     assert result["changed"] is False and result["status"] == "critical"
     said = " | ".join(result["problems"])
-    for words in ("nobody has confirmed", "worker is known by its process only", "no user nobody-called-so", "no no_such_module", "choose a place"):
+    expected = ("nobody has confirmed", "worker is known by its process only", "no user nobody-called-so", "no no_such_module", "choose a place")
+    for words in expected:
         assert words in said
     assert "no backup" not in said, "a backup is looked for when nothing else refuses"
     assert [check["check"] for check in result["checks"]] == ["recovery.preflight"]
@@ -77,7 +78,8 @@ def test_a_backup_is_chosen_and_the_plan_shown(tmp_path: Path) -> None:
     result = preflight(tmp_path / "backups", targets=[str(tmp_path / "app")], host="h")
     assert (result["problems"], result["status"]) == ([], "ok")
     assert result["backup"]["path"] == made["backup"]["path"] and result["targets"] == [str(tmp_path / "app")]
-    missing = preflight(tmp_path / "backups", targets=[str(tmp_path / "gone")], dumps=["postgresql-x"], backup=result["backup"]["backup_id"])
+    by_id = result["backup"]["backup_id"]
+    missing = preflight(tmp_path / "backups", targets=[str(tmp_path / "gone")], dumps=["postgresql-x"], backup=by_id)
     assert "holds nothing of" in missing["problems"][0] and "no dump postgresql-x" in missing["problems"][1]
     other = preflight(tmp_path / "backups", platform="Y", confirm="Y", backup=made["backup"]["path"])
     assert "it is of the platform X, not of Y" in other["problems"][0]

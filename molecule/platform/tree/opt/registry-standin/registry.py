@@ -1,4 +1,4 @@
-"""A stand-in for an npm registry: it serves what `npm audit` asks, and can be told to do it badly.
+"""A stand-in for an npm registry: it serves what `npm audit` and `npm ci` ask, and can be told to do it badly.
 
     python3 registry.py --port 4873 --advisories advisories.json --fault /etc/registry-standin/fault
 
@@ -9,6 +9,8 @@ advisories.json:
     {"advisories": [{"package": "leftpad", "id": 1001, "ghsa": "GHSA-aaaa-bbbb-cccc", "title": "…", "severity": "high",
                      "vulnerable_versions": "<1.2.0", "patched_versions": ">=1.2.0"}],
      "packages": {"leftpad": {"1.1.0": {}, "1.2.0": {"dependencies": {"other": "^1.0.0"}}}}}
+
+The packages that `npm ci` gets hold their name and version and nothing else.
 
 Faults: a status from 300 to 599 (its answer has a JSON body), or one of
     html      200 with a page, as a proxy for logging in gives it
@@ -24,11 +26,16 @@ A number of times may follow, such as `500 2`: the next two requests fail, and t
 from __future__ import annotations
 
 import argparse
+import base64
 import gzip
+import hashlib
+import io
 import json
 import re
+import tarfile
 import threading
 from collections.abc import Iterator
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -119,14 +126,39 @@ def whole_answer(advisories: list[dict[str, Any]], tree: dict[str, Any]) -> dict
     return report
 
 
-def package_page(name: str, versions: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return what npm fetches about a package, to find out which versions depend on a vulnerable one."""
+def package_page(url: str, name: str, versions: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return what npm fetches about a package: which versions depend on a vulnerable one, and where it gets each."""
     newest = max(versions, key=number)
     return {
         "name": name,
         "dist-tags": {"latest": newest},
-        "versions": {version: {"name": name, "version": version, **more} for version, more in versions.items()},
+        "versions": {
+            version: {"name": name, "version": version, "dist": distribution(url, name, version), **more}
+            for version, more in versions.items()
+        },
     }
+
+
+def distribution(url: str, name: str, version: str) -> dict[str, str]:
+    """Return where the archive of a package is, and its hash."""
+    digest = hashlib.sha512(package_archive(name, version)).digest()
+    return {"tarball": f"{url}{name}/-/{version}.tgz", "integrity": f"sha512-{base64.b64encode(digest).decode()}"}
+
+
+@lru_cache
+def package_archive(name: str, version: str) -> bytes:
+    """Return what npm unpacks into node_modules; the same bytes each time, since its hash was promised."""
+    files = {
+        "package.json": json.dumps({"name": name, "version": version, "main": "index.js"}),
+        "index.js": f"module.exports = {json.dumps(f'{name} {version}')};",
+    }
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for path, text in files.items():
+            member = tarfile.TarInfo(f"package/{path}")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return packed.getvalue()
 
 
 class Faults:
@@ -169,14 +201,20 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(404, {"error": "not found"})
 
     def do_GET(self) -> None:  # noqa: N802
-        """Answer with the page of a package."""
-        name = unquote(self.path.lstrip("/").split("?")[0])
-        versions = self.server.content().get("packages", {}).get(name)
-        self.answer(200, package_page(name, versions)) if versions else self.answer(404, {"error": "not found"})
+        """Answer with the page of a package, or with the archive of one of its versions."""
+        name, _, file = unquote(self.path.lstrip("/").split("?")[0]).partition("/-/")
+        versions = self.server.content().get("packages", {}).get(name, {})
+        if versions and not file:
+            self.answer(200, package_page(self.server.url, name, versions))
+        elif file.endswith(".tgz") and file[:-4] in versions:
+            self.answer(200, package_archive(name, file[:-4]), "application/octet-stream")
+        else:
+            self.answer(404, {"error": "not found"})
 
-    def answer(self, status: int, content: dict[str, Any]) -> None:
+    def answer(self, status: int, content: dict[str, Any] | bytes, kind: str = "application/json") -> None:
         """Send an answer, as well or as badly as ordered."""
-        body, kind, fault = json.dumps(content).encode(), "application/json", self.server.faults.next()
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        fault = self.server.faults.next()
         self.server.stopping.wait(self.server.delay_seconds)
         if fault.isdigit():
             status, body = int(fault), json.dumps({"error": f"the registry was told to answer {fault}"}).encode()

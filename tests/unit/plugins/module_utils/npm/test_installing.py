@@ -41,9 +41,10 @@ def test_what_is_installed_is_compared_with_the_lockfile(locked: Any, installed:
 
 
 def test_no_script_runs_and_the_owner_installs() -> None:
-    own = install_command("/usr/bin/npm", "app", ["dev"], own_uid=0, uid=0)
-    assert own[:3] == ["/usr/bin/npm", "ci", "--ignore-scripts=true"] and own[-1] == "--omit=dev"
-    assert install_command("/usr/bin/npm", "app", [], own_uid=0, uid=7)[:5] == ["runuser", "-u", "app", "--", "/usr/bin/npm"]
+    own = install_command("/usr/bin/npm", "/tmp/cache", "app", ["dev"], own_uid=0, uid=0)
+    assert own[:4] == ["/usr/bin/npm", "ci", "--cache=/tmp/cache", "--ignore-scripts=true"] and own[-1] == "--omit=dev"
+    other = install_command("/usr/bin/npm", "/tmp/cache", "app", [], own_uid=0, uid=7)
+    assert other[:5] == ["runuser", "-u", "app", "--", "/usr/bin/npm"]
 
 
 #: Does what npm ci does, as far as it matters: makes node_modules anew, and notes what is there.

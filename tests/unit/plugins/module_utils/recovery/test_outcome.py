@@ -10,7 +10,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.recovery.outcome im
 STARTED = datetime(2026, 11, 22, 5, 0, tzinfo=timezone.utc)
 AT = STARTED.timestamp()
 BACKUP = {"path": "/b/x.tar.zst", "started": "2026-11-22T01:00:00Z"}
-MARKS = [{"step": name, "at": AT + second} for name, second in (("preflight", 1), ("maintenance", 10), ("restore_files", 12), ("end", 40.5))]
+BEGINNINGS = {"preflight": 1, "maintenance": 10, "restore_files": 12, "end": 40.5}
+MARKS = [{"step": name, "at": AT + second} for name, second in BEGINNINGS.items()]
 
 
 def outcome(results: dict[str, Any] | None = None, marks: Any = None, **more: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import Member
 from ansible_collections.upkeep.runbook.plugins.module_utils.commands import CommandResult
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.recovery import preflight
@@ -41,7 +42,9 @@ def test_another_node_does_not_fit(then: Any, now: Any, words: str) -> None:
     assert words in problem and bool(problem) == bool(words)
 
 
-@pytest.mark.parametrize("now, words", [("pg_restore (PostgreSQL) 17.0", ""), ("18.1", ""), ("15.6", "reads no dump of"), (None, "not installed")])
+@pytest.mark.parametrize(
+    "now, words", [("pg_restore (PostgreSQL) 17.0", ""), ("18.1", ""), ("15.6", "reads no dump of"), (None, "not installed")]
+)
 def test_an_older_pg_restore_reads_no_newer_dump(now: Any, words: str) -> None:
     problem = postgresql_problem(HEADER["dumps"], now)
     assert words in problem and bool(problem) == bool(words)
@@ -74,7 +77,10 @@ def test_a_time_is_read_in_utc_and_a_day_is_its_beginning() -> None:
 
 @pytest.mark.parametrize(
     "target, folder, touched",
-    [("/etc/nginx", "/etc/nginx", True), ("/etc", "/etc/nginx", True), ("/etc/nginx/conf.d/x", "/etc/nginx", True), ("/etc/nginx2", "/etc/nginx", False)],
+    [
+        ("/etc/nginx", "/etc/nginx", True), ("/etc", "/etc/nginx", True), ("/etc/nginx/conf.d/x", "/etc/nginx", True),
+        ("/etc/nginx2", "/etc/nginx", False),
+    ],
 )
 def test_a_target_touches_a_folder(target: str, folder: str, touched: bool) -> None:
     assert preflight.touches(target, folder) is touched
@@ -107,3 +113,14 @@ def test_units_are_told_apart_by_what_systemd_says() -> None:
 def test_without_an_answer_for_each_unit_nothing_is_begun(result: CommandResult) -> None:
     (problem,) = judge_units([Service("a", "a.service"), Service("b", "b.service")], result, [])
     assert "a.service, b.service" in problem and "nobody could start them again" in problem
+
+
+def test_a_unit_that_neither_the_host_has_nor_the_backup_brings_is_told() -> None:
+    services = [Service("a", "a.service"), Service("b", "b.service"), Service("c", "c.service"), Service("d", "d.service", known=True)]
+    members = [
+        Member("files/etc/systemd/system/a.service", "file"), Member("files/etc/systemd/system/b.service", "file"),
+        Member("files/opt/app/c.service", "file"), Member("dumps/c.service", "file"),
+    ]
+    problems = preflight.missing_units(services, ["/etc/systemd/system/a.service", "/opt/app"], lambda: members)
+    assert [problem.split()[2] for problem in problems] == ["b.service", "c.service"]
+    assert preflight.missing_units(services[3:], [], lambda: pytest.fail("not asked")) == []

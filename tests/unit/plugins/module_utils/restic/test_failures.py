@@ -15,7 +15,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.restic import failu
         (11, ["unable to create lock"], failures.LOCKED),
         (1, ["unable to create lock in backend: repository is already locked exclusively by PID 1 on vm by root"], failures.LOCKED),
         (1, ["Resolving password failed: Fatal: /nope does not exist"], failures.NO_PASSWORD),
-        (1, ["Fatal: unable to open config file: stat /srv/config: no such file or directory", "Is there a repository at the following location?"],
+        (1, ["Fatal: unable to open config file: stat /srv/config: no such file or directory", "Is there a repository"],
          failures.NO_REPOSITORY),
         (1, ['Fatal: unable to open config file: client.Head: dial tcp 127.0.0.1:1: connect: connection refused',
              "Is there a repository at the following location?"], failures.UNREACHABLE),

@@ -21,7 +21,8 @@ FIRST, SECOND = "20261121T020000Z-00000001", "20261122T020000Z-00000002"
 
 def row(number: int, day: int, backup_id: str = "", **more: Any) -> dict[str, Any]:
     tags = ["upkeep", "label=shop", f"backup_id={backup_id}"] if backup_id else None
-    return {"id": f"{number:064x}", "time": f"2026-11-{day}T02:00:00.123456789+01:00", "hostname": "app1", "paths": ["/a"], "tags": tags, **more}
+    time = f"2026-11-{day}T02:00:00.123456789+01:00"
+    return {"id": f"{number:064x}", "time": time, "hostname": "app1", "paths": ["/a"], "tags": tags, **more}
 
 
 def test_snapshots_are_read_newest_first_with_what_newer_versions_say() -> None:
@@ -42,7 +43,8 @@ def test_what_is_no_list_of_snapshots_is_refused(listed: Any) -> None:
 
 def test_one_snapshot_is_chosen() -> None:
     found = parse_snapshots([row(1, 21, FIRST), {**row(2, 22, SECOND), "id": "ab" * 32}])
-    assert choose(found, "latest").id == "ab" * 32 and choose(found, FIRST).backup_id == FIRST and choose(found, "abababab").short == "abababab"
+    assert choose(found, "latest").id == "ab" * 32 and choose(found, FIRST).backup_id == FIRST
+    assert choose(found, "abababab").short == "abababab"
     for wanted, said in (("abab", "no snapshot that counts is called abab"), ("", "no snapshot"), ("cd" * 4, "the newest are abababab")):
         with pytest.raises(UpkeepError, match=said):
             choose(found, wanted)
@@ -63,7 +65,8 @@ def test_unfinished_backups_are_kept_until_their_end_was_seen(tmp_path: Path) ->
     attempts.begin(SECOND, "r1")
     other.begin(SECOND, "r2")
     attempts.end({FIRST})
-    assert attempts.unfinished() == [SECOND] == other.unfinished() and (attempts.known_repository(), other.known_repository()) == ("r1", "r2")
+    assert attempts.unfinished() == [SECOND] == other.unfinished()
+    assert (attempts.known_repository(), other.known_repository()) == ("r1", "r2")
     assert (tmp_path / "state" / "restic.json").stat().st_mode & 0o777 == 0o600
     (tmp_path / "state" / "restic.json").write_text("[")
     with pytest.raises(UpkeepError, match="damaged"):

@@ -3,7 +3,9 @@
 
 const fs = require("node:fs");
 const http = require("node:http");
+const os = require("node:os");
 const { CTraderConnection } = require("ctrader-layer");
+const { postgresqlValue, redisKeys } = require("./databases");
 const { LogFile } = require("./log_file");
 const { orderedFaults } = require("./faults");
 const { WebSocketConnection, acceptKey, handshakeProblem } = require("./websocket");
@@ -17,6 +19,12 @@ const settings = {
     port: Number(process.env.UPSTREAM_PORT || 5035),
     ca: process.env.UPSTREAM_CA ? fs.readFileSync(process.env.UPSTREAM_CA) : undefined,
   },
+  database: {
+    socket: process.env.DATABASE_SOCKET || "/run/postgresql/.s.PGSQL.5432",
+    user: os.userInfo().username,
+    database: process.env.DATABASE_NAME || "neurosense",
+  },
+  cachePort: Number(process.env.CACHE_PORT || 6379),
 };
 
 const log = new LogFile(settings.log);
@@ -24,10 +32,24 @@ const upstream = new CTraderConnection(settings.upstream);
 const clients = new Set();
 let ticks = 0;
 
-function health() {
+/** What a promise gives, or its error in words; never a rejection. */
+const settled = (promise) => promise.catch((error) => `error: ${error.message}`);
+
+async function health() {
+  const [ticksInDatabase, keysInCache] = await Promise.all([
+    settled(postgresqlValue(settings.database, "select count(*) from ticks").then(Number)),
+    settled(redisKeys(settings.cachePort)),
+  ]);
+  const missing = [
+    !upstream.connected && "upstream",
+    typeof ticksInDatabase !== "number" && "database",
+    typeof keysInCache !== "number" && "cache",
+  ].filter(Boolean);
   return {
     service: "tick-backend",
-    status: upstream.connected ? "ok" : "no upstream",
+    status: missing.length === 0 ? "ok" : `no ${missing.join(", no ")}`,
+    ticks_in_database: ticksInDatabase,
+    keys_in_cache: keysInCache,
     upstream: `${settings.upstream.host}:${settings.upstream.port}`,
     last_tick: upstream.lastTick && upstream.lastTick.toISOString(),
     clients: clients.size,
@@ -47,8 +69,11 @@ function answer(request, response) {
     return;
   }
   const faults = orderedFaults();
-  const status = faults.health_status || (upstream.connected ? 200 : 503);
-  setTimeout(() => send(status, health()), (faults.health_delay_seconds || 0) * 1000);
+  const delay = (faults.health_delay_seconds || 0) * 1000;
+  setTimeout(async () => {
+    const found = await health();
+    send(faults.health_status || (found.status === "ok" ? 200 : 503), found);
+  }, delay);
 }
 
 function upgrade(request, socket, head) {
