@@ -234,12 +234,3 @@ def _sync_tree(item: Item) -> None:
         raise UpkeepError(f"{item.kept} cannot be flushed to disk: {exc.strerror}; {item.target} is unchanged") from exc
     if item.new is None:
         raise UpkeepError(f"{item.kept} was not made; {item.target} is unchanged")
-
-
-def newest_kept(state_directory: str, target: str) -> Optional[str]:
-    """Return the path of the newest tree that is kept of a target, or None."""
-    for journal in reversed(read_journals(state_directory)):
-        for item in journal.items:
-            if item.target == target and journal.phase == journals.DONE and item.old is not None and not item.removing:
-                return item.kept
-    return None
