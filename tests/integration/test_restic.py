@@ -248,8 +248,10 @@ def test_a_damaged_repository_is_found_and_nothing_is_restored_from_it(place: Pl
         with pack.open("r+b") as stream:
             stream.seek(4000)
             stream.write(b"damage")
-    found = place.run("restic_verify", level="content", remember=True)
-    assert status_of(found, "backup.readable") == status_of(found, "backup.content_hashes") == "critical"
+    # What is missing is found without reading; restic would look for it for a minute.
+    found = place.run("restic_verify", level="content" if damage == "changed" else "readable", remember=True)
+    assert status_of(found, "backup.readable") == "critical"
+    assert damage == "removed" or status_of(found, "backup.content_hashes") == "critical"
     assert "restic check found errors" in summary_of(found, "backup.readable") and pack.name[:8] in summary_of(found, "backup.readable")
     if damage == "changed":
         (place.app / "config" / "app.json").write_text("newer")
