@@ -35,8 +35,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(platform), C(host), C(owner), C(label), C(engine), C(directory), C(pattern), C(targets), C(dumps), C(maintenance_file),
-      C(env_files), C(configuration_checks), C(node_projects), C(services), C(unmanaged), C(probes), C(inner_probes),
+    - C(platform), C(host), C(owner), C(label), C(engine), C(directory), C(pattern), C(targets), C(dumps),
+      C(database_units), C(maintenance_file), C(env_files), C(configuration_checks), C(node_projects), C(services), C(unmanaged), C(probes), C(inner_probes),
       C(python_modules), C(health_seconds) and C(health_consecutive).
   type: dict
   sample:

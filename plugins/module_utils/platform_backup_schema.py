@@ -45,6 +45,7 @@ DATABASE = Record(
         "port": optional(PORT),
         "user": optional(USER),
         "run_as": optional(USER),
+        "unit": optional(UNIT),
         "backup": Field(Flag(), default=True),
     }
 )

@@ -57,6 +57,7 @@ def recovery_plan(platform: dict[str, Any], host: Host, passwords: Mapping[str, 
         "pattern": backup["pattern"],
         "targets": _outermost(recovery["targets"] or paths),
         "dumps": backup["dumps"],
+        "database_units": _database_units(platform, host),
         "maintenance_file": recovery["maintenance_file"],
         "env_files": _of_host(recovery["env_files"], host, platform["owner"]),
         "configuration_checks": [item["command"] for item in recovery["configuration_checks"] if host.concerns(item["hosts"])],
@@ -95,6 +96,12 @@ def _services(platform: dict[str, Any], host: Host, start_order: list[str]) -> l
             services.append({"name": service["name"], "unit": service["unit"], "pm2": pm2.get("app", ""), "user": user})
     place = {name: number for number, name in enumerate(start_order)}
     return sorted(services, key=lambda service: place.get(service["name"], len(place)))
+
+
+def _database_units(platform: dict[str, Any], host: Host) -> list[str]:
+    """Return the units of the servers whose data are brought back on the host."""
+    servers = platform["databases"] + platform["caches"]
+    return list(dict.fromkeys(item["unit"] for item in servers if item["unit"] and item["backup"] and host.concerns(item["hosts"])))
 
 
 def _unmanaged(platform: dict[str, Any], host: Host) -> list[str]:

@@ -100,6 +100,7 @@ def full_description() -> dict[str, Any]:
                 "port": 5432,
                 "user": "neurosense",
                 "run_as": "postgres",
+                "unit": "postgresql.service",
                 "backup": True,
             }
         ],

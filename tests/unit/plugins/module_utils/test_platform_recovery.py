@@ -25,7 +25,12 @@ SERVICES = [
 def plan(host: Host, recovery: dict[str, Any] | None = None) -> dict[str, Any]:
     description = {
         "name": "Ticks", "root": "/srv/app", "owner": "ticks", "services": SERVICES, "node_projects": ["/srv/app", "/srv/app"],
-        "databases": [{"type": "sqlite", "path": "/srv/app/x.db"}],
+        "databases": [
+            {"type": "sqlite", "path": "/srv/app/x.db"},
+            {"type": "postgresql", "name": "ticks", "unit": "postgresql", "hosts": ["web"]},
+            {"type": "postgresql", "name": "users", "unit": "postgresql", "hosts": ["web"]},
+        ],
+        "caches": [{"type": "redis", "url": "redis://127.0.0.1/0", "unit": "redis-server", "data_directory": "/var/lib/redis", "hosts": ["web"]}],
         "backup": {"directory": "/backup", "sources": SOURCES}, "recovery": recovery,
     }
     return recovery_plan(validate_platform(description, groups={"all": ["a", "w"], "web": ["w"]}).platform, host)
@@ -38,6 +43,7 @@ def test_without_a_word_about_recovery_all_sources_come_back() -> None:
     assert (found["directory"], found["label"], found["node_projects"]) == ("/backup", "ticks-a", ["/srv/app"])
     assert (found["maintenance_file"], found["env_files"], found["configuration_checks"]) == ("", [], [])
     assert (found["health_seconds"], found["health_consecutive"]) == (120.0, 3)
+    assert found["database_units"] == []
     assert found["services"] == [
         {"name": "api", "unit": "", "pm2": "api", "user": "ticks"},
         {"name": "worker", "unit": "worker.service", "pm2": "", "user": "work"},
@@ -56,6 +62,7 @@ def test_what_the_description_says_is_that_of_the_host() -> None:
     env = {"path": "/srv/app/.env", "required_keys": [], "mode": "0600", "owner": "ticks"}
     assert found["env_files"] == [env, {"path": "/srv/web.env", "required_keys": ["A"], "mode": "0640", "owner": "root"}]
     assert found["configuration_checks"] == [["nginx", "-t"]]
+    assert found["database_units"] == ["postgresql.service", "redis-server.service"]
     assert [service["name"] for service in found["services"]] == ["worker", "api", "nginx"]
     assert (found["targets"], found["health_seconds"]) == (["/srv/app"], 5.0)
     assert plan(A, recovery)["env_files"] == [env]

@@ -127,3 +127,16 @@ def test_something_else_in_its_place_is_refused(shop: Shop) -> None:
     shop.database.symlink_to(real)
     assert "there is something else than a file" in shop.run()["msg"]
     assert shop.database.is_symlink() and real.exists()
+
+
+def test_what_a_run_has_restored_is_found_by_the_run(shop: Shop) -> None:
+    """As a recovery puts back what one has left that was killed and never told an id."""
+    run, other = "20261122T050000Z-0000000a", "20261122T060000Z-0000000b"
+    shop.run(run_id=run)
+    assert shop.count() == 500
+    nothing = shop.run(state="previous", of_run=other)
+    assert (nothing["changed"], nothing["status"], shop.count()) == (False, "ok", 500)
+    assert shop.run(state="previous", of_run=run, _ansible_check_mode=True)["changed"] and shop.count() == 500
+    assert shop.run(state="previous", of_run=run)["changed"] and shop.count() == 7
+    again = shop.run(state="previous", of_run=run, path=None, dumps=[])
+    assert (again["changed"], shop.count()) == (False, 7), "what was taken back already stays"
