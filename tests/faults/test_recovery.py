@@ -65,10 +65,11 @@ class Site:
     def install(self, version: str, health: str) -> None:
         (self.application / "version").write_text(version)
         (self.application / "health").write_text(health)
-        with closing(sqlite3.connect(self.database)) as connection, connection:
-            connection.execute("CREATE TABLE IF NOT EXISTS app (version TEXT)")
-            connection.execute("DELETE FROM app")
-            connection.execute("INSERT INTO app VALUES (?)", (version,))
+        with closing(sqlite3.connect(self.database)) as connection:
+            with connection:
+                connection.execute("CREATE TABLE IF NOT EXISTS app (version TEXT)")
+                connection.execute("DELETE FROM app")
+                connection.execute("INSERT INTO app VALUES (?)", (version,))
 
     def record(self) -> dict[str, Any]:
         return json.loads((self.house.state / "alpha" / "recovery.json").read_text())
@@ -79,8 +80,9 @@ class Site:
         (self.application / "server.js").unlink()
         (self.application / "intruder").write_text("new")
         self.configuration.write_text("nonsense")
-        with closing(sqlite3.connect(self.database)) as connection, connection:
-            connection.execute("UPDATE app SET version = 'lost'")
+        with closing(sqlite3.connect(self.database)) as connection:
+            with connection:
+                connection.execute("UPDATE app SET version = 'lost'")
 
 
 @pytest.fixture

@@ -106,7 +106,8 @@ def test_restored_kept_put_back_and_dropped(shop: Shop) -> None:
 
 def test_owner_rights_settings_and_locale_are_restored(shop: Shop) -> None:
     question = (
-        "SELECT pg_get_userbyid(datdba), datcollate, datacl::text, shobj_description(d.oid, 'pg_database'), (SELECT setconfig::text FROM pg_db_role_setting WHERE setdatabase = d.oid)"
+        "SELECT pg_get_userbyid(datdba), datcollate, datacl::text, shobj_description(d.oid, 'pg_database'),"
+        " (SELECT setconfig::text FROM pg_db_role_setting WHERE setdatabase = d.oid)"
         f" FROM pg_database d WHERE datname = E'{NAME.replace(chr(39), chr(92) + chr(39))}';"
     )
     before = shop.admin(question)
@@ -140,7 +141,7 @@ def test_clients_that_come_back_at_once_do_not_stop_it(shop: Shop) -> None:
             argv = ["psql", "-X", "-q", "-h", str(shop.server.directory), "-U", "postgres", "-c", "SELECT pg_sleep(2)"]
             subprocess.run(argv, env={**os.environ, "PGDATABASE": NAME}, capture_output=True, check=False)
 
-    clients = [threading.Thread(target=client) for _ in range(3)]
+    clients = [threading.Thread(target=client) for _number in range(3)]
     for one in clients:
         one.start()
     time.sleep(0.5)

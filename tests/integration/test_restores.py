@@ -364,7 +364,8 @@ def test_redis_that_does_not_start_with_the_dump_gets_its_data_back(tmp_path: Pa
         base = Redis(tmp_path, server)
         # As of a server that refuses the dump: the first start fails, the second, with the old data, does not.
         systemctl = server.directory / "bin" / "systemctl"
-        systemctl.write_text(systemctl.read_text().replace("start) running ||", f"start) test -e {tmp_path}/broken && rm {tmp_path}/broken && exit 1; running ||"))
+        once = f"test -e {tmp_path}/broken && rm {tmp_path}/broken && exit 1"
+        systemctl.write_text(systemctl.read_text().replace("start) running ||", f"start) {once}; running ||"))
         (tmp_path / "broken").touch()
         message = base.refusal()
         assert "cannot start the unit redis-test.service" in message and message.endswith("The databases are as they were before")
