@@ -47,18 +47,20 @@ def module(name: str, directory: Path, **options: object) -> list[str]:
 
 def make_tree(tree: Path) -> str:
     """Copy real packages until the tree is large enough; return a line that says what it is."""
-    packages = sorted(package for one in TREES if one.is_dir() for package in one.iterdir() if package.is_dir())
-    # In an order of its own, so that a small tree is like a large one: one of the packages is half of all.
-    random.Random(3).shuffle(packages)
-    size = members = number = 0
+    folders = [(one, Path(folder), names) for one in TREES if one.is_dir() for folder, _folders, names in os.walk(one) if names]
+    # Any few of them are like all: one package alone is half of the tree.
+    random.Random(3).shuffle(folders)
+    size = number = 0
     while size < TREE_MIB * 2**20:
-        place = tree / str(number // len(packages)) / packages[number % len(packages)].name
-        shutil.copytree(packages[number % len(packages)], place, symlinks=True, dirs_exist_ok=True)
+        top, folder, names = folders[number % len(folders)]
+        place = tree / str(number // len(folders)) / folder.relative_to(top)
+        place.mkdir(parents=True, exist_ok=True)
         number += 1
-        for path in place.rglob("*"):
-            members += 1
-            size += path.lstat().st_size if path.is_file() and not path.is_symlink() else 0
-    return f"{members} members, {size / 2**20:.0f} MiB"
+        for name in names:
+            if (folder / name).is_file():
+                shutil.copy2(folder / name, place / name)
+                size += (place / name).stat().st_size
+    return f"{sum(1 for _path in tree.rglob('*'))} members, {size / 2**20:.0f} MiB"
 
 
 def make_archives(directory: Path, tree: Path) -> dict[str, str]:
@@ -90,7 +92,8 @@ def measure(commands: Mapping[str, Sequence[str]], place: Path) -> dict[str, Med
         for name, argv in commands.items():
             shutil.rmtree(place, ignore_errors=True)
             place.mkdir()
-            os.sync()
+            if place.parent.parent != MEMORY:
+                os.sync()  # what others have written does not belong to this run
             measurement = run_once(argv, environment=QUIET)
             if round_number:
                 results[name].append(measurement)
