@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.destination import check_label
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.left_out import LeftOut
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.left_out import OTHER_FILE_SYSTEM, LeftOut
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.sources import Root, read_sources
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.walking import OTHER_FILE_SYSTEM, VANISHED, TreeWalk
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.walking import VANISHED, TreeWalk
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import DumpSpec, read_dumps
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.arguments import literal
