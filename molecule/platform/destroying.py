@@ -40,15 +40,16 @@ def go_on(host: Container) -> None:
     host.sh(f"cd {APPLICATION}/dist && echo '// a change' >> ticks.js && echo new > new.txt && rm -f robots.txt")
 
 
-def drop_database(host: Container) -> None:
-    """Drop the database under its users."""
-    psql(host, "drop database neurosense with (force)", database="postgres")
+def drop_databases(host: Container) -> None:
+    """Drop the database under its users, and all that recoveries have kept beside it."""
+    for name in psql(host, "select datname from pg_database where datname like 'neurosense%'", database="postgres").split():
+        psql(host, f"drop database {name} with (force)", database="postgres")
 
 
 def destroy(host: Container) -> None:
     """Lose the application, the database, the keys and the configuration of nginx."""
     host.sh(f"rm -rf {APPLICATION}")
-    drop_database(host)
+    drop_databases(host)
     host.sh("redis-cli flushall && redis-cli save")
     host.sh("echo 'server { listen }' > /etc/nginx/nginx.conf && rm -r /etc/nginx/snippets")
 
