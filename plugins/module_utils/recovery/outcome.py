@@ -17,6 +17,7 @@ RESULT, TIME, POINT = "recovery.result", "recovery.time", "recovery.point"
 #: From this step on the platform is not as it was.
 FIRST_TOUCH = "maintenance"
 _MAX_REASON = 300
+_REFUSED_ROLLBACK = "The services and the data are as they were. Look at the reason; docs/recovery.md says what is kept where."
 _LATER = "Look at the cause first; then run the same again, or choose another backup (recovery_backup, recovery_before)."
 
 
@@ -73,7 +74,7 @@ def _result(
         return check_result(RESULT, platform, OK, text, evidence={"backup": dict(backup)} if backup else None)
     if not touched:
         text = f"{what} was refused before anything was touched: {failure}."
-        return check_result(RESULT, platform, CRITICAL, text, hint=_LATER)
+        return check_result(RESULT, platform, CRITICAL, text, hint=_REFUSED_ROLLBACK if rollback else _LATER)
     step = next((str(mark["step"]) for mark in reversed(marks) if mark["step"] not in ("end", "put_back")), "")
     left = [
         f"{name}: {plain(str(result.get('msg') or 'it failed'), 150)}"

@@ -70,6 +70,12 @@ def test_what_could_not_be_put_back_is_said_loudly() -> None:
     assert "NOT everything could be put back: trees: is a mount point." in checks["recovery.result"]["summary"]
 
 
+def test_a_rollback_that_is_refused_names_no_other_backup() -> None:
+    marks = [{"step": "preflight_previous", "at": AT}, {"step": "end", "at": AT + 1}]
+    row = outcome({"failure": "there is nothing to take back"}, marks, rollback=True)["checks"][0]
+    assert "refused before anything was touched" in row["summary"] and "choose another backup" not in row["hint"]
+
+
 def test_a_rollback_that_failed_goes_on_later() -> None:
     assert "run it again, it goes on where it was" in failed({}, rollback=True)["recovery.result"]["summary"]
 
