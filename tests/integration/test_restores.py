@@ -61,7 +61,7 @@ class Base:
 
     def params(self, **given: Any) -> dict[str, Any]:
         return {
-            "path": str(self.path), "dumps": [self.given], "state": "restored", "id": None, "owners": True, "keep_previous": 1,
+            "path": str(self.path), "dumps": [self.given], "state": "restored", "id": None, "of_run": None, "owners": True, "keep_previous": 1,
             "timeout_seconds": 240.0, "state_directory": str(self.state), "lock_wait_seconds": 0.0, "run_id": None, **given,
         }
 
@@ -396,7 +396,7 @@ def test_redis_without_a_unit_is_refused(redis_server: Server, tmp_path: Path) -
     with pytest.raises(UpkeepError, match="give its unit"):
         restore_databases(
             {
-                "path": str(path), "dumps": [{**redis_server.options, "type": "redis", "name": "the.dump"}], "state": "restored", "id": None,
+                "path": str(path), "dumps": [{**redis_server.options, "type": "redis", "name": "the.dump"}], "state": "restored", "id": None, "of_run": None,
                 "owners": True, "keep_previous": 1, "timeout_seconds": 60.0, "state_directory": str(tmp_path / "state"),
                 "lock_wait_seconds": 0.0, "run_id": None,
             },
