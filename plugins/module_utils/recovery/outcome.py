@@ -92,7 +92,10 @@ def _result(
         hint = "Look at the cause first; docs/recovery.md says what is kept where."
     elif left:
         text = f"{what} failed in the step {step}: {failure}. NOT everything could be put back: {'; '.join(left)}."
-        hint = "Put that back by hand now (docs/recovery.md); the maintenance page stays until then."
+        hint = (
+            "Mend the cause, then run upkeep.runbook.rollback, which goes on with it; the maintenance page stays until then. docs/recovery.md "
+            "says what is kept where."
+        )
     else:
         text = f"{what} failed in the step {step}: {failure}. Everything was put back as it was before."
         hint = _LATER
