@@ -29,7 +29,7 @@ def backup_groups(platform: dict[str, Any], host: Host) -> list[dict[str, Any]]:
     if not sources or backup["engine"] != "archive":
         return []
     if not _has_patterns(backup, sources):
-        label = _label(platform, host)
+        label = label_of(platform, host.name)
         own = {**_group(backup, own_patterns(label), [], name=label), "manifest": backup["manifest"] or "required"}
         require = _required(backup, sources)
         return [{**own, "require": require} if require else own]
@@ -48,7 +48,7 @@ def backup_plan(platform: dict[str, Any], host: Host, passwords: Mapping[str, st
     sources = _sources(backup, host)
     if not sources:
         return {}
-    label = _label(platform, host)
+    label = label_of(platform, host.name)
     return {
         "engine": backup["engine"],
         "restic": backup["restic"] or {},
@@ -106,9 +106,10 @@ def _required(backup: dict[str, Any], sources: list[dict[str, Any]]) -> list[str
     return [*backup["require"], *(pattern for source in sources for pattern in source["require"])]
 
 
-def _label(platform: dict[str, Any], host: Host) -> str:
+def label_of(platform: dict[str, Any], host_name: str) -> str:
+    """Return how the backups of a host are called."""
     given = platform["backup"]["label"] or slug(platform["name"])
-    return f"{given}-{re.sub(r'[^A-Za-z0-9._-]+', '-', host.name)}"
+    return f"{given}-{re.sub(r'[^A-Za-z0-9._-]+', '-', host_name)}"
 
 
 def _database_dumps(database: Mapping[str, Any]) -> list[dict[str, Any]]:

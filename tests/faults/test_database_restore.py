@@ -59,7 +59,7 @@ def backup(tmp_path: Path) -> Path:
 
 def restore(backup: Path, database: Path, state: Path) -> dict[str, Any]:
     options = {
-        "path": str(backup), "dumps": [{"type": "sqlite", "path": str(database), "name": "shop"}], "state": "restored", "id": None,
+        "path": str(backup), "dumps": [{"type": "sqlite", "path": str(database), "name": "shop"}], "state": "restored", "id": None, "of_run": None,
         "owners": True, "keep_previous": 1, "timeout_seconds": 60.0, "state_directory": str(state), "lock_wait_seconds": 0.0, "run_id": None,
     }
     return restore_databases(options, now=utc_now(), check_mode=False)

@@ -63,7 +63,7 @@ class Shop:
 
     def params(self, **given: Any) -> dict[str, Any]:
         return {
-            "path": str(self.path), "dumps": [self.given], "state": "restored", "id": None, "owners": True, "keep_previous": 1,
+            "path": str(self.path), "dumps": [self.given], "state": "restored", "id": None, "of_run": None, "owners": True, "keep_previous": 1,
             "timeout_seconds": 120.0, "state_directory": str(self.state), "lock_wait_seconds": 0.0, "run_id": None, **given,
         }
 

@@ -61,7 +61,7 @@ class Base:
 
     def params(self, **given: Any) -> dict[str, Any]:
         return {
-            "path": str(self.path), "dumps": [self.given], "state": "restored", "id": None, "owners": True, "keep_previous": 1,
+            "path": str(self.path), "dumps": [self.given], "state": "restored", "id": None, "of_run": None, "owners": True, "keep_previous": 1,
             "timeout_seconds": 240.0, "state_directory": str(self.state), "lock_wait_seconds": 0.0, "run_id": None, **given,
         }
 
@@ -232,6 +232,14 @@ def test_only_as_many_previous_data_as_wanted_are_kept(base: Base) -> None:
     assert base.leftovers() == [] and base.noted() == [] and base.count() == BACKED_UP
 
 
+def test_a_restore_that_was_taken_back_takes_the_place_of_no_previous_data(base: Base) -> None:
+    first, second = (base.restore(keep_previous=2)["id"] for _turn in range(2))
+    base.restore(state="previous", id=second)
+    third = base.restore(keep_previous=2)["id"]
+    left = base.leftovers()
+    assert sorted(one for one in (first, second, third) if any(one in name for name in left)) == sorted([first, third])
+
+
 def test_what_is_not_there_is_created_and_put_back_to_nothing(base: Base) -> None:
     base.remove()
     done = base.restore()
@@ -388,7 +396,7 @@ def test_redis_without_a_unit_is_refused(redis_server: Server, tmp_path: Path) -
     with pytest.raises(UpkeepError, match="give its unit"):
         restore_databases(
             {
-                "path": str(path), "dumps": [{**redis_server.options, "type": "redis", "name": "the.dump"}], "state": "restored", "id": None,
+                "path": str(path), "dumps": [{**redis_server.options, "type": "redis", "name": "the.dump"}], "state": "restored", "id": None, "of_run": None,
                 "owners": True, "keep_previous": 1, "timeout_seconds": 60.0, "state_directory": str(tmp_path / "state"),
                 "lock_wait_seconds": 0.0, "run_id": None,
             },

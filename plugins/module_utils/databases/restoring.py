@@ -240,10 +240,14 @@ def forget(journal: Journal, specs: Sequence[DumpSpec], state_directory: str, de
 
 
 def _prune(latest: str, specs: Sequence[DumpSpec], state_directory: str, keep: int) -> None:
-    """Remove previous data of the same databases beyond the newest ``keep``; the latest is the newest, whatever clocks say."""
+    """Remove previous data of the same databases beyond the newest ``keep``; the latest is the newest, whatever clocks say.
+
+    What a restore put aside that was taken back goes first: nobody goes back to it.
+    """
     ours = {(spec.type, spec.name) for spec in specs}
+    known = journals.read_journals(state_directory)
     alike = [
-        journal for journal in sorted(journals.read_journals(state_directory), key=lambda one: one.restore_id == latest)
+        journal for journal in sorted(known, key=lambda one: (one.restore_id == latest, one.phase == journals.DONE))
         if journal.phase in (journals.DONE, journals.UNDONE)
         and {(entry.spec.type, entry.spec.name) for entry in journal.entries} <= ours
     ]

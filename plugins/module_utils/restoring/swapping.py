@@ -171,10 +171,13 @@ def return_to_previous(state_directory: str, journal: Journal) -> bool:
 
 
 def prune_kept(state_directory: str, targets: Sequence[str], keep: int) -> list[str]:
-    """Remove the trees that are kept of the targets, but for the newest ``keep`` of each; return their paths."""
+    """Remove the trees that are kept of the targets, but for the newest ``keep`` of each; return their paths.
+
+    Those of a restore that was taken back go first: nobody goes back to them.
+    """
     removed = []
     counts = dict.fromkeys(targets, 0)
-    for journal in reversed(read_journals(state_directory)):
+    for journal in sorted(reversed(read_journals(state_directory)), key=lambda one: one.phase == journals.RETURNED):
         surplus = []
         for item in journal.items:
             if item.target in counts:

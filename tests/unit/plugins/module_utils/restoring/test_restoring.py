@@ -333,6 +333,14 @@ def test_trees_from_before_are_kept_as_many_as_asked_for(place: Place) -> None:
     assert staging_left(place.opt) == []
 
 
+def test_a_restore_that_was_taken_back_takes_the_place_of_no_tree_from_before(place: Place) -> None:
+    path = str(place.backup().path)
+    first, second = (place.restore(path=path, keep_previous=2)["id"] for _number in range(2))
+    place.restore(state="previous", id=second)
+    third = place.restore(path=path, keep_previous=2)["id"]
+    assert sorted(staging_left(place.opt)) == sorted(f".upkeep-restore-{one}" for one in (first, third))
+
+
 def test_check_mode_says_what_would_change_and_changes_nothing(place: Place) -> None:
     path = str(place.backup().path)
     before = looks(place.root)
