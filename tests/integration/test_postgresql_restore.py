@@ -104,6 +104,13 @@ def test_restored_kept_put_back_and_dropped(shop: Shop) -> None:
     assert shop.databases() == [NAME] and list((shop.state / "database-restores").iterdir()) == []
 
 
+def test_when_somebody_removed_the_previous_data_what_is_there_stays(shop: Shop) -> None:
+    place = shop.restore()["restored"][0]["previous"]
+    shop.admin(f"DROP DATABASE {identifier(place)};")
+    assert "are not there any more; nothing was put back" in shop.refusal(state="previous")
+    assert shop.restore(state="restored")["status"] == "ok"
+
+
 def test_owner_rights_settings_and_locale_are_restored(shop: Shop) -> None:
     question = (
         "SELECT pg_get_userbyid(datdba), datcollate, datacl::text, shobj_description(d.oid, 'pg_database'),"

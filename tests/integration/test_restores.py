@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -238,6 +239,19 @@ def test_a_restore_that_was_taken_back_takes_the_place_of_no_previous_data(base:
     third = base.restore(keep_previous=2)["id"]
     left = base.leftovers()
     assert sorted(one for one in (first, second, third) if any(one in name for name in left)) == sorted([first, third])
+
+
+def test_when_somebody_removed_the_previous_data_what_is_there_stays(base: Base) -> None:
+    place = base.restore()["restored"][0]["previous"]
+    if os.path.isdir(place):
+        shutil.rmtree(place)
+    elif os.path.isfile(place):
+        os.unlink(place)
+    else:
+        base.ask(f"DROP DATABASE {place};", database="")
+    assert "are not there any more; nothing was put back" in base.refusal(state="previous")
+    assert base.count() == BACKED_UP
+    base.restore()
 
 
 def test_what_is_not_there_is_created_and_put_back_to_nothing(base: Base) -> None:

@@ -219,10 +219,17 @@ def put_back(journal: Journal, specs: Sequence[DumpSpec], state_directory: str, 
 
     :raises UpkeepError: when that could not be done; the next run tries again.
     """
+    restorers = [_restorer(journal, entry, specs, state_directory, deadline) for entry in journal.entries]
+    for restorer in restorers if journal.phase == journals.DONE else ():
+        if restorer.existed and not restorer.has_previous():
+            raise UpkeepError(
+                f"the previous data of the {restorer.spec.shown}, kept as {restorer.kept_as}, are not there any more; nothing was put back. "
+                f"State dropped_previous with the id {journal.restore_id} forgets this restore"
+            )
     journal.phase = journals.UNDOING
     journals.write_journal(journal, state_directory)
-    for entry in reversed(journal.entries):
-        _restorer(journal, entry, specs, state_directory, deadline).put_back()
+    for restorer in reversed(restorers):
+        restorer.put_back()
     journal.phase = journals.UNDONE
     journals.write_journal(journal, state_directory)
 
