@@ -190,6 +190,16 @@ def test_the_last_member_may_not_be_missing(place: Place) -> None:
         place.restore(path=str(backup.path))
 
 
+def test_nothing_may_stand_behind_the_manifest(place: Place) -> None:
+    """Without the manifest beside it, it would be taken for an archive of another tool, and none of its hashes compared."""
+    backup = place.backup(kind="tar")
+    backup.sidecar.unlink()
+    with tarfile.open(backup.path, "a") as archive:
+        info, data = member("files/evil", b"x")
+        archive.addfile(info, io.BytesIO(data))
+    refuse(place, "its member files/evil stands behind manifest.json, which is the last member", path=str(backup.path))
+
+
 def test_other_contents_are_restored_on_demand_and_named(place: Place) -> None:
     answer = place.restore(path=str(damaged(place, place.backup(), "other contents")), verify="none")
     assert answer["status"] == "warning" and "lib/server.js" in answer["checks"][1]["evidence"]["files"][0]
@@ -368,6 +378,7 @@ def test_archives_of_other_tools(suffix: str, place: Place) -> None:
     path = write_tar(place.root / f"x{suffix}", members)
     answer = place.restore(path=str(path), target=[str(place.app)])
     assert sorted(looks(place.app)) == [".", "a.txt", "sub", "sub/b.txt", "sub/c"] and answer["manifest"] is None
+    assert "compared with no manifest, since it has none" in answer["checks"][0]["summary"]
     assert (place.app / "a.txt").stat().st_mode & 0o7777 == 0o640
     with pytest.raises(UpkeepError, match="has no manifest of this collection. Give manifest: optional"):
         place.restore(path=str(path), target=[str(place.app)], manifest="required")
