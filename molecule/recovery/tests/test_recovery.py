@@ -11,7 +11,7 @@ from destroying import destroy, go_on
 from states import State, not_running, state
 from upkeep_run import CONFIRMED, Run
 
-STEPS = ("maintenance", "stop", "safety", "files", "databases", "configuration", "packages", "start", "health")
+STEPS = {"preflight", "maintenance", "stop", "restore_files", "configuration", "restore_databases", "packages", "start", "health"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,17 @@ def test_services_run_and_the_platform_is_healthy(recovered: Recovered, app: Con
 
 def test_visitors_no_longer_see_the_maintenance_page(recovered: Recovered, app: Container) -> None:
     app.sh("test ! -e /var/www/maintenance/enabled")
+
+
+def test_time_of_each_step_is_in_the_record(recovered: Recovered) -> None:
+    checks = recovered.run.record["hosts"]["nsfx-app-1"]["roles"]["recovery"]["checks"]
+    (took,) = (check for check in checks if check["check"] == "recovery.time")
+    steps = took["evidence"]["steps"]
+    assert STEPS <= set(steps)
+    assert 0 < took["evidence"]["down_seconds"] < took["value"]
+    assert sum(steps.values()) == pytest.approx(took["value"], abs=2)
+    (point,) = (check for check in checks if check["check"] == "recovery.point")
+    assert point["value"] > 0
 
 
 def test_rollback_brings_back_what_a_recovery_replaced(app: Container, well: Callable[..., Run], recovered: Recovered) -> None:

@@ -34,7 +34,7 @@ def restic(app: Container, second: Container) -> Iterator[dict[str, Any]]:
         "restic": {"repository": f"sftp:upkeep@{second.name}:/home/upkeep/restic", "password_file": PASSWORD_FILE},
     }
     yield {"upkeep_platform": platform}
-    app.sh(f"rm -r /root/.ssh {PASSWORD_FILE}")
+    app.sh(f"rm -rf /root/.ssh {PASSWORD_FILE} /var/lib/upkeep/restic.json")
     second.sh("mv /etc/ssh/upkeep_keys.usual /etc/ssh/upkeep_keys && rm -rf /home/upkeep/restic")
 
 

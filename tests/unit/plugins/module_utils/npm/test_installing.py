@@ -22,6 +22,7 @@ A = {"version": "1.0.0", "integrity": "sha512-a"}
         ({"a": A}, {}, (), "1 package missing, a first"),
         ({"a": A}, {"a": {**A, "version": "1.0.1"}}, (), "of another version"),
         ({"a": A}, {"a": {**A, "integrity": "sha512-b"}}, (), "of another version"),
+        ({"a": {"version": A["version"]}}, {"a": A}, (), ""),  # npm notes the hash of what it got, also when the lockfile has none
         ({}, {"a": A, "b": A}, (), "2 packages not in the lockfile"),
         ({"a": {**A, "optional": True}}, {}, (), ""),
         ({"a": {**A, "peer": True}}, {}, (), ""),
@@ -85,6 +86,15 @@ def test_missing_packages_are_installed_once_and_not_in_check_mode(project: Path
     assert "--ignore-scripts=true" in (project / "arguments").read_text()
     again = install(project)
     assert (again["changed"], again["status"]) == (False, "ok")
+
+
+def test_a_lockfile_of_version_1_is_enough_after_npm_ci(project: Path) -> None:
+    """It cannot be compared with what npm has noted, so npm ci runs each time."""
+    lock = {"lockfileVersion": 1, "dependencies": {"a": {"version": "1.0.0"}}}
+    (project / "package-lock.json").write_text(json.dumps(lock))
+    for _time in range(2):
+        result = install(project)
+        assert (result["changed"], result["status"]) == (True, "ok")
 
 
 def test_a_package_whose_folder_is_gone_is_installed_again(project: Path) -> None:
