@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import shutil
@@ -24,7 +23,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.errors import Upkee
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
 from ansible_collections.upkeep.runbook.tests.integration import servers
 from ansible_collections.upkeep.runbook.tests.integration.archives import archive_of
-from ansible_collections.upkeep.runbook.tests.integration.dumps import dumped, soon, spec_of
+from ansible_collections.upkeep.runbook.tests.integration.dumps import dumped, restore_params, soon, spec_of, start_restore
 from ansible_collections.upkeep.runbook.tests.integration.servers import Server
 
 #: What a database holds that the backup was made of, and what it holds when it is restored.
@@ -61,10 +60,7 @@ class Base:
         """Remove the database: a bare host."""
 
     def params(self, **given: Any) -> dict[str, Any]:
-        return {
-            "path": str(self.path), "dumps": [self.given], "state": "restored", "id": None, "of_run": None, "owners": True, "keep_previous": 1,
-            "timeout_seconds": 240.0, "state_directory": str(self.state), "lock_wait_seconds": 0.0, "run_id": None, **given,
-        }
+        return restore_params(self.path, self.given, self.state, **{"timeout_seconds": 240.0, **given})
 
     def restore(self, *, check_mode: bool = False, **given: Any) -> dict[str, Any]:
         return restore_databases(self.params(**given), now=utc_now(), check_mode=check_mode)
@@ -277,26 +273,17 @@ def test_a_dump_that_is_cut_off_changes_nothing(base: Base, tmp_path: Path) -> N
     assert base.count() == LIVE and base.leftovers() == []
 
 
-SCRIPT = """
-import json, sys
-from ansible_collections.upkeep.runbook.plugins.module_utils.databases.restoring import restore_databases
-from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
-restore_databases(json.loads(sys.argv[1]), now=utc_now(), check_mode=False)
-"""
-
-
 def test_killed_at_any_moment_the_next_run_has_the_old_data_or_the_new(
     base: Base, chance: random.Random, fault_runs: int
 ) -> None:
-    argv = [sys.executable, "-c", SCRIPT, json.dumps(base.params())]
     begun = time.monotonic()
-    assert subprocess.run(argv, check=False).returncode == 0
+    assert start_restore(base.params()).wait(240) == 0
     longest = time.monotonic() - begun
     base.restore(state="previous")
     base.restore(state="dropped_previous")
     shape = base.shape() if isinstance(base, MariaDb) else None
     for _turn in range(fault_runs):
-        process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = start_restore(base.params())
         time.sleep(longest * (0.2 + 0.8 * chance.random()))
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -409,10 +396,6 @@ def test_redis_without_a_unit_is_refused(redis_server: Server, tmp_path: Path) -
     path = archive_of(tmp_path / "backup.tar.gz", {"the.dump": dumped(spec)[1]})
     with pytest.raises(UpkeepError, match="give its unit"):
         restore_databases(
-            {
-                "path": str(path), "dumps": [{**redis_server.options, "type": "redis", "name": "the.dump"}], "state": "restored", "id": None, "of_run": None,
-                "owners": True, "keep_previous": 1, "timeout_seconds": 60.0, "state_directory": str(tmp_path / "state"),
-                "lock_wait_seconds": 0.0, "run_id": None,
-            },
+            restore_params(path, {**redis_server.options, "type": "redis", "name": "the.dump"}, tmp_path / "state"),
             now=utc_now(), check_mode=False,
         )
