@@ -66,7 +66,7 @@ options:
     type: int
     default: 0
   protect:
-    description: Paths of backups that stay in any case, such as the one that was just made.
+    description: Absolute paths of backups, or of links to them, that stay in any case, such as the one that was just made.
     type: list
     elements: path
     default: []
