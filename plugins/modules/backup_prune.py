@@ -43,7 +43,7 @@ options:
     description: What these backups are called in results. By default the folder and the first pattern.
     type: str
   protect:
-    description: Paths of backups that stay in any case, such as the one that was just made.
+    description: Absolute paths of backups, or of links to them, that stay in any case, such as the one that was just made.
     type: list
     elements: path
     default: []
