@@ -223,8 +223,8 @@ def put_back(journal: Journal, specs: Sequence[DumpSpec], state_directory: str, 
     for restorer in restorers if journal.phase == journals.DONE else ():
         if restorer.existed and not restorer.has_previous():
             raise UpkeepError(
-                f"the previous data of the {restorer.spec.shown}, kept as {restorer.kept_as}, are not there any more; nothing was put back. "
-                f"State dropped_previous with the id {journal.restore_id} forgets this restore"
+                f"the previous data of the {restorer.spec.shown}, kept as {restorer.kept_as}, are not there any more; "
+                f"nothing was put back. State dropped_previous with the id {journal.restore_id} forgets this restore"
             )
     journal.phase = journals.UNDOING
     journals.write_journal(journal, state_directory)

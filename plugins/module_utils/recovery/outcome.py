@@ -83,7 +83,7 @@ def _result(
         for name, result in dict(results.get("put_back") or {}).items() if isinstance(result, Mapping) and result.get("failed")
     ]
     if rollback and step in _AFTER_RETURN and not left:
-        text = f"What was there before the last recovery is in place again, and failed in the step {step}: {failure}. Services were started."
+        text = f"What was there before the last recovery is in place again and started, and failed in the step {step}: {failure}."
         hint = "When it was broken before that recovery, too, recover another backup (recovery_backup, recovery_before)."
     elif rollback:
         text = f"{what} failed in the step {step}: {failure}. The services were started; run it again, it goes on where it was."
@@ -93,8 +93,8 @@ def _result(
     elif left:
         text = f"{what} failed in the step {step}: {failure}. NOT everything could be put back: {'; '.join(left)}."
         hint = (
-            "Mend the cause, then run upkeep.runbook.rollback, which goes on with it; the maintenance page stays until then. docs/recovery.md "
-            "says what is kept where."
+            "Mend the cause, then run upkeep.runbook.rollback, which goes on with it; the maintenance page stays until then. "
+            "docs/recovery.md says what is kept where."
         )
     else:
         text = f"{what} failed in the step {step}: {failure}. Everything was put back as it was before."

@@ -73,7 +73,7 @@ def test_what_could_not_be_put_back_is_said_loudly() -> None:
 def test_a_rollback_to_what_was_broken_before_says_so() -> None:
     marks = [{"step": name, "at": AT} for name in ("maintenance", "return_files", "health", "put_back", "end")]
     row = outcome({"failure": "no answer"}, marks, rollback=True)["checks"][0]
-    assert row["status"] == "critical" and "is in place again, and failed in the step health: no answer" in row["summary"]
+    assert row["status"] == "critical" and "is in place again and started, and failed in the step health: no answer" in row["summary"]
     assert "run it again" not in row["summary"] and "recovery_before" in row["hint"]
 
 
