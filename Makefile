@@ -110,7 +110,7 @@ browser: venv-test ## The HTML report in headless Chromium
 .PHONY: integration
 integration: venv-test ## Real database servers, which the tests start: dumps, restores, drills
 	@scripts/system_packages.sh integration
-	@$(PYTEST) --numprocesses auto --dist loadfile tests/integration
+	@$(PYTEST) --numprocesses auto --dist worksteal tests/integration
 
 .PHONY: faults
 faults: venv-test ## What must survive: dead hosts, full disks, two runs at once, SIGKILL

@@ -95,6 +95,7 @@ class State:
         """What the database holds; databases beside it, such as those that were replaced, are left out."""
         return {name: about for name, about in self.database.items() if name != "databases"}
 
+
 def state(host: Container) -> State:
     """Look at a host."""
     return State(**_look(host, ROOTS))

@@ -37,13 +37,13 @@ RETURN = r"""
 _value:
   description:
     - C(engine), C(restic), C(platform), C(host), C(label), C(destination), C(pattern) (of our own archives), C(compression),
-      C(sources), C(require), C(dumps), C(git), C(services), C(keep) and C(drill).
+      C(sources), C(require), C(dumps), C(git), C(services), C(keep), C(limits) and C(drill).
   type: dict
   sample:
     engine: archive
     label: neurosense-fx-app-1
     destination: /opt/backups/neurosensefx
-    sources: [{name: application, paths: [/opt/neurosensefx], exclude: [node_modules]}]
+    sources: [{name: application, paths: [/opt/neurosensefx], exclude: [node_modules], one_file_system: true}]
     dumps: [{name: postgresql-neurosense.pgdump, type: postgresql, database: neurosense}]
 """
 

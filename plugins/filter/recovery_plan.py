@@ -11,7 +11,7 @@ short_description: Derive what is brought back on a host after a disaster from t
 description:
   - Returns the targets, databases, files with secrets and services of one host, in the order in which they are started.
   - A host without backups has no recovery; the result is then empty.
-positional: _input, inventory_hostname, group_names, passwords
+positional: _input, inventory_hostname, group_names, passwords, backup_host
 author:
   - upkeep.runbook contributors
 extends_documentation_fragment:
@@ -21,6 +21,10 @@ options:
     description: Passwords of databases by the names of their dumps; the description holds none.
     type: dict
     default: {}
+  backup_host:
+    description: Name of the host when its backup was made, when it had another; the backups are called by it.
+    type: str
+    default: ""
 seealso:
   - plugin: upkeep.runbook.backup_plan
     plugin_type: filter
@@ -52,7 +56,7 @@ from ansible_collections.upkeep.runbook.plugins.plugin_utils.described_host impo
 
 
 def recovery_plan(
-    description: Any, inventory_hostname: str, group_names: Any, passwords: Any = None
+    description: Any, inventory_hostname: str, group_names: Any, passwords: Any = None, backup_host: Any = ""
 ) -> dict[str, Any]:
     """Return what a recovery of one host takes."""
     # Late, since Ansible loads every filter file in each worker process that uses one of them.
@@ -61,7 +65,7 @@ def recovery_plan(
 
     known = native_value(passwords or {})
     return derived_items(
-        lambda platform, host: plan_of_host(platform, host, known), description, inventory_hostname, group_names
+        lambda platform, host: plan_of_host(platform, host, known, str(backup_host or "")), description, inventory_hostname, group_names
     )
 
 

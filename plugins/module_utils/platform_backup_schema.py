@@ -67,6 +67,8 @@ SOURCE = Record(
         "hosts": HOSTS,
         "paths": Field(ListOf(GLOB, minimum=1), required=True),
         "exclude": optional(ListOf(LINE)),
+        "max_age_days": optional(Number(0.01, 36_500)),
+        "one_file_system": Field(Flag(), default=True),
         "pattern": optional(ListOf(NAME_GLOB)),
         "require": optional(ListOf(LINE)),
     }

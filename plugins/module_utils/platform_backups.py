@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,7 +29,7 @@ def backup_groups(platform: dict[str, Any], host: Host) -> list[dict[str, Any]]:
     if not sources or backup["engine"] != "archive":
         return []
     if not _has_patterns(backup, sources):
-        label = _label(platform, host)
+        label = label_of(platform, host.name)
         own = {**_group(backup, own_patterns(label), [], name=label), "manifest": backup["manifest"] or "required"}
         require = _required(backup, sources)
         return [{**own, "require": require} if require else own]
@@ -48,7 +48,7 @@ def backup_plan(platform: dict[str, Any], host: Host, passwords: Mapping[str, st
     sources = _sources(backup, host)
     if not sources:
         return {}
-    label = _label(platform, host)
+    label = label_of(platform, host.name)
     return {
         "engine": backup["engine"],
         "restic": backup["restic"] or {},
@@ -58,13 +58,14 @@ def backup_plan(platform: dict[str, Any], host: Host, passwords: Mapping[str, st
         "destination": backup["directory"],
         "pattern": own_patterns(label),
         "compression": backup["compression"],
-        "sources": [{key: source[key] for key in ("name", "paths", "exclude")} for source in sources],
+        "sources": [_given(source, ("name", "paths", "exclude", "max_age_days", "one_file_system")) for source in sources],
         # With a pattern they are about the backups of somebody else.
         "require": [] if _has_patterns(backup, sources) else _required(backup, sources),
         "dumps": backup_dumps(platform, host, passwords),
         "git": [platform["root"]] if host.concerns(platform["root_hosts"]) else [],
         "services": [item["unit"] for item in platform["services"] if item["unit"] and host.concerns(item["hosts"])],
         "keep": backup["keep"],
+        "limits": _given(backup, _FIGURES),
         "drill": {**backup["drill"], "run_as": backup["drill"]["run_as"] or platform["owner"]},
     }
 
@@ -105,9 +106,10 @@ def _required(backup: dict[str, Any], sources: list[dict[str, Any]]) -> list[str
     return [*backup["require"], *(pattern for source in sources for pattern in source["require"])]
 
 
-def _label(platform: dict[str, Any], host: Host) -> str:
+def label_of(platform: dict[str, Any], host_name: str) -> str:
+    """Return how the backups of a host are called."""
     given = platform["backup"]["label"] or slug(platform["name"])
-    return f"{given}-{re.sub(r'[^A-Za-z0-9._-]+', '-', host.name)}"
+    return f"{given}-{re.sub(r'[^A-Za-z0-9._-]+', '-', host_name)}"
 
 
 def _database_dumps(database: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -159,4 +161,9 @@ def _group(backup: dict[str, Any], pattern: list[str], require: list[str], name:
         "manifest": backup["manifest"] or "optional",
     }
     given = {key: value for key, value in group.items() if value}
-    return {**given, **{key: backup[key] for key in _FIGURES if backup[key] is not None}}
+    return {**given, **_given(backup, _FIGURES)}
+
+
+def _given(described: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """Leave out what the description does not say, so that the defaults of the modules hold."""
+    return {key: described[key] for key in keys if described[key] is not None}

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.platform_backups import backup_plan
+from ansible_collections.upkeep.runbook.plugins.module_utils.platform_backups import backup_plan, label_of, own_patterns
 from ansible_collections.upkeep.runbook.plugins.module_utils.platform_items import Host, service_probes
 
 #: What is said about recovery when the description says nothing.
@@ -31,7 +31,9 @@ _WEB_PORTS = (80, 443)
 _PSUTIL_PROBES = ("process", "port")
 
 
-def recovery_plan(platform: dict[str, Any], host: Host, passwords: Mapping[str, str] | None = None) -> dict[str, Any]:
+def recovery_plan(
+    platform: dict[str, Any], host: Host, passwords: Mapping[str, str] | None = None, backup_host: str = ""
+) -> dict[str, Any]:
     """Return what is brought back on ``host`` and what it takes; empty for a host without backups.
 
     ``targets`` are the paths of all sources unless the description names others, a path inside another one left out;
@@ -39,6 +41,7 @@ def recovery_plan(platform: dict[str, Any], host: Host, passwords: Mapping[str, 
     services that nobody can start by the description. ``inner_probes`` are those probes that the maintenance page does not answer.
 
     :param passwords: passwords of databases by the names of their dumps, since the description holds none.
+    :param backup_host: name of the host when the backup was made, when it had another.
     """
     backup = backup_plan(platform, host, passwords)
     recovery = platform["recovery"] or _SILENT
@@ -46,15 +49,16 @@ def recovery_plan(platform: dict[str, Any], host: Host, passwords: Mapping[str, 
         return {}
     paths = [path for source in backup["sources"] for path in source["paths"]]
     probes = _probes(platform, host, recovery["health_consecutive"])
+    label = label_of(platform, backup_host or host.name)
     return {
         "platform": platform["name"],
-        "host": backup["host"],
+        "host": backup_host or host.name,
         "owner": platform["owner"],
-        "label": backup["label"],
+        "label": label,
         "engine": backup["engine"],
         "restic": backup["restic"],
         "directory": backup["destination"],
-        "pattern": backup["pattern"],
+        "pattern": own_patterns(label),
         "targets": _outermost(recovery["targets"] or paths),
         "dumps": backup["dumps"],
         "database_units": _database_units(platform, host),

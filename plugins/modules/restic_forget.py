@@ -20,6 +20,7 @@ description:
 extends_documentation_fragment:
   - upkeep.runbook.attributes
   - upkeep.runbook.checks
+  - upkeep.runbook.keep
   - upkeep.runbook.restic
 attributes:
   check_mode:
@@ -29,30 +30,6 @@ attributes:
   idempotent:
     support: full
 options:
-  keep_last:
-    description: How many of the newest are kept. At least one of the options C(keep_*) is above V(0).
-    type: int
-    default: 0
-  keep_daily:
-    description: The newest of each of so many days (UTC) that have one is kept.
-    type: int
-    default: 0
-  keep_weekly:
-    description: The newest of each of so many weeks that have one is kept. A week begins on Monday.
-    type: int
-    default: 0
-  keep_monthly:
-    description: The newest of each of so many months that have one is kept.
-    type: int
-    default: 0
-  keep_yearly:
-    description: The newest of each of so many years that have one is kept.
-    type: int
-    default: 0
-  keep_within_days:
-    description: All of so many days before the newest good one are kept.
-    type: int
-    default: 0
   protect:
     description: Ids of snapshots or of backups that stay in any case, such as the one that was just made.
     type: list

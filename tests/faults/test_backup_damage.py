@@ -38,6 +38,7 @@ from ansible_collections.upkeep.runbook.tests.faults.verify_process import run_m
 FLIPS, CUTS, LOST_SECTORS = 150, 40, 20
 STAMP = "20261122_020000"
 
+
 def read(data: bytes, name: str) -> Contents:
     with tempfile.TemporaryFile() as file:
         file.write(data)

@@ -47,7 +47,16 @@ def made(house: House, host: str) -> list[str]:
 
 
 def test_check_then_run_then_run_again_and_drill(house: House) -> None:
-    keep_backups(house)
+    logs = house.application / "logs"
+    logs.mkdir()
+    for log, days in (("today", 0), ("long_ago", 8)):
+        (logs / log).write_text(log)
+        os.utime(logs / log, (time.time() - days * 86_400,) * 2)
+    described = [
+        {"name": "application", "paths": [str(house.application)], "exclude": ["logs"]},
+        {"name": "logs", "paths": [str(logs)], "max_age_days": 7},
+    ]
+    keep_backups(house, sources=described, require=[f"files{logs}/today"])
     old = old_backup(house, "alpha")
     before = tree(house.watched)
     would = house.run("backup", "--check", "--diff")
@@ -58,6 +67,8 @@ def test_check_then_run_then_run_again_and_drill(house: House) -> None:
     assert first.rc == 0, first.output
     (name,) = made(house, "alpha")
     assert name == os.path.basename(first.check("alpha", "backup.create")["summary"].split(" was made")[0])
+    manifest = (house.watched / "backups-alpha" / f"{name}.manifest.json").read_text()
+    assert "older than 7 days" in manifest and f'"files{logs}/long_ago"' not in manifest, "logs of the last week, as described"
     assert not old.exists() and f"-{old.name}" in first.output, "the old one went after the new one was verified"
 
     looked = house.run("daily", "--tags", "backups")

@@ -16,6 +16,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options i
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.restoring import restore_databases
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
+from ansible_collections.upkeep.runbook.plugins.modules.database_restore import argument_spec
 from ansible_collections.upkeep.runbook.tests.faults.small_disk import small_disk
 
 LIVE = 7
@@ -59,8 +60,8 @@ def backup(tmp_path: Path) -> Path:
 
 def restore(backup: Path, database: Path, state: Path) -> dict[str, Any]:
     options = {
-        "path": str(backup), "dumps": [{"type": "sqlite", "path": str(database), "name": "shop"}], "state": "restored", "id": None,
-        "owners": True, "keep_previous": 1, "timeout_seconds": 60.0, "state_directory": str(state), "lock_wait_seconds": 0.0, "run_id": None,
+        **{name: option.get("default") for name, option in argument_spec().items()},
+        "path": str(backup), "dumps": [{"type": "sqlite", "path": str(database), "name": "shop"}], "state_directory": str(state),
     }
     return restore_databases(options, now=utc_now(), check_mode=False)
 

@@ -65,10 +65,11 @@ class Site:
     def install(self, version: str, health: str) -> None:
         (self.application / "version").write_text(version)
         (self.application / "health").write_text(health)
-        with closing(sqlite3.connect(self.database)) as connection, connection:
-            connection.execute("CREATE TABLE IF NOT EXISTS app (version TEXT)")
-            connection.execute("DELETE FROM app")
-            connection.execute("INSERT INTO app VALUES (?)", (version,))
+        with closing(sqlite3.connect(self.database)) as connection:
+            with connection:
+                connection.execute("CREATE TABLE IF NOT EXISTS app (version TEXT)")
+                connection.execute("DELETE FROM app")
+                connection.execute("INSERT INTO app VALUES (?)", (version,))
 
     def record(self) -> dict[str, Any]:
         return json.loads((self.house.state / "alpha" / "recovery.json").read_text())
@@ -79,8 +80,9 @@ class Site:
         (self.application / "server.js").unlink()
         (self.application / "intruder").write_text("new")
         self.configuration.write_text("nonsense")
-        with closing(sqlite3.connect(self.database)) as connection, connection:
-            connection.execute("UPDATE app SET version = 'lost'")
+        with closing(sqlite3.connect(self.database)) as connection:
+            with connection:
+                connection.execute("UPDATE app SET version = 'lost'")
 
 
 @pytest.fixture
@@ -154,7 +156,10 @@ def test_check_mode_shows_the_plan_refuses_what_would_be_refused_and_writes_noth
     assert "very-secret-value" not in done.output
 
 
-def test_a_version_that_does_not_become_healthy_leaves_everything_as_it_was(site: Site) -> None:
+def test_a_version_that_does_not_become_healthy_leaves_everything_and_what_an_earlier_recovery_has_kept(site: Site) -> None:
+    site.destroy()
+    disaster = site.live()
+    assert site.house.run("disaster_recovery", **CONFIRMED, recovery_backup=site.backups[0].name).rc == 0
     before = site.live()
     done = site.house.run("disaster_recovery", **CONFIRMED, recovery_backup=site.backups[1].name, upkeep_fail_on="never")
     assert done.rc == 2, "whatever upkeep_fail_on says"
@@ -163,8 +168,11 @@ def test_a_version_that_does_not_become_healthy_leaves_everything_as_it_was(site
     assert result["status"] == "critical"
     assert "failed in the step health" in result["summary"] and "Everything was put back" in result["summary"]
     assert done.check("alpha", "service.command")["status"] == "ok", "it is looked at again when all is as before"
-    assert site.record()["phase"] == "undone"
     assert not site.page.exists() and not (site.house.state / "alpha" / "lease.json").exists()
+    back = site.house.run("rollback", **CONFIRMED, recovery_probes=[])
+    assert back.rc == 0, back.output
+    assert site.live() == disaster, "what was there before the first of them"
+    assert site.record()["phase"] == "rolled_back"
 
 
 def kill_in_the_middle(run: Started, site: Site, delay: float) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -22,7 +20,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.errors import Upkee
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
 from ansible_collections.upkeep.runbook.tests.integration import servers
 from ansible_collections.upkeep.runbook.tests.integration.archives import archive_of
-from ansible_collections.upkeep.runbook.tests.integration.dumps import dumped, soon, spec_of
+from ansible_collections.upkeep.runbook.tests.integration.dumps import dumped, restore_params, soon, spec_of, start_restore
 from ansible_collections.upkeep.runbook.tests.integration.servers import Server
 
 NAME = "shop's \"live\" data"
@@ -62,10 +60,7 @@ class Shop:
         return restore_databases(self.params(**given), now=utc_now(), check_mode=check_mode)
 
     def params(self, **given: Any) -> dict[str, Any]:
-        return {
-            "path": str(self.path), "dumps": [self.given], "state": "restored", "id": None, "owners": True, "keep_previous": 1,
-            "timeout_seconds": 120.0, "state_directory": str(self.state), "lock_wait_seconds": 0.0, "run_id": None, **given,
-        }
+        return restore_params(self.path, self.given, self.state, **{"timeout_seconds": 120.0, **given})
 
     def refusal(self, **given: Any) -> str:
         with pytest.raises(UpkeepError) as caught:
@@ -104,9 +99,17 @@ def test_restored_kept_put_back_and_dropped(shop: Shop) -> None:
     assert shop.databases() == [NAME] and list((shop.state / "database-restores").iterdir()) == []
 
 
+def test_when_somebody_removed_the_previous_data_what_is_there_stays(shop: Shop) -> None:
+    place = shop.restore()["restored"][0]["previous"]
+    shop.admin(f"DROP DATABASE {identifier(place)};")
+    assert "are not there any more; nothing was put back" in shop.refusal(state="previous")
+    assert shop.restore(state="restored")["status"] == "ok"
+
+
 def test_owner_rights_settings_and_locale_are_restored(shop: Shop) -> None:
     question = (
-        "SELECT pg_get_userbyid(datdba), datcollate, datacl::text, shobj_description(d.oid, 'pg_database'), (SELECT setconfig::text FROM pg_db_role_setting WHERE setdatabase = d.oid)"
+        "SELECT pg_get_userbyid(datdba), datcollate, datacl::text, shobj_description(d.oid, 'pg_database'),"
+        " (SELECT setconfig::text FROM pg_db_role_setting WHERE setdatabase = d.oid)"
         f" FROM pg_database d WHERE datname = E'{NAME.replace(chr(39), chr(92) + chr(39))}';"
     )
     before = shop.admin(question)
@@ -140,7 +143,7 @@ def test_clients_that_come_back_at_once_do_not_stop_it(shop: Shop) -> None:
             argv = ["psql", "-X", "-q", "-h", str(shop.server.directory), "-U", "postgres", "-c", "SELECT pg_sleep(2)"]
             subprocess.run(argv, env={**os.environ, "PGDATABASE": NAME}, capture_output=True, check=False)
 
-    clients = [threading.Thread(target=client) for _ in range(3)]
+    clients = [threading.Thread(target=client) for _number in range(3)]
     for one in clients:
         one.start()
     time.sleep(0.5)
@@ -241,23 +244,14 @@ def test_a_failure_while_they_are_exchanged_puts_all_back(shop: Shop, tmp_path: 
     assert shop.orders() == 7
 
 
-SCRIPT = """
-import json, sys
-from ansible_collections.upkeep.runbook.plugins.module_utils.databases.restoring import restore_databases
-from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
-print(restore_databases(json.loads(sys.argv[1]), now=utc_now(), check_mode=False)["id"])
-"""
-
-
 def test_killed_at_any_moment_the_old_data_or_the_new_are_there(shop: Shop, chance: random.Random, fault_runs: int) -> None:
-    argv = [sys.executable, "-c", SCRIPT, json.dumps(shop.params())]
     begun = time.monotonic()
-    assert subprocess.run(argv, check=False).returncode == 0
+    assert start_restore(shop.params()).wait(240) == 0
     longest = time.monotonic() - begun
     shop.restore(state="previous")
     shop.restore(state="dropped_previous")
     for _turn in range(fault_runs):
-        process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = start_restore(shop.params())
         time.sleep(longest * (0.3 + 0.7 * chance.random()))
         process.send_signal(signal.SIGKILL)
         process.wait()

@@ -8,7 +8,9 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +25,21 @@ RUNS = int(os.environ.get("FAULT_RUNS", "3"))
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def bare_place() -> Iterator[Place]:
+    """In memory: a disk that others write to lets a flush take seconds, and restic flushes each file."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
+        yield Place(Path(name))
 
 
-def test_check_run_check_run(place: Place) -> None:
+@pytest.fixture
+def place(bare_place: Place) -> Place:
+    """With an empty repository."""
+    bare_place.make_repository()
+    return bare_place
+
+
+def test_check_run_check_run(bare_place: Place) -> None:
+    place = bare_place
     before = sorted(place.folder.rglob("*"))
     planned = place.run("restic_backup", init=True, **place.sources, _ansible_check_mode=True)
     assert planned["changed"] and "The repository would be made before." in summary_of(planned, "backup.create")
@@ -367,7 +379,6 @@ def test_patterns_mean_the_same_as_in_the_archive_engine(place: Place) -> None:
                     expected.add(path)
                 elif name in folders:
                     folders.remove(name)
-    place.restic("init")
     place.restic("backup", "--quiet", *[f"--exclude={text}" for text in restic_patterns(trees)], *[tree.path for tree in trees])
     listed = {line for line in place.restic("ls", "--quiet", "latest").splitlines() if "/tr[e]e " in line}
     assert listed - {tree.path for tree in trees} == expected

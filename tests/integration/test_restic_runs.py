@@ -61,6 +61,12 @@ def test_backup_daily_drill_and_recovery(house: House) -> None:
     assert daily.check("alpha", "backup.drill")["status"] == "ok" and daily.check("alpha", "backup.manifest")["status"] == "ok"
     assert "backup.drill" not in {key[2] for key in house.run("daily", "--tags", "backups").statuses()}, "tried a moment ago"
 
+    described = house.variables["upkeep_platform"]["backup"]
+    described["min_bytes"] = 10**9
+    small = house.run("health_check", "--tags", "backups")
+    assert small.check("alpha", "backup.size")["status"] == "critical", "figures of the description hold for snapshots too"
+    del described["min_bytes"]
+
     whole = tree(house.application)
     (house.application / "ticks.js").unlink()
     broken = house.run("backup")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -23,7 +23,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.errors import Upkee
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
 from ansible_collections.upkeep.runbook.tests.integration import servers
 from ansible_collections.upkeep.runbook.tests.integration.archives import archive_of
-from ansible_collections.upkeep.runbook.tests.integration.dumps import dumped, soon, spec_of
+from ansible_collections.upkeep.runbook.tests.integration.dumps import dumped, restore_params, soon, spec_of, start_restore
 from ansible_collections.upkeep.runbook.tests.integration.servers import Server
 
 #: What a database holds that the backup was made of, and what it holds when it is restored.
@@ -60,10 +60,7 @@ class Base:
         """Remove the database: a bare host."""
 
     def params(self, **given: Any) -> dict[str, Any]:
-        return {
-            "path": str(self.path), "dumps": [self.given], "state": "restored", "id": None, "owners": True, "keep_previous": 1,
-            "timeout_seconds": 240.0, "state_directory": str(self.state), "lock_wait_seconds": 0.0, "run_id": None, **given,
-        }
+        return restore_params(self.path, self.given, self.state, **{"timeout_seconds": 240.0, **given})
 
     def restore(self, *, check_mode: bool = False, **given: Any) -> dict[str, Any]:
         return restore_databases(self.params(**given), now=utc_now(), check_mode=check_mode)
@@ -232,6 +229,27 @@ def test_only_as_many_previous_data_as_wanted_are_kept(base: Base) -> None:
     assert base.leftovers() == [] and base.noted() == [] and base.count() == BACKED_UP
 
 
+def test_a_restore_that_was_taken_back_takes_the_place_of_no_previous_data(base: Base) -> None:
+    first, second = (base.restore(keep_previous=2)["id"] for _turn in range(2))
+    base.restore(state="previous", id=second)
+    third = base.restore(keep_previous=2)["id"]
+    left = base.leftovers()
+    assert sorted(one for one in (first, second, third) if any(one in name for name in left)) == sorted([first, third])
+
+
+def test_when_somebody_removed_the_previous_data_what_is_there_stays(base: Base) -> None:
+    place = base.restore()["restored"][0]["previous"]
+    if os.path.isdir(place):
+        shutil.rmtree(place)
+    elif os.path.isfile(place):
+        os.unlink(place)
+    else:
+        base.ask(f"DROP DATABASE {place};", database="")
+    assert "are not there any more; nothing was put back" in base.refusal(state="previous")
+    assert base.count() == BACKED_UP
+    base.restore()
+
+
 def test_what_is_not_there_is_created_and_put_back_to_nothing(base: Base) -> None:
     base.remove()
     done = base.restore()
@@ -255,26 +273,17 @@ def test_a_dump_that_is_cut_off_changes_nothing(base: Base, tmp_path: Path) -> N
     assert base.count() == LIVE and base.leftovers() == []
 
 
-SCRIPT = """
-import json, sys
-from ansible_collections.upkeep.runbook.plugins.module_utils.databases.restoring import restore_databases
-from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
-restore_databases(json.loads(sys.argv[1]), now=utc_now(), check_mode=False)
-"""
-
-
 def test_killed_at_any_moment_the_next_run_has_the_old_data_or_the_new(
     base: Base, chance: random.Random, fault_runs: int
 ) -> None:
-    argv = [sys.executable, "-c", SCRIPT, json.dumps(base.params())]
     begun = time.monotonic()
-    assert subprocess.run(argv, check=False).returncode == 0
+    assert start_restore(base.params()).wait(240) == 0
     longest = time.monotonic() - begun
     base.restore(state="previous")
     base.restore(state="dropped_previous")
     shape = base.shape() if isinstance(base, MariaDb) else None
     for _turn in range(fault_runs):
-        process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = start_restore(base.params())
         time.sleep(longest * (0.2 + 0.8 * chance.random()))
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -364,7 +373,8 @@ def test_redis_that_does_not_start_with_the_dump_gets_its_data_back(tmp_path: Pa
         base = Redis(tmp_path, server)
         # As of a server that refuses the dump: the first start fails, the second, with the old data, does not.
         systemctl = server.directory / "bin" / "systemctl"
-        systemctl.write_text(systemctl.read_text().replace("start) running ||", f"start) test -e {tmp_path}/broken && rm {tmp_path}/broken && exit 1; running ||"))
+        once = f"test -e {tmp_path}/broken && rm {tmp_path}/broken && exit 1"
+        systemctl.write_text(systemctl.read_text().replace("start) running ||", f"start) {once}; running ||"))
         (tmp_path / "broken").touch()
         message = base.refusal()
         assert "cannot start the unit redis-test.service" in message and message.endswith("The databases are as they were before")
@@ -386,10 +396,6 @@ def test_redis_without_a_unit_is_refused(redis_server: Server, tmp_path: Path) -
     path = archive_of(tmp_path / "backup.tar.gz", {"the.dump": dumped(spec)[1]})
     with pytest.raises(UpkeepError, match="give its unit"):
         restore_databases(
-            {
-                "path": str(path), "dumps": [{**redis_server.options, "type": "redis", "name": "the.dump"}], "state": "restored", "id": None,
-                "owners": True, "keep_previous": 1, "timeout_seconds": 60.0, "state_directory": str(tmp_path / "state"),
-                "lock_wait_seconds": 0.0, "run_id": None,
-            },
+            restore_params(path, {**redis_server.options, "type": "redis", "name": "the.dump"}, tmp_path / "state"),
             now=utc_now(), check_mode=False,
         )

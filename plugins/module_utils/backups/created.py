@@ -9,16 +9,12 @@ from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.archive_writing import ArchiveWriter
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.creation_request import Request
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.left_out import LeftOut
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.left_out import LeftOut, named_paths, shown_rows, skipped_check
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import sidecar_path
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.space import Totals, expected_bytes
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.walking import OTHER_FILE_SYSTEM
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, WARNING, check_result, worst_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import bytes_text
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
-
-_MOST_ROWS = 100
-_MOST_NAMED = 3
 
 
 def build_answer(
@@ -38,7 +34,7 @@ def build_answer(
     checks = [
         check_result("backup.create", request.label, OK, summary, value=archive["bytes"], unit="bytes"),
         _torn_check(request, writer),
-        _skipped_check(request, left_out),
+        skipped_check(request.label, left_out),
     ]
     backup = {
         **_described(request, left_out),
@@ -63,7 +59,7 @@ def planned_answer(request: Request, totals: Totals, left_out: LeftOut) -> dict[
         f"{request.path} would be made: {totals.members} members,"
         f" {bytes_text(totals.bytes)}, packed to about {bytes_text(expected)}."
     )
-    checks = [check_result("backup.create", request.label, OK, summary, unit="bytes"), _skipped_check(request, left_out)]
+    checks = [check_result("backup.create", request.label, OK, summary, unit="bytes"), skipped_check(request.label, left_out)]
     backup = {
         **_described(request, left_out),
         "backup_id": None,
@@ -91,9 +87,9 @@ def _described(request: Request, left_out: LeftOut) -> dict[str, Any]:
         "manifest_path": sidecar_path(str(request.path)),
         "label": request.label,
         "compression": request.compression,
-        "skipped": _rows(left_out.skipped.rows),
+        "skipped": shown_rows(left_out.skipped.rows),
         "skipped_count": len(left_out.skipped),
-        "excluded": _rows(left_out.excluded.rows),
+        "excluded": shown_rows(left_out.excluded.rows),
         "excluded_count": len(left_out.excluded),
     }
 
@@ -121,32 +117,7 @@ def _torn_check(request: Request, writer: ArchiveWriter) -> dict[str, Any]:
     return check_result(
         "backup.torn", request.label, WARNING,
         f"{count} files changed while they were read, so that what the backup holds of them may be no state that they ever"
-        f" had: {_named(writer.torn, count)}.",
+        f" had: {named_paths(writer.torn, count)}.",
         value=count, unit="count", warning=1,
         hint="Dump a database instead of copying its files, stop what writes, or leave such files out with exclude.",
     )
-
-
-def _skipped_check(request: Request, left_out: LeftOut) -> dict[str, Any]:
-    skipped = left_out.skipped
-    others = [row["path"] for row in skipped.rows if row["reason"] == OTHER_FILE_SYSTEM]
-    if others:
-        return check_result(
-            "backup.skipped", request.label, WARNING,
-            f"What is mounted at {_named(others, len(others))} is not in the backup.",
-            value=len(skipped), unit="count",
-            hint="Set one_file_system to false for this source, or name what is left out on purpose in exclude.",
-        )
-    summary = f"{len(skipped)} sockets, pipes, devices and vanished files are not in the backup." if len(skipped) else (
-        "Nothing was skipped."
-    )
-    return check_result("backup.skipped", request.label, OK, summary, value=len(skipped), unit="count")
-
-
-def _named(paths: Sequence[str], count: int) -> str:
-    named = ", ".join(plain(path, 100) for path in paths[:_MOST_NAMED])
-    return f"{named} and {count - _MOST_NAMED} more" if count > _MOST_NAMED else named
-
-
-def _rows(rows: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
-    return [{key: plain(value) for key, value in row.items()} for row in rows[:_MOST_ROWS]]

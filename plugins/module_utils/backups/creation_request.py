@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.packing import LEVELS, usable
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.destination import archive_name, check_label
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.sources import Root, read_sources
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.sources import Root, read_sources, told_source
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import DumpSpec, read_dumps
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
@@ -99,7 +99,7 @@ def read_request(params: Mapping[str, Any], now: datetime) -> Request:
         label=label,
         platform=params["platform"] or "",
         host=params["host"] or os.uname().nodename,
-        sources=[_told(source) for source in params["sources"] or []],
+        sources=[told_source(source, source["paths"]) for source in params["sources"] or []],
         roots=roots,
         dumps=dumps,
         compression=compression,
@@ -110,8 +110,3 @@ def read_request(params: Mapping[str, Any], now: datetime) -> Request:
         timeout_seconds=params["timeout_seconds"],
         warnings=warnings,
     )
-
-
-def _told(source: Mapping[str, Any]) -> dict[str, Any]:
-    told = {"name": source["name"], "paths": list(source["paths"]), "exclude": list(source.get("exclude") or [])}
-    return {**told, "max_age_days": source["max_age_days"]} if source.get("max_age_days") is not None else told

@@ -168,6 +168,11 @@ def _try_dumps(
     """Load each dump of the backup that is described into a scratch database, and count what is in it."""
     listed = [dump for dump in (scratch.header or {}).get("dumps") or () if isinstance(dump, dict)]
     held = {str(dump.get("name")) for dump in listed}
+    described = {spec.name for spec in specs}
+    for dump in listed:
+        if str(dump.get("name")) not in described and dump.get("type") != POSTGRESQL_GLOBALS:
+            name = plain(str(dump.get("name")), 100)
+            done.problems.append((WARNING, f"{name} is in the backup and was not tried, as drill.dumps does not describe it"))
     for spec in specs:
         # Roles belong to a whole server: they are not loaded beside the real ones.
         if spec.type == POSTGRESQL_GLOBALS:

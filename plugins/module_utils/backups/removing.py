@@ -49,6 +49,9 @@ def prune_backups(params: Mapping[str, Any], *, now: datetime, check_mode: bool)
     directory, patterns = params["directory"], params["pattern"]
     if not os.path.isabs(directory):
         raise UpkeepError(f"directory: {plain(directory, 200)} is not absolute.")
+    for path in params["protect"]:
+        if not os.path.isabs(path):
+            raise UpkeepError(f"protect: {plain(path, 200)} is not absolute.")
     if not patterns or any("/" in pattern or not pattern.strip("*?") for pattern in patterns):
         raise UpkeepError("pattern: give names of backups in the folder, such as shop-app_*.tar.zst; a pattern of all names is none.")
     if check_mode:
@@ -71,8 +74,22 @@ def _plan(params: Mapping[str, Any], now: datetime) -> tuple[Found, Plan, list[s
     found = find_in_directory(params["directory"], params["pattern"])
     records = read_records(Path(params["state_directory"]))
     states = {file.path: state_of(file, records) for file in found.files}
-    plan = plan_pruning(found.files, read_policy(params), states, now=now, protect=set(params["protect"]))
+    plan = plan_pruning(found.files, read_policy(params), states, now=now, protect=_protected(found, params["protect"]))
     return found, plan, _lonely_manifests(params["directory"], params["pattern"])
+
+
+def _protected(found: Found, protect: Sequence[str]) -> set[str]:
+    """Return the paths that were found of the files that are protected, however the option spells them; a link protects its target."""
+    identities = {_identity(path) for path in protect} - {None}
+    return {file.path for file in found.files if _identity(file.path) in identities} if identities else set()
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None  # in check mode the backup that would be made is not there
+    return status.st_dev, status.st_ino
 
 
 def _lonely_manifests(directory: str, patterns: Sequence[str]) -> list[str]:

@@ -88,6 +88,15 @@ def read_sources(sources: Sequence[Mapping[str, Any]], now: datetime) -> list[Ro
     return list(roots.values())
 
 
+def told_source(source: Mapping[str, Any], paths: Sequence[str]) -> dict[str, Any]:
+    """Return what the manifest says of a source.
+
+    :param paths: those that were given, or those that they mean on this host.
+    """
+    told = {"name": source["name"], "paths": list(paths), "exclude": list(source.get("exclude") or [])}
+    return {**told, "max_age_days": source["max_age_days"]} if source.get("max_age_days") is not None else told
+
+
 def _meant(given: str, exclusions: Exclusions, place: str) -> list[str]:
     """Return the paths that a path or a pattern stands for."""
     shown = plain(given, 300)

@@ -14,7 +14,7 @@ from typing import NamedTuple, Union
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups import steady_reading as steady
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.hard_links import HardLinks
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.left_out import LeftOut
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.left_out import OTHER_FILE_SYSTEM, LeftOut
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import DIRECTORY, FILE, HARDLINK, SYMLINK
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.sources import Root
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
@@ -22,7 +22,6 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 FILES_PREFIX = "files"
 DESTINATION = "destination"
-OTHER_FILE_SYSTEM = "another file system"
 VANISHED = "it vanished while the backup was made"
 
 #: So many names of a folder are sorted at a time; a folder may have a million.

@@ -50,6 +50,9 @@ class MysqlRestorer(Restorer):
     def swap(self) -> None:
         self._exchange(self.staged_name, self.previous_name)
 
+    def has_previous(self) -> bool:
+        return self._exists(self.previous_name)
+
     def put_back(self) -> None:
         self._finish(self.previous_name, self.undone_name)
         if self._exists(self.previous_name):

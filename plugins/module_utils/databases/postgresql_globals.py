@@ -55,6 +55,9 @@ class GlobalsRestorer(Restorer):
     def swap(self) -> None:
         """Nothing is left to do."""
 
+    def has_previous(self) -> bool:
+        return self._safety.exists()
+
     def put_back(self) -> None:
         try:
             data = self._safety.read_bytes()

@@ -71,6 +71,9 @@ class PostgresqlRestorer(Restorer):
         script = _rename(name, self.previous_name) if self._exists(name) else ""
         self._transaction(script + _rename(self.staged_name, name) + self._properties)
 
+    def has_previous(self) -> bool:
+        return self._exists(self.previous_name)
+
     def put_back(self) -> None:
         name = self.spec.database
         if self._exists(self.undone_name):

@@ -80,6 +80,10 @@ class RedisRestorer(Restorer):
         self._exchange(STAGED, PREVIOUS)
         self._start()
 
+    def has_previous(self) -> bool:
+        with self._working("look at"):
+            return os.path.lexists(self.kept_as)
+
     def put_back(self) -> None:
         if self._begun(UNDONE) and not os.path.lexists(self._place(PREVIOUS)):
             return

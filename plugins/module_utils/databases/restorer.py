@@ -90,6 +90,13 @@ class Restorer(ABC):
         """
 
     @abstractmethod
+    def has_previous(self) -> bool:
+        """Tell whether the data are still kept that were there before; somebody may have removed them by hand.
+
+        :raises UpkeepError: when nobody can tell.
+        """
+
+    @abstractmethod
     def put_back(self) -> None:
         """Put the previous data back into their place and the restored ones aside; without previous data there are none then.
 

@@ -219,10 +219,17 @@ def put_back(journal: Journal, specs: Sequence[DumpSpec], state_directory: str, 
 
     :raises UpkeepError: when that could not be done; the next run tries again.
     """
+    restorers = [_restorer(journal, entry, specs, state_directory, deadline) for entry in journal.entries]
+    for restorer in restorers if journal.phase == journals.DONE else ():
+        if restorer.existed and not restorer.has_previous():
+            raise UpkeepError(
+                f"the previous data of the {restorer.spec.shown}, kept as {restorer.kept_as}, are not there any more; "
+                f"nothing was put back. State dropped_previous with the id {journal.restore_id} forgets this restore"
+            )
     journal.phase = journals.UNDOING
     journals.write_journal(journal, state_directory)
-    for entry in reversed(journal.entries):
-        _restorer(journal, entry, specs, state_directory, deadline).put_back()
+    for restorer in reversed(restorers):
+        restorer.put_back()
     journal.phase = journals.UNDONE
     journals.write_journal(journal, state_directory)
 
@@ -240,10 +247,14 @@ def forget(journal: Journal, specs: Sequence[DumpSpec], state_directory: str, de
 
 
 def _prune(latest: str, specs: Sequence[DumpSpec], state_directory: str, keep: int) -> None:
-    """Remove previous data of the same databases beyond the newest ``keep``; the latest is the newest, whatever clocks say."""
+    """Remove previous data of the same databases beyond the newest ``keep``; the latest is the newest, whatever clocks say.
+
+    What a restore put aside that was taken back goes first: nobody goes back to it.
+    """
     ours = {(spec.type, spec.name) for spec in specs}
+    known = journals.read_journals(state_directory)
     alike = [
-        journal for journal in sorted(journals.read_journals(state_directory), key=lambda one: one.restore_id == latest)
+        journal for journal in sorted(known, key=lambda one: (one.restore_id == latest, one.phase == journals.DONE))
         if journal.phase in (journals.DONE, journals.UNDONE)
         and {(entry.spec.type, entry.spec.name) for entry in journal.entries} <= ours
     ]

@@ -87,6 +87,10 @@ class SqliteRestorer(Restorer):
             os.replace(self.staged_name, self.spec.path)
             sync_directory(Path(self._folder))
 
+    def has_previous(self) -> bool:
+        with self._working("look at"):
+            return os.path.lexists(self.kept_as)
+
     def put_back(self) -> None:
         self._refuse_in_use()
         with self._working("put back"):

@@ -16,7 +16,10 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import fro
 RESULT, TIME, POINT = "recovery.result", "recovery.time", "recovery.point"
 #: From this step on the platform is not as it was.
 FIRST_TOUCH = "maintenance"
+#: Steps of a rollback that come when everything is in place again.
+_AFTER_RETURN = ("start", "health", "together")
 _MAX_REASON = 300
+_REFUSED_ROLLBACK = "The services and the data are as they were. Look at the reason; docs/recovery.md says what is kept where."
 _LATER = "Look at the cause first; then run the same again, or choose another backup (recovery_backup, recovery_before)."
 
 
@@ -73,20 +76,26 @@ def _result(
         return check_result(RESULT, platform, OK, text, evidence={"backup": dict(backup)} if backup else None)
     if not touched:
         text = f"{what} was refused before anything was touched: {failure}."
-        return check_result(RESULT, platform, CRITICAL, text, hint=_LATER)
+        return check_result(RESULT, platform, CRITICAL, text, hint=_REFUSED_ROLLBACK if rollback else _LATER)
     step = next((str(mark["step"]) for mark in reversed(marks) if mark["step"] not in ("end", "put_back")), "")
     left = [
         f"{name}: {plain(str(result.get('msg') or 'it failed'), 150)}"
         for name, result in dict(results.get("put_back") or {}).items() if isinstance(result, Mapping) and result.get("failed")
     ]
-    if rollback:
+    if rollback and step in _AFTER_RETURN and not left:
+        text = f"What was there before the last recovery is in place again and started, and failed in the step {step}: {failure}."
+        hint = "When it was broken before that recovery, too, recover another backup (recovery_backup, recovery_before)."
+    elif rollback:
         text = f"{what} failed in the step {step}: {failure}. The services were started; run it again, it goes on where it was."
         if left:
             text += f" What failed besides: {'; '.join(left)}."
         hint = "Look at the cause first; docs/recovery.md says what is kept where."
     elif left:
         text = f"{what} failed in the step {step}: {failure}. NOT everything could be put back: {'; '.join(left)}."
-        hint = "Put that back by hand now (docs/recovery.md); the maintenance page stays until then."
+        hint = (
+            "Mend the cause, then run upkeep.runbook.rollback, which goes on with it; the maintenance page stays until then. "
+            "docs/recovery.md says what is kept where."
+        )
     else:
         text = f"{what} failed in the step {step}: {failure}. Everything was put back as it was before."
         hint = _LATER

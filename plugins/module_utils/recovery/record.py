@@ -21,7 +21,9 @@ SCHEMA = 1
 BEGUN, RECOVERED, UNDONE, ROLLED_BACK = "begun", "recovered", "undone", "rolled_back"
 PHASES = (BEGUN, RECOVERED, UNDONE, ROLLED_BACK)
 _MAX_BYTES = 64 * 1024
-_TEXTS = ("run_id", "playbook", "phase", "started", "changed", "backup")
+#: Of the recovery before this one, when that had ended well: it is the last one again when this one is undone.
+_EARLIER = ("run_id", "playbook", "started", "backup")
+_TEXTS = ("run_id", "playbook", "phase", "started", "changed", "backup", *(f"earlier_{key}" for key in _EARLIER))
 
 
 def read_record(state_directory: str) -> dict[str, str]:
@@ -58,10 +60,16 @@ def plan_record(present: Mapping[str, str], options: Mapping[str, Any], now: dat
     same = present.get("run_id") == run_id
     if not same and present.get("phase") == BEGUN:
         raise UpkeepError(f"the recovery {present['run_id']} has not ended; put back what it has left before another begins")
+    empty = dict.fromkeys(_TEXTS, "")
+    if phase == UNDONE and same and present.get("earlier_run_id"):
+        # Nothing of this run stands: what can be taken back is the one before it.
+        return {**empty, **{key: present[f"earlier_{key}"] for key in _EARLIER}, "phase": RECOVERED, "changed": to_iso(now)}
+    if phase == UNDONE and present and not same:
+        return dict(present)
     if same:
         return {**present, **given, "phase": phase, "changed": to_iso(now)}
-    empty = dict.fromkeys(_TEXTS, "")
-    return {**empty, **given, "run_id": run_id, "phase": phase, "started": to_iso(now), "changed": to_iso(now)}
+    earlier = {f"earlier_{key}": present[key] for key in _EARLIER} if present.get("phase") == RECOVERED else {}
+    return {**empty, **earlier, **given, "run_id": run_id, "phase": phase, "started": to_iso(now), "changed": to_iso(now)}
 
 
 def write_record(state_directory: str, record: Mapping[str, str]) -> None:

@@ -7,16 +7,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.walking import OTHER_FILE_SYSTEM
-from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, WARNING, check_result, worst_of
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.left_out import shown_rows, skipped_check
+from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, check_result, worst_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import bytes_text
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.making import VANISHED, Made
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.plan import Looked, Plan
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.snapshots import Snapshot
-from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso, utc_now
-
-_MOST_ROWS = 100
 
 
 def made_answer(
@@ -41,7 +38,7 @@ def made_answer(
     }
     checks = [
         check_result("backup.create", plan.label, OK, summary, value=added, unit="bytes"),
-        _skipped_check(plan, looked, vanished),
+        skipped_check(plan.label, looked.left_out, len(vanished)),
     ]
     return _answer(subject, backup, checks, f"{snapshot.short} ({members} files and folders)", warnings)
 
@@ -56,7 +53,7 @@ def planned_answer(plan: Plan, subject: str, looked: Looked, *, new_repository: 
         "bytes": None, "members": looked.members, "unpacked_bytes": looked.bytes, "started": None, "ended": None, "torn": [],
         **_left_out(looked, []), "dumps": [],
     }
-    checks = [check_result("backup.create", plan.label, OK, summary, unit="bytes"), _skipped_check(plan, looked, [])]
+    checks = [check_result("backup.create", plan.label, OK, summary, unit="bytes"), skipped_check(plan.label, looked.left_out)]
     return _answer(subject, backup, checks, f"a snapshot ({looked.members} files and folders)", [])
 
 
@@ -72,24 +69,6 @@ def _answer(
 def _left_out(looked: Looked, vanished: Sequence[Mapping[str, str]]) -> dict[str, Any]:
     skipped, excluded = looked.left_out.skipped, looked.left_out.excluded
     return {
-        "skipped": _rows([*skipped.rows, *vanished]), "skipped_count": len(skipped) + len(vanished),
-        "excluded": _rows(excluded.rows), "excluded_count": len(excluded),
+        "skipped": shown_rows([*skipped.rows, *vanished]), "skipped_count": len(skipped) + len(vanished),
+        "excluded": shown_rows(excluded.rows), "excluded_count": len(excluded),
     }
-
-
-def _rows(rows: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
-    return [{key: plain(value) for key, value in row.items()} for row in rows[:_MOST_ROWS]]
-
-
-def _skipped_check(plan: Plan, looked: Looked, vanished: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    skipped = looked.left_out.skipped
-    count = len(skipped) + len(vanished)
-    others = [row["path"] for row in skipped.rows if row["reason"] == OTHER_FILE_SYSTEM]
-    if others:
-        named = ", ".join(plain(path, 100) for path in others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
-        return check_result(
-            "backup.skipped", plan.label, WARNING, f"What is mounted at {named} is not in the backup.", value=count, unit="count",
-            hint="Set one_file_system to false for all sources, or name what is left out on purpose in exclude.",
-        )
-    text = f"{count} sockets, pipes, devices and vanished files are not in the backup." if count else "Nothing was skipped."
-    return check_result("backup.skipped", plan.label, OK, text, value=count, unit="count")

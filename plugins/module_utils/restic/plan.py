@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.destination import check_label
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.left_out import LeftOut
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.sources import Root, read_sources
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.walking import OTHER_FILE_SYSTEM, VANISHED, TreeWalk
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.left_out import OTHER_FILE_SYSTEM, LeftOut
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.sources import Root, read_sources, told_source
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.walking import VANISHED, TreeWalk
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import DumpSpec, read_dumps
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.arguments import literal
@@ -88,19 +88,15 @@ def read_plan(options: Mapping[str, Any], now: datetime) -> Plan:
         host=options["host"] or os.uname().nodename,
         platform=options["platform"] or "",
         # The paths that were meant and not the patterns, so that a restore knows its targets.
-        sources=[_told(source, roots) for source in given],
+        sources=[
+            told_source(source, [root.path for root in roots if root.source == source["name"]]) for source in given
+        ],
         roots=roots,
         trees=trees,
         dumps=dumps,
         one_file_system=borders == {True},
         staging_parent=parent,
     )
-
-
-def _told(source: Mapping[str, Any], roots: list[Root]) -> dict[str, Any]:
-    paths = [root.path for root in roots if root.source == source["name"]]
-    told = {"name": source["name"], "paths": paths, "exclude": list(source.get("exclude") or [])}
-    return {**told, "max_age_days": source["max_age_days"]} if source.get("max_age_days") is not None else told
 
 
 def look(plan: Plan, repository_path: str, cache_path: str) -> Looked:

@@ -116,6 +116,8 @@ def _end_with(parent: int) -> Callable[[], None]:
     library = ctypes.CDLL(None)
 
     def arrange() -> None:
+        # Who starts Ansible in the background of a script has it ignored, and what is started then ignores it, too.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         library.prctl(_PR_SET_PDEATHSIG, int(signal.SIGINT), 0, 0, 0)
         if os.getppid() != parent:  # it ended just before
             os._exit(1)

@@ -42,7 +42,9 @@ def restored(
         previous = item.kept if item.old is not None and keeps else None
         rows.append(_row(item.target, previous, written.members, written.bytes, seconds, carried))
         before = f"the one before is {previous}" if previous else "there was none before" if item.old is None else "none is kept"
-        summary = f"{item.target} was restored from {source.path} ({written.members} members, {bytes_text(written.bytes)}); {before}."
+        compared = "" if source.header else ", compared with no manifest, since it has none"
+        size = bytes_text(written.bytes)
+        summary = f"{item.target} was restored from {source.path} ({written.members} members, {size}{compared}); {before}."
         checks.append(check_result(CHECK, item.target, OK, summary, value=written.bytes, unit="bytes"))
     if differing:
         checks.append(check_result(

@@ -25,6 +25,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.owners im
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.reading_members import tar_contents, visit_members
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.selecting import Selection
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.tree_writing import TreeWriter
+from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 #: Names of members with which backups of ours begin.
 _BEGINNINGS = ("files/", "dumps/")
@@ -170,13 +171,15 @@ class _LastMember:
         """Look at the next member.
 
         :raises _NotOurs: at the first one, when no backup of ours begins so; there is no need to read on.
+        :raises Damaged: when something stands behind a manifest: the archive is ours, and not as it was packed.
         """
+        if self.listing is not None:
+            raise Damaged(f"stands behind {MEMBER_NAME}, which is the last member of each backup", member=plain(member.name, 300))
         is_manifest = member.name == MEMBER_NAME and member.type == FILE
         if self._first and not (is_manifest or member.name.startswith(_BEGINNINGS)):
             raise _NotOurs
         self._first = False
         self._size.add(member)
-        self.forget()
         if is_manifest:
             self.listing = keep_inner(chunks, member.size)
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from typing import Optional
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
@@ -30,6 +31,45 @@ def is_in_place(item: Item, wanted: Optional[Identity]) -> bool:
         raise UpkeepError(f"cannot look at {item.target}: {exc.strerror}") from exc
 
 
+def obstacle(item: Item, wanted: Optional[Identity]) -> str:
+    """Return why ``wanted`` cannot be put at its target, in words, or an empty text when it can, or is there already.
+
+    :raises UpkeepError: when nobody can look.
+    """
+    if is_in_place(item, wanted):
+        return ""
+    try:
+        with opened(os.path.dirname(item.target)) as parent, opened(item.staging) as staging:
+            if item.staging_identity != os.fstat(staging).st_ino:
+                return f"{item.staging} is not the directory that the restore has made; look at what it is"
+            there = identity(os.path.basename(item.target), parent)
+            return _refusal(item, wanted, there, {identity(slot, staging) for slot in (ASIDE, TREE)})
+    except (FileNotFoundError, NotADirectoryError):
+        return f"{item.staging} is gone; {item.target} stays as it is"
+    except OSError as exc:
+        raise UpkeepError(f"cannot look at {item.target} and {item.staging}: {exc.strerror}") from exc
+
+
+def holds(item: Item, wanted: Identity) -> bool:
+    """Tell whether a tree is in the staging directory."""
+    try:
+        with opened(item.staging) as staging:
+            return wanted in (identity(ASIDE, staging), identity(TREE, staging))
+    except OSError:
+        return False
+
+
+def _refusal(item: Item, wanted: Optional[Identity], there: Optional[Identity], held: Collection[Optional[Identity]]) -> str:
+    if there not in (None, item.new, item.old):
+        return (
+            f"{item.target} is neither what was restored nor what was there before: somebody has replaced it; "
+            f"the other tree is {item.kept}"
+        )
+    if wanted is not None and there != wanted and wanted not in held:
+        return f"{item.kept} is gone; {item.target} stays as it is"
+    return ""
+
+
 def place(item: Item, wanted: Optional[Identity]) -> None:
     """See that ``wanted``, which is ``item.new`` or ``item.old``, is at the target, and the other one in the staging directory.
 
@@ -46,6 +86,8 @@ def place(item: Item, wanted: Optional[Identity]) -> None:
             os.fsync(staging)
             os.fsync(parent)
     except OSError as exc:
+        if isinstance(exc, FileNotFoundError) and is_in_place(item, wanted):
+            return  # and the staging directory is gone
         raise UpkeepError(
             f"{item.target} cannot be exchanged with {item.kept}: {exc.strerror or exc}; both are as they were"
         ) from exc
@@ -53,18 +95,14 @@ def place(item: Item, wanted: Optional[Identity]) -> None:
 
 def _place(name: str, parent: int, staging: int, wanted: Optional[Identity], item: Item) -> None:
     there = identity(name, parent)
-    if there not in (None, item.new, item.old):
-        raise UpkeepError(
-            f"{item.target} is neither what was restored nor what was there before: somebody has replaced it; "
-            f"the other tree is {item.kept}"
-        )
     held = {identity(slot, staging): slot for slot in (ASIDE, TREE)}
     held.pop(None, None)
+    refusal = _refusal(item, wanted, there, held)
+    if refusal:
+        raise UpkeepError(refusal)
     if there != wanted:
         if wanted is None:
             os.rename(name, _free_slot(held), src_dir_fd=parent, dst_dir_fd=staging)
-        elif wanted not in held:
-            raise UpkeepError(f"{item.kept} is gone; {item.target} stays as it is")
         elif there is None:
             os.rename(held[wanted], name, src_dir_fd=staging, dst_dir_fd=parent)
         elif not kernel_calls.exchange(held[wanted], staging, name, parent):

@@ -14,7 +14,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.restoring import re
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.archive_source import ArchiveSource
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.extracting import Written
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.left_out_paths import find_left_out
-from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.member_rules import Rules, as_bytes
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.member_rules import Rules, as_bytes, as_text
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.name_checks import Amount
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.planning import Changes, Planner
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.preflight import (
@@ -93,7 +93,19 @@ def _kept(source: ArchiveSource, params: Mapping[str, Any], target: str, prefix:
     if params["preserve"] is None:
         return find_left_out(source.header, prefix, target) if source.header else []
     paths = [as_bytes("/".join(part for part in path.split("/") if part not in ("", "."))) for path in params["preserve"]]
+    for path in paths:
+        _refuse_links_above(target, path)
     return [path for path in paths if os.path.lexists(as_bytes(target) + b"/" + path)]
+
+
+def _refuse_links_above(target: str, path: bytes) -> None:
+    """Raise when a path that is to be preserved leads through a link: it is neither in the tree nor would it be restored."""
+    parts = path.split(b"/")
+    for depth in range(1, len(parts)):
+        above = b"/".join(parts[:depth])
+        if os.path.islink(as_bytes(target) + b"/" + above):
+            shown, link = (plain(as_text(name), 200) for name in (path, above))
+            raise UpkeepError(f"preserve: {shown} lies behind the link {link} in {target}; give {link} itself; nothing was changed")
 
 
 def _refuse_empty(path: str, destination: Destination, amount: Amount, selection: Selection, first_names: set[str]) -> None:

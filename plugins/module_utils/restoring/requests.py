@@ -49,7 +49,7 @@ def refuse_wrong_options(params: Mapping[str, Any]) -> None:
         raise UpkeepError("preserve: with members everything else stays as it is; give one of them")
     for name in ("preserve", "members"):
         for path in params[name] or ():
-            if not path.strip("/") or ".." in path.split("/") or os.path.isabs(path):
+            if set(path.split("/")) <= {"", "."} or ".." in path.split("/") or os.path.isabs(path) or "\0" in path:
                 raise UpkeepError(f"{name}: {plain(path, 200)!r} is no path below the target")
 
 

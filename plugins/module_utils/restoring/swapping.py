@@ -29,7 +29,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.restoring import jo
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.folders import identity, opened, remove_tree
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.journal import Item, Journal, read_journals, write_journal
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.kernel_calls import sync_file_system
-from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.placing import TREE, is_in_place, place
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.placing import TREE, holds, is_in_place, obstacle, place
 
 
 class Staged:
@@ -60,8 +60,7 @@ class Staged:
             write_journal(self._state_directory, self._journal)
         except BaseException:
             self._journal.phase = journals.SWAPPING
-            for item in reversed(self.items):
-                place(item, item.old)
+            _put_back(self.items)
             raise
 
     def abandon(self) -> None:
@@ -106,7 +105,8 @@ def stage(state_directory: str, targets: Sequence[str], what: str, *, now: datet
 def finish_interrupted(state_directory: str, *, check_mode: bool = False) -> list[str]:
     """Complete or clear away what killed runs have left; return what was done, in words.
 
-    A restore that was killed while it exchanged trees is completed when all of them are in place, and otherwise undone.
+    A restore that was killed while it exchanged trees is completed when all of them are in place, and otherwise undone. A target
+    that somebody else has replaced meanwhile stays as it is: it must not keep all further restores of the host from being made.
 
     :param check_mode: only say it.
     :raises UpkeepError: when it cannot be done; it says where to look.
@@ -119,11 +119,12 @@ def finish_interrupted(state_directory: str, *, check_mode: bool = False) -> lis
             if not check_mode:
                 _settle(state_directory, journal, journals.DONE)
         elif journal.phase in (journals.STAGING, journals.SWAPPING):
-            done.append(f"the interrupted restore of {targets} ({journal.id}) was undone; what was there before is in place")
+            words = _words(_obstacles(journal)) if journal.phase == journals.SWAPPING else ""
+            done.append(f"the interrupted restore of {targets} ({journal.id}) was undone; what was there before is in place{words}")
             if not check_mode:
                 _clear_away(state_directory, journal)
         elif journal.phase == journals.RETURNING:
-            done.append(f"the interrupted return of {targets} ({journal.id}) to what was there before was completed")
+            done.append(f"the interrupted return of {targets} ({journal.id}) to what was there before was completed{_words(_obstacles(journal))}")
             if not check_mode:
                 _settle(state_directory, journal, journals.RETURNED)
         if not check_mode:
@@ -135,7 +136,7 @@ def find_previous(state_directory: str, targets: Sequence[str], restore_id: str 
     """Return the newest restore of all the targets, or the one with the given id.
 
     :param targets: none means all of that restore.
-    :raises UpkeepError: when there is none, or a newer restore of a target stands before it.
+    :raises UpkeepError: when there is none, a newer restore of a target stands before it, or it cannot be taken back any more.
     """
     journals_here = [journal for journal in read_journals(state_directory) if not any(item.removing for item in journal.items)]
     for number, journal in reversed(list(enumerate(journals_here))):
@@ -146,6 +147,9 @@ def find_previous(state_directory: str, targets: Sequence[str], restore_id: str 
                  and other.phase == journals.DONE]
         if newer:
             raise UpkeepError(f"{', '.join(sorted(paths))}: the restore {newer[-1]} came after {journal.id}; take that one back first")
+        problems = _obstacles(journal) if journal.phase == journals.DONE else []
+        if problems:
+            raise UpkeepError(f"{problems[0]}; nothing was changed")
         return journal
     which = f"the restore {restore_id}" if restore_id else "a restore"
     raise UpkeepError(f"no tree from before {which} of {', '.join(targets) or 'any target'} is kept; nothing was changed")
@@ -166,15 +170,20 @@ def return_to_previous(state_directory: str, journal: Journal) -> bool:
         return False
     journal.phase = journals.RETURNING
     write_journal(state_directory, journal)
-    _settle(state_directory, journal, journals.RETURNED)
+    problems = _settle(state_directory, journal, journals.RETURNED)
+    if problems:
+        raise UpkeepError(problems[0])
     return True
 
 
 def prune_kept(state_directory: str, targets: Sequence[str], keep: int) -> list[str]:
-    """Remove the trees that are kept of the targets, but for the newest ``keep`` of each; return their paths."""
+    """Remove the trees that are kept of the targets, but for the newest ``keep`` of each; return their paths.
+
+    Those of a restore that was taken back go first: nobody goes back to them.
+    """
     removed = []
     counts = dict.fromkeys(targets, 0)
-    for journal in reversed(read_journals(state_directory)):
+    for journal in sorted(reversed(read_journals(state_directory)), key=lambda one: one.phase == journals.RETURNED):
         surplus = []
         for item in journal.items:
             if item.target in counts:
@@ -186,21 +195,60 @@ def prune_kept(state_directory: str, targets: Sequence[str], keep: int) -> list[
     return removed
 
 
-def _settle(state_directory: str, journal: Journal, phase: str) -> None:
-    for item in journal.items:
-        place(item, item.new if phase == journals.DONE else item.old)
+def _settle(state_directory: str, journal: Journal, phase: str) -> list[str]:
+    """Complete what was begun; return why some targets stay as they are, in words."""
+    problems = []
+    if phase == journals.RETURNED:
+        problems = _put_back(journal.items)
+    else:
+        for item in journal.items:
+            place(item, item.new)
     journal.phase = phase
     write_journal(state_directory, journal)
+    return problems
+
+
+def _obstacles(journal: Journal) -> list[str]:
+    """Return why what was there before cannot be put back, in words; empty when it can."""
+    return [problem for problem in (obstacle(item, item.old) for item in journal.items) if problem]
+
+
+def _words(problems: Sequence[str]) -> str:
+    return f", but {problems[0]}" if problems else ""
+
+
+def _put_back(items: Sequence[Item]) -> list[str]:
+    """Put back what was at the targets before, but where somebody has put something else by now; return these, in words.
+
+    :raises UpkeepError: when one cannot be put back for another reason; the others are all the same.
+    """
+    problems: list[str] = []
+    failure: Optional[UpkeepError] = None
+    for item in reversed(items):
+        try:
+            problem = obstacle(item, item.old)
+            if problem:
+                problems.append(problem)
+            else:
+                place(item, item.old)
+        except UpkeepError as exc:
+            failure = failure or exc
+    if failure is not None:
+        raise failure
+    return problems
 
 
 def _clear_away(state_directory: str, journal: Journal) -> None:
     """Needs no room on the disk: it is what a full one is met with."""
+    left: list[Item] = []
     if journal.phase == journals.SWAPPING:
-        for item in reversed(journal.items):
-            # A run that was killed here has removed the staging directories of some already.
-            if not is_in_place(item, item.old):
-                place(item, item.old)
-    _remove(state_directory, journal, list(journal.items))
+        _put_back(journal.items)
+        # What was there before is not thrown away only since somebody has replaced what was restored.
+        left = [item for item in journal.items if item.old is not None and not is_in_place(item, item.old) and holds(item, item.old)]
+    _remove(state_directory, journal, [item for item in journal.items if item not in left])
+    if left:
+        journal.phase = journals.DONE
+        write_journal(state_directory, journal)
 
 
 def _remove(state_directory: str, journal: Journal, items: Sequence[Item]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from containers import Container
 from upkeep_run import Run
 
+
 def rows(run: Run) -> set[tuple[str, ...]]:
     """(status, host, check, subject) of each row of the printed table, as far as they stand in its first four columns."""
     lines = (re.split(r" {2,}", line.strip()) for line in run.output.splitlines())

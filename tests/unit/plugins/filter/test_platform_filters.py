@@ -114,7 +114,7 @@ def test_the_plans_of_backup_and_recovery_are_those_of_the_host() -> None:
     }
     call = "upkeep_platform | upkeep.runbook.backup_plan"
     plan = render(f"{call}('a', ['backend'], {{'mysql-neurosense.sql': 'the ' + company}})", upkeep_platform=description)["value"]
-    assert plan["sources"] == [{"name": "application", "paths": ["/opt/NeuroSense"], "exclude": []}]
+    assert plan["sources"] == [{"name": "application", "paths": ["/opt/NeuroSense"], "exclude": [], "one_file_system": True}]
     assert (plan["label"], plan["dumps"][0]["password"]) == ("neurosense-fx-a", "the NeuroSense")
     recovery = render("upkeep_platform | upkeep.runbook.recovery_plan('a', ['backend'])", upkeep_platform=description)["value"]
     assert (recovery["targets"], recovery["services"][0]["unit"]) == (["/opt/NeuroSense"], "ticks.service")

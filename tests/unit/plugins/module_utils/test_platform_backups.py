@@ -112,8 +112,9 @@ def test_a_plan_says_what_is_backed_up_of_the_host() -> None:
     assert plan == {
         "engine": "archive", "restic": {}, "platform": "Ticks FX", "host": "a", "label": "ticks-fx-a", "destination": "/backup",
         "pattern": own_patterns("ticks-fx-a"), "compression": "zstd",
-        "sources": [{"name": "application", "paths": ["/srv/app"], "exclude": []}],
-        "require": [], "dumps": [], "git": ["/srv/app"], "services": ["ticks.service"], "keep": keep, "drill": drill,
+        "sources": [{"name": "application", "paths": ["/srv/app"], "exclude": [], "one_file_system": True}],
+        "require": [], "dumps": [], "git": ["/srv/app"], "services": ["ticks.service"], "keep": keep,
+        "limits": {}, "drill": drill,
     }
     own_needs = {"require": ["a"], "sources": [{**SOURCES[0], "require": "b"}]}
     assert backup_plan(platform_with(own_needs), A)["require"] == ["a", "b"]
@@ -122,6 +123,15 @@ def test_a_plan_says_what_is_backed_up_of_the_host() -> None:
     assert ([source["name"] for source in other["sources"]], other["git"], other["services"]) == (
         ["application", "database"], [], ["sql.service"],
     )
+
+
+def test_a_plan_has_what_the_description_says_of_sources_and_limits() -> None:
+    aged = {**SOURCES[0], "exclude": "tmp", "max_age_days": 7, "one_file_system": False}
+    plan = backup_plan(platform_with({"sources": [aged], "max_age_hours": 0, "min_bytes": 9, "max_shrink_percent": 20}), A)
+    assert plan["sources"] == [
+        {"name": "application", "paths": ["/srv/app"], "exclude": ["tmp"], "max_age_days": 7.0, "one_file_system": False}
+    ]
+    assert plan["limits"] == {"max_age_hours": 0.0, "min_bytes": 9, "max_shrink_percent": 20.0}
 
 
 def test_databases_and_caches_of_the_host_are_dumped() -> None:

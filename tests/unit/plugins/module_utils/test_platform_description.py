@@ -124,6 +124,8 @@ def full_description() -> dict[str, Any]:
                     "hosts": [],
                     "paths": ["/opt/neurosensefx"],
                     "exclude": ["node_modules"],
+                    "max_age_days": 30.0,
+                    "one_file_system": False,
                     "pattern": ["application-*.tar.zst"],
                     "require": ["*/package.json"],
                 }

@@ -50,6 +50,15 @@ def test_without_a_word_about_recovery_all_sources_come_back() -> None:
     ]
 
 
+def test_a_host_with_a_new_name_takes_the_backups_of_its_old_one() -> None:
+    platform = validate_platform({"name": "X", "root": "/x", "backup": {"directory": "/b", "sources": [{"name": "x", "paths": ["/x"]}]}}).platform
+    found = recovery_plan(platform, A, None, "old one")
+    assert (found["host"], found["label"]) == ("old one", "x-old-one")
+    assert found["pattern"] and all(pattern.startswith("x-old-one_") for pattern in found["pattern"])
+    now = recovery_plan(platform, A)
+    assert (now["host"], now["label"]) == ("a", "x-a") and now["pattern"][0].startswith("x-a_")
+
+
 def test_what_the_description_says_is_that_of_the_host() -> None:
     recovery = {
         "targets": "/srv/app",

@@ -162,6 +162,20 @@ def test_another_acting_run_is_not_disturbed(tmp_path: Path) -> None:
     assert len(names(tmp_path / "b")) == 20
 
 
+def test_a_protected_one_stays_however_it_is_spelled(tmp_path: Path) -> None:
+    backups = fill(tmp_path / "b")
+    verified(tmp_path / "state", *backups)
+    (tmp_path / "linked").symlink_to(tmp_path / "b")
+    (tmp_path / "b" / "latest").symlink_to(backups[7].name)
+    folder, name = str(tmp_path / "b"), backups[8].name
+    for spelled in (f"{folder}/./{name}", f"{folder}//{name}", f"{tmp_path}/linked/{name}", f"{folder}/latest"):
+        answer = prune(tmp_path, protect=[spelled], _ansible_check_mode=True)
+        assert answer["totals"]["kept"] == 4 and answer["kept"][3]["reasons"] == ["protected"], spelled
+    assert prune(tmp_path, protect=[f"{folder}/none.tar.zst"], _ansible_check_mode=True)["totals"]["kept"] == 3
+    assert "is not absolute" in prune(tmp_path, protect=[name])["msg"]
+    assert all(path.exists() for path in backups)
+
+
 def test_names_that_are_no_text_are_shown_and_removed(tmp_path: Path) -> None:
     verified(tmp_path / "state", *fill(tmp_path / "b", days=1))
     strange = os.path.join(os.fsencode(tmp_path), b"b", b"shop-a_20200101T000000Z-\xff\x1b[31m.tar.zst")

@@ -202,7 +202,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:  # noqa: N802
         """Answer with the page of a package, or with the archive of one of its versions."""
-        name, _, file = unquote(self.path.lstrip("/").split("?")[0]).partition("/-/")
+        name, _slash, file = unquote(self.path.lstrip("/").split("?")[0]).partition("/-/")
         versions = self.server.content().get("packages", {}).get(name, {})
         if versions and not file:
             self.answer(200, package_page(self.server.url, name, versions))

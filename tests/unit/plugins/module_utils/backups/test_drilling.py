@@ -131,6 +131,14 @@ def test_dumps_that_are_not_in_the_backup_are_a_warning_and_damaged_ones_critica
     assert tried(application, path, dumps=not_a_database).status == "warning"
 
 
+def test_a_dump_that_nobody_tried_is_named(application: Path) -> None:
+    path = backed_up(application)
+    done = tried(application, path)
+    words = "ticks.sqlite is in the backup and was not tried, as drill.dumps does not describe it"
+    assert (done.status, done.problems) == ("warning", [("warning", words)])
+    assert tried(application, path, databases=False).status == "ok"
+
+
 def test_a_damaged_archive_is_critical(application: Path) -> None:
     path = Path(backed_up(application, compression="none"))
     data = bytearray(path.read_bytes())

@@ -37,9 +37,9 @@ MEMBERS = [
 ]
 
 
-def written(members: Iterable[Member] = MEMBERS, **header: Any) -> bytes:
+def written(members: Iterable[Member] | None = None, **header: Any) -> bytes:
     writer = ManifestWriter()
-    for member in members:
+    for member in MEMBERS if members is None else members:
         writer.add(member)
     data = b"".join(writer.chunks({**HEADER, **header}))
     assert writer.size({**HEADER, **header}) == len(data)

@@ -46,7 +46,10 @@ def test_no_folder_is_no_journal(tmp_path: Path) -> None:
     assert read_journals(str(tmp_path / "nothing")) == []
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"id": "0000000c"}', '{"schema": 9, "id": "0000000c", "started": "", "path": "", "phase": "done", "dumps": []}'])
+@pytest.mark.parametrize("text", [
+    "", "{", "[]", '{"id": "0000000c"}',
+    '{"schema": 9, "id": "0000000c", "started": "", "path": "", "phase": "done", "dumps": []}',
+])
 def test_one_that_cannot_be_read_stops_everything_and_says_where_to_look(tmp_path: Path, text: str) -> None:
     write_journal(journal("0000000c", 1), str(tmp_path))
     (tmp_path / "database-restores" / "0000000c.json").write_text(text)

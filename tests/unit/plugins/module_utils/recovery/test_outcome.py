@@ -70,6 +70,19 @@ def test_what_could_not_be_put_back_is_said_loudly() -> None:
     assert "NOT everything could be put back: trees: is a mount point." in checks["recovery.result"]["summary"]
 
 
+def test_a_rollback_to_what_was_broken_before_says_so() -> None:
+    marks = [{"step": name, "at": AT} for name in ("maintenance", "return_files", "health", "put_back", "end")]
+    row = outcome({"failure": "no answer"}, marks, rollback=True)["checks"][0]
+    assert row["status"] == "critical" and "is in place again and started, and failed in the step health: no answer" in row["summary"]
+    assert "run it again" not in row["summary"] and "recovery_before" in row["hint"]
+
+
+def test_a_rollback_that_is_refused_names_no_other_backup() -> None:
+    marks = [{"step": "preflight_previous", "at": AT}, {"step": "end", "at": AT + 1}]
+    row = outcome({"failure": "there is nothing to take back"}, marks, rollback=True)["checks"][0]
+    assert "refused before anything was touched" in row["summary"] and "choose another backup" not in row["hint"]
+
+
 def test_a_rollback_that_failed_goes_on_later() -> None:
     assert "run it again, it goes on where it was" in failed({}, rollback=True)["recovery.result"]["summary"]
 

@@ -39,6 +39,16 @@ def test_one_that_has_not_ended_is_not_forgotten() -> None:
     assert plan_record(plan_record(begun, options(FIRST, "undone"), NOW), options(SECOND, "begun"), NOW)["run_id"] == SECOND
 
 
+def test_after_one_that_was_undone_the_one_before_it_can_be_taken_back() -> None:
+    first = plan_record(plan_record({}, options(FIRST, "begun", backup="/b.tar"), NOW), options(FIRST, "recovered"), NOW)
+    second = plan_record(first, options(SECOND, "begun", backup="/c.tar"), NOW.replace(hour=6))
+    assert (second["run_id"], second["backup"], second["earlier_run_id"]) == (SECOND, "/c.tar", FIRST)
+    undone = plan_record(second, options(SECOND, "undone"), NOW.replace(hour=7))
+    assert (undone["run_id"], undone["phase"], undone["backup"], undone["started"]) == (FIRST, "recovered", "/b.tar", first["started"])
+    assert plan_record(undone, options(SECOND, "undone"), NOW) == undone, "also when it is said twice"
+    assert plan_record(second, options(SECOND, "recovered"), NOW)["run_id"] == SECOND
+
+
 @pytest.mark.parametrize("content", [b"{", b"[]", b'{"schema": 2, "phase": "begun"}', b'{"schema": 1, "phase": "x"}'])
 def test_a_damaged_record_stops_who_reads_it(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "recovery.json").write_bytes(content)

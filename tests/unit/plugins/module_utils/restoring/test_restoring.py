@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import stat
 import tarfile
 import zipfile
@@ -189,6 +190,16 @@ def test_the_last_member_may_not_be_missing(place: Place) -> None:
         place.restore(path=str(backup.path))
 
 
+def test_nothing_may_stand_behind_the_manifest(place: Place) -> None:
+    """Without the manifest beside it, it would be taken for an archive of another tool, and none of its hashes compared."""
+    backup = place.backup(kind="tar")
+    backup.sidecar.unlink()
+    with tarfile.open(backup.path, "a") as archive:
+        info, data = member("files/evil", b"x")
+        archive.addfile(info, io.BytesIO(data))
+    refuse(place, "its member files/evil stands behind manifest.json, which is the last member", path=str(backup.path))
+
+
 def test_other_contents_are_restored_on_demand_and_named(place: Place) -> None:
     answer = place.restore(path=str(damaged(place, place.backup(), "other contents")), verify="none")
     assert answer["status"] == "warning" and "lib/server.js" in answer["checks"][1]["evidence"]["files"][0]
@@ -248,6 +259,18 @@ def test_preserve_wins_over_the_archive(place: Place) -> None:
     place.restore(path=str(place.backup().path), preserve=["lib", "new.txt", "not/there"])
     assert (place.app / "lib" / "old.js").read_text() == "live" and not (place.app / "lib" / "server.js").exists()
     assert (place.app / "new.txt").read_text() == "live" and not (place.app / "node_modules").exists()
+
+
+def test_what_is_to_be_preserved_is_in_the_tree_itself(place: Place) -> None:
+    """Behind a link nothing can be carried over, and it must not be left out of the new tree for that."""
+    path = str(place.backup().path)
+    (place.app / "lib").rename(place.root / "volume")
+    (place.app / "lib").symlink_to(place.root / "volume")
+    refuse(place, "preserve: lib/server.js lies behind the link lib in .*; give lib itself", path=path, preserve=["lib/server.js"])
+    for wrong in (".", "./", "..", "lib/../..", "/lib"):
+        refuse(place, "preserve: .* is no path below the target", path=path, preserve=[wrong])
+    place.restore(path=path, preserve=["lib"])
+    assert (place.app / "lib").is_symlink() and (place.root / "volume" / "old.js").exists()
 
 
 def test_what_was_left_out_fills_only_gaps(place: Place) -> None:
@@ -333,6 +356,14 @@ def test_trees_from_before_are_kept_as_many_as_asked_for(place: Place) -> None:
     assert staging_left(place.opt) == []
 
 
+def test_a_restore_that_was_taken_back_takes_the_place_of_no_tree_from_before(place: Place) -> None:
+    path = str(place.backup().path)
+    first, second = (place.restore(path=path, keep_previous=2)["id"] for _number in range(2))
+    place.restore(state="previous", id=second)
+    third = place.restore(path=path, keep_previous=2)["id"]
+    assert sorted(staging_left(place.opt)) == sorted(f".upkeep-restore-{one}" for one in (first, third))
+
+
 def test_check_mode_says_what_would_change_and_changes_nothing(place: Place) -> None:
     path = str(place.backup().path)
     before = looks(place.root)
@@ -355,6 +386,7 @@ def test_archives_of_other_tools(suffix: str, place: Place) -> None:
     path = write_tar(place.root / f"x{suffix}", members)
     answer = place.restore(path=str(path), target=[str(place.app)])
     assert sorted(looks(place.app)) == [".", "a.txt", "sub", "sub/b.txt", "sub/c"] and answer["manifest"] is None
+    assert "compared with no manifest, since it has none" in answer["checks"][0]["summary"]
     assert (place.app / "a.txt").stat().st_mode & 0o7777 == 0o640
     with pytest.raises(UpkeepError, match="has no manifest of this collection. Give manifest: optional"):
         place.restore(path=str(path), target=[str(place.app)], manifest="required")
@@ -446,6 +478,53 @@ def test_somebody_who_replaces_the_target_keeps_it(place: Place) -> None:
     with pytest.raises(UpkeepError, match="somebody has replaced it"):
         place.restore(state="previous")
     assert (place.app / "mine.txt").read_text() == "mine" and Path(answer["restored"][0]["previous"]).is_dir()
+    with pytest.raises(UpkeepError, match="somebody has replaced it"):
+        place.restore(state="previous", check_mode=True)
+    # It keeps no further restore from being made, and that one is taken back to what somebody has put there.
+    assert place.restore(path=str(place.backup(name="again").path))["recovered"] == []
+    assert place.restore(state="previous")["changed"] and (place.app / "mine.txt").read_text() == "mine"
+
+
+def test_a_tree_from_before_that_was_removed_by_hand_keeps_no_restore_from_being_made(place: Place) -> None:
+    answer = place.restore(path=str(place.backup().path))
+    shutil.rmtree(os.path.dirname(answer["restored"][0]["previous"]))
+    with pytest.raises(UpkeepError, match="is gone; .* stays as it is; nothing was changed"):
+        place.restore(state="previous")
+    again = place.restore(path=str(place.backup(name="again").path))
+    assert again["recovered"] == [] and place.restore(state="previous")["changed"]
+
+
+@pytest.mark.parametrize("exchanged", [True, False])
+def test_a_target_that_is_replaced_during_the_exchange(exchanged: bool, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that writes its file anew at the wrong moment keeps what it wrote, and all other targets are put back."""
+    config, saved = place.opt / "one.conf", file(f"files{place.opt}/one.conf", b"saved", **MINE)
+    config.write_text("live")
+    path = str(place.backup([*place.held(), saved]).path)
+    before = looks(place.app)
+    real = kernel_calls.exchange
+
+    def replacing(first: str, first_directory: int, second: str, second_directory: int) -> bool:
+        if second == "app":
+            is_back = (place.app / "package.json").read_text() == "saved"
+            real(first, first_directory, second, second_directory)
+            if is_back:
+                return True
+            raise OSError(5, "Input/output error")
+        done = real(first, first_directory, second, second_directory) if exchanged else False
+        if not exchanged:
+            config.rename(place.root / "elsewhere")
+        (place.root / "new.conf").write_text("theirs")
+        (place.root / "new.conf").rename(config)
+        return done or real("missing", first_directory, second, second_directory)
+
+    monkeypatch.setattr(kernel_calls, "exchange", replacing)
+    with pytest.raises(UpkeepError, match="cannot be exchanged with"):
+        place.restore(path=path, target=[str(config), str(place.app)])
+    monkeypatch.undo()
+    assert looks(place.app) == before and config.read_text() == "theirs"
+    left = staging_left(place.opt)
+    assert [(place.opt / name / "tree").read_text() for name in left] == (["live"] if exchanged else [])
+    assert place.restore(path=path, target=[str(config), str(place.app)])["recovered"] == []
 
 
 def test_a_restore_is_taken_back_by_its_run(place: Place) -> None:
