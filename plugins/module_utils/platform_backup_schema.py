@@ -12,6 +12,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.platform_kinds impo
     HOST,
     HOSTS,
     LINE,
+    MEMBER,
     NAME_GLOB,
     PATH,
     PORT,
@@ -68,7 +69,7 @@ SOURCE = Record(
         "paths": Field(ListOf(GLOB, minimum=1), required=True),
         "exclude": optional(ListOf(LINE)),
         "pattern": optional(ListOf(NAME_GLOB)),
-        "require": optional(ListOf(LINE)),
+        "require": optional(ListOf(MEMBER)),
     }
 )
 
@@ -115,7 +116,7 @@ BACKUP = Record(
         "drill": Field(DRILL, default={}),
         "pattern": optional(ListOf(NAME_GLOB)),
         "manifest": optional(Choice(("required", "optional", "none"))),
-        "require": optional(ListOf(LINE)),
+        "require": optional(ListOf(MEMBER)),
         "max_age_hours": optional(Number(0, 100_000)),
         "min_bytes": optional(Integer(0, 2**53)),
         "max_shrink_percent": optional(Number(0, 100)),

@@ -125,7 +125,7 @@ def full_description() -> dict[str, Any]:
                     "paths": ["/opt/neurosensefx"],
                     "exclude": ["node_modules"],
                     "pattern": ["application-*.tar.zst"],
-                    "require": ["*/package.json"],
+                    "require": ["*/package.json", f"files/{'long/' * 60}name"],
                 }
             ],
             "engine": "restic",
