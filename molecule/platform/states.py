@@ -21,6 +21,8 @@ def described(path):
     words = [oct(status.st_mode), pwd.getpwuid(status.st_uid).pw_name]
     if stat.S_ISLNK(kind):
         words.append(os.readlink(path))
+    elif path.endswith("/node_modules/.package-lock.json"):
+        words.append("a note of npm, which has another order each time")
     elif stat.S_ISREG(kind):
         with open(path, "rb") as file:
             words.append(hashlib.sha256(file.read()).hexdigest())

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
-from pathlib import Path
+from itertools import count
 from typing import Any
 
 import pytest
 from containers import Container
-from upkeep_run import Run, nothing, run_playbook
+from upkeep_run import PROJECT, Run, nothing, run_playbook
+
+#: The reports of the runs stay here when the containers go: docs/recovery.md has its figures from them.
+REPORTS = PROJECT / ".cache/molecule/recovery_reports"
 
 
 @pytest.fixture(scope="session")
@@ -25,11 +29,13 @@ def second() -> Container:
 
 
 @pytest.fixture(scope="session")
-def play(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
+def play() -> Callable[..., Run]:
     """Run a playbook with variables; returns what the run left behind."""
+    shutil.rmtree(REPORTS, ignore_errors=True)
+    number = count(1)
 
     def played(playbook: str, *arguments: str, then: Callable[[], object] = nothing, at: str = "", **variables: Any) -> Run:
-        reports: Path = tmp_path_factory.mktemp(playbook)
+        reports = REPORTS / f"{next(number):02}_{playbook}"
         return run_playbook(playbook, reports, "-e", json.dumps(variables), *arguments, at=at, then=then)
 
     return played

@@ -41,7 +41,7 @@ def test_files_are_those_of_the_backup(recovered: Recovered) -> None:
 
 def test_rows_are_those_of_the_backup(recovered: Recovered) -> None:
     assert recovered.now.data() == recovered.then.data()
-    assert recovered.then.database["ticks, newest, accounts"].startswith("10000|")
+    assert int(recovered.then.database["ticks, newest, accounts"].split("|")[0]) >= 10_000
 
 
 def test_keys_are_those_of_the_backup(recovered: Recovered) -> None:
@@ -71,8 +71,7 @@ def test_time_of_each_step_is_in_the_record(recovered: Recovered) -> None:
     (took,) = (check for check in checks if check["check"] == "recovery.time")
     steps = took["evidence"]["steps"]
     assert STEPS <= set(steps)
-    assert 0 < took["evidence"]["down_seconds"] < took["value"]
-    assert sum(steps.values()) == pytest.approx(took["value"], abs=2)
+    assert 0 < took["evidence"]["down_seconds"] < sum(steps.values()) <= took["value"]
     (point,) = (check for check in checks if check["check"] == "recovery.point")
     assert point["value"] > 0
 
