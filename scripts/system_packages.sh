@@ -31,6 +31,7 @@ integration  mariadb-dump                                   mariadb-client
 integration  redis-server                                   redis-server
 integration  redis-cli                                      redis-tools
 integration  restic                                         restic
+integration  zstd                                           zstd
 integration  sshd                                           openssh-server
 integration  ssh-keygen                                     openssh-client
 integration  unshare                                        util-linux

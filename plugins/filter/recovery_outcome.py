@@ -25,6 +25,7 @@ options:
     description: >-
       What the tasks returned, under C(lease), C(preflight), C(files), C(databases), C(environment), C(packages) and C(health); after a
       failure besides C(failure), a text, and C(put_back), results by what they put back.
+      C(continued) is the killed run that is taken on.
     type: dict
     required: true
   platform:

@@ -12,6 +12,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.platform_kinds impo
     HOST,
     HOSTS,
     LINE,
+    MEMBER,
     NAME_GLOB,
     PATH,
     PORT,
@@ -70,7 +71,7 @@ SOURCE = Record(
         "max_age_days": optional(Number(0.01, 36_500)),
         "one_file_system": Field(Flag(), default=True),
         "pattern": optional(ListOf(NAME_GLOB)),
-        "require": optional(ListOf(LINE)),
+        "require": optional(ListOf(MEMBER)),
     }
 )
 
@@ -117,7 +118,7 @@ BACKUP = Record(
         "drill": Field(DRILL, default={}),
         "pattern": optional(ListOf(NAME_GLOB)),
         "manifest": optional(Choice(("required", "optional", "none"))),
-        "require": optional(ListOf(LINE)),
+        "require": optional(ListOf(MEMBER)),
         "max_age_hours": optional(Number(0, 100_000)),
         "min_bytes": optional(Integer(0, 2**53)),
         "max_shrink_percent": optional(Number(0, 100)),

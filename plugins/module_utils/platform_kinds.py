@@ -8,6 +8,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils import platform_val
 from ansible_collections.upkeep.runbook.plugins.module_utils.schema_kinds import Field, Integer, Kind, ListOf, Number, Text
 
 LINE = Text(values.read_line, "text of one line")
+MEMBER = Text(values.read_member, "name of a member, wildcards allowed")
 FREE = Text(values.read_free, "text")
 PATTERN = Text(values.read_pattern, "regular expression")
 NAME_GLOB = Text(values.read_name_glob, "file name, wildcards allowed")

@@ -34,6 +34,13 @@ def read_line(text: str) -> str:
     return text
 
 
+def read_member(text: str) -> str:
+    """Read the name of a member of a backup, wildcards allowed: a path, which may be long."""
+    if not text.strip() or len(text) > 4000 or not text.isprintable():
+        raise ValueError("must be the name of a member, of one line with 1 to 4000 characters")
+    return text
+
+
 def read_free(text: str) -> str:
     """Read a text that is passed on as it is: an expected body, a message, a pattern."""
     if not text or len(text) > 4000 or "\0" in text:

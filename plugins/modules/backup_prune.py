@@ -36,6 +36,8 @@ options:
   pattern:
     description:
       - Shell patterns of their names. All that fit are one kind of backups and make one history; nothing else is touched.
+      - V(app_*.tar.zst) fits the backups of a label C(app_test) too, which would push those of C(app) out;
+        V(app_????????T??????Z.tar.zst) does not.
     type: list
     elements: str
     required: true
@@ -72,7 +74,7 @@ EXAMPLES = r"""
 - name: Keep a week of days, a month of weeks and a year of months
   upkeep.runbook.backup_prune:
     directory: /opt/backups/neurosensefx
-    pattern: neurosense-fx-app-1_*.tar.zst
+    pattern: neurosense-fx-app-1_????????T??????Z.tar.zst
     keep_daily: 7
     keep_weekly: 4
     keep_monthly: 12

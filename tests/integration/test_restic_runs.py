@@ -33,7 +33,7 @@ def house(tmp_path: Path) -> Iterator[House]:
                 "engine": "restic",
                 "restic": {"repository": str(made.watched / "repository"), "password_file": str(password)},
                 "sources": [{"name": "application", "paths": [str(made.application)], "exclude": ["node_modules"]}],
-                "require": [f"files{made.application}/ticks.js"],
+                "require": ["files/*/application/ticks.js"],
                 "keep": {"last": 1},
                 "drill": {"files": [str(made.application / "ticks.js")]},
             },

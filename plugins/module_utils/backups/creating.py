@@ -32,7 +32,13 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.backups.dump_member
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.left_out import LeftOut
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import MEMBER_NAME, ManifestWriter
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.metadata import MetadataSurvey
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.space import Totals, refuse_full_disk, reserve_bytes
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.space import (
+    Totals,
+    has_room,
+    refuse_full_disk,
+    reserve_bytes,
+    whole_file_systems,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.walking import TreeWalk
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LockOwner, exclusive_lock
@@ -65,7 +71,7 @@ def _create(request: Request) -> dict[str, Any]:
     request = _with_free_name(request)
     removed = remove_leftovers(request.destination, request.label)
     last = last_archive_bytes(request.destination, request.label)
-    refuse_full_disk(request, Totals(packed=last) if last else _totals(request, LeftOut()))
+    _refuse_full_disk(request, last)
     try:
         with ExitStack() as stack:
             return _write(request, stack, removed)
@@ -73,6 +79,19 @@ def _create(request: Request) -> dict[str, Any]:
         raise UpkeepError(
             f"cannot write the backup to {request.destination}: {exc.strerror or exc}; earlier backups are untouched"
         ) from exc
+
+
+def _refuse_full_disk(request: Request, last: int | None) -> None:
+    """Raise when there is no room, which the last archive tells, or how full the file systems are, or else a walk.
+
+    :param last: bytes of the last archive with this label, or None.
+    """
+    if last:
+        refuse_full_disk(request, Totals(packed=last))
+        return
+    most = whole_file_systems(request)
+    if most is None or not has_room(request, most):
+        refuse_full_disk(request, _totals(request, LeftOut()))
 
 
 def _with_free_name(request: Request) -> Request:

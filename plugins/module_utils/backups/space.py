@@ -66,6 +66,29 @@ def refuse_full_disk(request: Request, totals: Totals) -> None:
     )
 
 
+def whole_file_systems(request: Request) -> Totals | None:
+    """Return the most that the sources can have: all that is on their file systems; None when nobody can tell without a look.
+
+    Where even that has room, no tree has to be walked to see whether there is enough.
+    """
+    used: dict[int, tuple[int, int]] = {}
+    try:
+        for root in request.roots:
+            if not root.one_file_system:
+                return None
+            found = os.statvfs(root.path)
+            used[os.stat(root.path).st_dev] = (found.f_files - found.f_ffree, (found.f_blocks - found.f_bfree) * found.f_frsize)
+    except OSError:
+        return None
+    return Totals(members=sum(members for members, _bytes in used.values()), bytes=sum(size for _members, size in used.values()))
+
+
+def has_room(request: Request, totals: Totals) -> bool:
+    """Tell whether the archive would fit and leave the room that is to stay free, even if nothing could be compressed."""
+    found = os.statvfs(_existing(request.destination))
+    return found.f_bavail * found.f_frsize - reserve_bytes(request) >= expected_bytes(totals, NONE)
+
+
 def _existing(path: Path) -> Path:
     """Return the folder, or the nearest one above it that exists."""
     while not path.exists() and path != path.parent:

@@ -99,7 +99,7 @@ def _named(wanted: Wanted, read_header: ReadHeader, verify: Verify) -> Chosen:
         chosen.problem = error.message
         return chosen
     if chosen.problem:
-        chosen.problem = f"{file.path}: {chosen.problem}"
+        chosen.problem = chosen.problem if chosen.problem.startswith(file.path) else f"{file.path}: {chosen.problem}"
     else:
         chosen.file, chosen.header = file, header
     return chosen

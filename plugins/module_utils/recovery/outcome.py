@@ -19,7 +19,7 @@ FIRST_TOUCH = "maintenance"
 #: Steps of a rollback that come when everything is in place again.
 _AFTER_RETURN = ("start", "health", "together")
 _MAX_REASON = 300
-_REFUSED_ROLLBACK = "The services and the data are as they were. Look at the reason; docs/recovery.md says what is kept where."
+_REFUSED_ROLLBACK = "Look at the reason; docs/recovery.md says what is kept where."
 _LATER = "Look at the cause first; then run the same again, or choose another backup (recovery_backup, recovery_before)."
 
 
@@ -39,6 +39,7 @@ def recovery_outcome(
     :param marks: ``step`` and ``at`` (seconds since 1970), in order; the last one is the end.
     :param results: what the tasks returned: ``lease``, ``preflight``, ``files``, ``databases``, ``environment``, ``packages``,
         ``health``; after a failure besides ``failure`` (text) and ``put_back``, results of the tasks that put back, by what they did.
+        ``continued`` is the run that was killed and is taken on, or empty.
     :param backup: ``path`` and ``started``; empty when none was chosen.
     :param started: when the run began: people wait from then on.
     :param limits: ``time_seconds`` and ``point_seconds`` beyond which to warn; 0 is no limit.
@@ -76,6 +77,8 @@ def _result(
         return check_result(RESULT, platform, OK, text, evidence={"backup": dict(backup)} if backup else None)
     if not touched:
         text = f"{what} was refused before anything was touched: {failure}."
+        if results.get("continued"):
+            text += " What the killed run has stopped is still stopped, its maintenance page shown: recover another backup, or start it."
         return check_result(RESULT, platform, CRITICAL, text, hint=_REFUSED_ROLLBACK if rollback else _LATER)
     step = next((str(mark["step"]) for mark in reversed(marks) if mark["step"] not in ("end", "put_back")), "")
     left = [

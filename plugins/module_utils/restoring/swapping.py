@@ -124,7 +124,8 @@ def finish_interrupted(state_directory: str, *, check_mode: bool = False) -> lis
             if not check_mode:
                 _clear_away(state_directory, journal)
         elif journal.phase == journals.RETURNING:
-            done.append(f"the interrupted return of {targets} ({journal.id}) to what was there before was completed{_words(_obstacles(journal))}")
+            words = _words(_obstacles(journal))
+            done.append(f"the interrupted return of {targets} ({journal.id}) to what was there before was completed{words}")
             if not check_mode:
                 _settle(state_directory, journal, journals.RETURNED)
         if not check_mode:

@@ -127,7 +127,7 @@ def full_description() -> dict[str, Any]:
                     "max_age_days": 30.0,
                     "one_file_system": False,
                     "pattern": ["application-*.tar.zst"],
-                    "require": ["*/package.json"],
+                    "require": ["*/package.json", f"files/{'long/' * 60}name"],
                 }
             ],
             "engine": "restic",

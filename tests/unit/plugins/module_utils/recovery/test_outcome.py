@@ -77,6 +77,12 @@ def test_a_rollback_to_what_was_broken_before_says_so() -> None:
     assert "run it again" not in row["summary"] and "recovery_before" in row["hint"]
 
 
+def test_a_refusal_after_a_killed_run_says_what_is_still_stopped() -> None:
+    marks = [{"step": "preflight", "at": AT}, {"step": "end", "at": AT + 1}]
+    assert "is still stopped" in outcome({"failure": "no room", "continued": "x"}, marks)["checks"][0]["summary"]
+    assert "still stopped" not in outcome({"failure": "no room", "continued": ""}, marks)["checks"][0]["summary"]
+
+
 def test_a_rollback_that_is_refused_names_no_other_backup() -> None:
     marks = [{"step": "preflight_previous", "at": AT}, {"step": "end", "at": AT + 1}]
     row = outcome({"failure": "there is nothing to take back"}, marks, rollback=True)["checks"][0]

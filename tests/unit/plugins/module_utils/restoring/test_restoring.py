@@ -200,6 +200,17 @@ def test_nothing_may_stand_behind_the_manifest(place: Place) -> None:
     refuse(place, "its member files/evil stands behind manifest.json, which is the last member", path=str(backup.path))
 
 
+@pytest.mark.parametrize("wrong", [b'"bakup_id"', b'"backup_id'])
+def test_a_damaged_manifest_inside_does_not_let_the_hashes_go_uncompared(wrong: bytes, place: Place) -> None:
+    backup = place.backup(inside=lambda data: data.replace(b'"backup_id"', wrong, 1), name="damaged")
+    backup.sidecar.unlink()
+    refuse(place, "has a manifest that ", path=str(backup.path), target=[str(place.app)])
+    foreign = place.backup(inside=lambda _data: b'{"name": "an extension"}', name="foreign")
+    foreign.sidecar.unlink()
+    answer = place.restore(path=str(foreign.path), target=[str(place.app)], accept=["outside_links", "special_bits", "other_names"])
+    assert answer["manifest"] is None
+
+
 def test_other_contents_are_restored_on_demand_and_named(place: Place) -> None:
     answer = place.restore(path=str(damaged(place, place.backup(), "other contents")), verify="none")
     assert answer["status"] == "warning" and "lib/server.js" in answer["checks"][1]["evidence"]["files"][0]
