@@ -105,8 +105,8 @@ class Told:
 
 def description() -> dict[str, object]:
     """The platform, whose second administrator is told by chat instead of by the mail server that may be down, and whose backups
-    others make."""
-    platform = deepcopy(DESCRIPTION)
+    the script of the manual makes, which dumps no databases."""
+    platform = {key: about for key, about in deepcopy(DESCRIPTION).items() if key not in ("databases", "caches")}
     platform["backup"] = {**{key: about for key, about in platform["backup"].items() if key != "drill"}, **BY_THE_MANUAL}
     (backup_administrator,) = (contact for contact in platform["contacts"] if contact["role"] == "backup_administrator")
     backup_administrator["channels"] = [{"type": "webhook", "name": "ops_chat"}]
