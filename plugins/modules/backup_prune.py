@@ -152,6 +152,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.pruning import keep_options
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.removing import prune_backups
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
@@ -163,12 +164,7 @@ def argument_spec() -> dict[str, Any]:
         "directory": {"type": "path", "required": True},
         "pattern": {"type": "list", "elements": "str", "required": True},
         "name": {"type": "str"},
-        "keep_last": {"type": "int", "default": 0},
-        "keep_daily": {"type": "int", "default": 0},
-        "keep_weekly": {"type": "int", "default": 0},
-        "keep_monthly": {"type": "int", "default": 0},
-        "keep_yearly": {"type": "int", "default": 0},
-        "keep_within_days": {"type": "int", "default": 0},
+        **keep_options(),
         "protect": {"type": "list", "elements": "path", "default": []},
         "state_directory": {"type": "path", "default": "/var/lib/upkeep"},
         "lock_wait_seconds": {"type": "float", "default": 0.0},

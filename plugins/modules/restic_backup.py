@@ -221,6 +221,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.sources import source_options
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import dump_options
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.creating import create_backup
@@ -231,16 +232,9 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc
 def argument_spec() -> dict[str, Any]:
     """Return the options of the module."""
     texts = {"type": "list", "elements": "str"}
-    source = {
-        "name": {"type": "str", "required": True},
-        "paths": {**texts, "required": True},
-        "exclude": {**texts, "default": []},
-        "max_age_days": {"type": "float"},
-        "one_file_system": {"type": "bool", "default": True},
-    }
     return {
         **OPTIONS,
-        "sources": {"type": "list", "elements": "dict", "options": source, "default": []},
+        "sources": {"type": "list", "elements": "dict", "options": source_options(), "default": []},
         "dumps": {"type": "list", "elements": "dict", "options": dump_options(), "default": []},
         "platform": {"type": "str", "default": ""},
         "git": {**texts, "default": []},

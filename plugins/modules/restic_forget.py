@@ -128,6 +128,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.pruning import keep_options
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.forgetting import forget_backups
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.repository import OPTIONS, secrets_of
@@ -138,7 +139,7 @@ def argument_spec() -> dict[str, Any]:
     """Return the options of the module."""
     return {
         **OPTIONS,
-        **{f"keep_{name}": {"type": "int", "default": 0} for name in ("last", "daily", "weekly", "monthly", "yearly", "within_days")},
+        **keep_options(),
         "protect": {"type": "list", "elements": "str", "default": []},
         "prune": {"type": "bool", "default": True},
         "tags": {"type": "list", "elements": "str"},

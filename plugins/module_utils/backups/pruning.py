@@ -16,10 +16,13 @@ from typing import Any
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.finding import BackupFile
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.remembering import is_remembered
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
 
 #: How far a clock may be ahead.
 _AHEAD = timedelta(hours=1)
 _DAY = timedelta(days=1)
+#: No policy keeps more of a kind.
+_MOST = 100_000
 
 #: What is known of a backup: read to its end without a mistake, never read as it is now, or damaged.
 GOOD, UNREAD, DAMAGED = "good", "unread", "damaged"
@@ -83,16 +86,21 @@ class Plan:
         return [decision for decision in self.decisions if not decision.reasons]
 
 
+def keep_options() -> dict[str, dict[str, Any]]:
+    """Return the options of a policy as an argument spec describes them, in the order of the fields of :class:`Policy`."""
+    return {f"keep_{name}": {"type": "int", "default": 0} for name in Policy.__dataclass_fields__}
+
+
 def read_policy(params: Mapping[str, Any]) -> Policy:
     """Return the policy that the options ``keep_*`` name.
 
-    :raises UpkeepError: when it keeps nothing.
+    :raises UpkeepError: when it keeps nothing, or a number is out of range.
     """
-    names = tuple(Policy.__dataclass_fields__)
-    policy = Policy(**{name: params[f"keep_{name}"] for name in names})
+    options = keep_options()
+    refuse_out_of_range(params, {option: (0, _MOST) for option in options})
+    policy = Policy(*(params[option] for option in options))
     if policy == Policy():
-        options = ", ".join(f"keep_{name}" for name in names)
-        raise UpkeepError(f"This policy keeps nothing: give at least one of {options} above 0.")
+        raise UpkeepError(f"This policy keeps nothing: give at least one of {', '.join(options)} above 0.")
     return policy
 
 

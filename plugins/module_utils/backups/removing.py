@@ -32,10 +32,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
 
 MAX_ROWS = 1000
-_RANGES = {
-    **{f"keep_{name}": (0, 100_000) for name in ("last", "daily", "weekly", "monthly", "yearly", "within_days")},
-    "lock_wait_seconds": (0, 86_400),
-}
+_RANGES = {"lock_wait_seconds": (0, 86_400)}
 
 
 def prune_backups(params: Mapping[str, Any], *, now: datetime, check_mode: bool) -> dict[str, Any]:

@@ -23,6 +23,18 @@ _MOST_NAME_CHARACTERS = 100
 _DAY_SECONDS = 86_400
 
 
+def source_options() -> dict[str, dict[str, Any]]:
+    """Return the suboptions of ``sources`` as an argument spec describes them."""
+    texts = {"type": "list", "elements": "str"}
+    return {
+        "name": {"type": "str", "required": True},
+        "paths": {**texts, "required": True},
+        "exclude": {**texts, "default": []},
+        "max_age_days": {"type": "float"},
+        "one_file_system": {"type": "bool", "default": True},
+    }
+
+
 @dataclass(frozen=True)
 class Root:
     """A path whose whole tree is backed up.

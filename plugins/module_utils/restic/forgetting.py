@@ -23,7 +23,6 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.backups.remembering
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, UNKNOWN, WARNING, check_result, worst_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LockOwner, exclusive_lock
-from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic import arguments
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.client import Client, open_client
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.snapshots import Snapshot
@@ -31,7 +30,6 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.restic.listing impo
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
 
 MAX_ROWS = 1000
-_RANGES = {f"keep_{name}": (0, 100_000) for name in ("last", "daily", "weekly", "monthly", "yearly", "within_days")}
 #: Ids of snapshots for one command line.
 _AT_ONCE = 500
 
@@ -42,7 +40,6 @@ def forget_backups(options: Mapping[str, Any], *, now: datetime, check_mode: boo
     :param options: the options of the module ``restic_forget``.
     :raises UpkeepError: when an option is not accepted, the repository cannot be opened, or a snapshot cannot be forgotten.
     """
-    refuse_out_of_range(options, _RANGES)
     read_policy(options)
     client = open_client(options, only_looking=check_mode)
     if check_mode:
