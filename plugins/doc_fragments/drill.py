@@ -14,7 +14,7 @@ options:
     type: dict
     suboptions:
       every_days:
-        description: A drill is due when the last good one is older, in days. V(0) is each time.
+        description: A drill is due when the last good one is older, in days, or when the last one found something. V(0) is each time.
         type: float
         default: 7.0
       max_days:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.finding import BackupFile
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.groups import Group
+from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, WARNING
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import DumpSpec, dump_options, read_dumps
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
@@ -28,7 +29,7 @@ _RANGES = {"every_days": (0, 10_000), "max_days": (0, 10_000), "timeout_seconds"
 class Drill:
     """How restores are tried.
 
-    :ivar every_days: a drill is due when the last good one is older, in days; 0: each time.
+    :ivar every_days: a drill is due when the last good one is older, in days, or the last one found something; 0: each time.
     :ivar max_days: no good drill for so long is critical, in days; 0 is no limit.
     :ivar directory: where the scratch folder is made.
     :ivar run_as: user of the command; empty: the one of the module.
@@ -93,18 +94,23 @@ def read_drill(options: Mapping[str, Any] | None) -> Drill:
     )
 
 
-def last_good(group: Group, records: Mapping[str, Mapping[str, Any]]) -> datetime | None:
-    """Return when a backup of the group was last restored well, also one that is pruned by now; None for never."""
-    moments = []
+def known_drills(group: Group, records: Mapping[str, Mapping[str, Any]]) -> list[tuple[datetime, str]]:
+    """Return when drills of the group were made, also of backups that are pruned by now, and their status; the oldest first."""
+    drills = []
     for path, record in records.items():
         folder, name = os.path.split(path)
         ours = path == group.path or (folder == group.directory.rstrip("/") and any(fnmatchcase(name, one) for one in group.patterns))
-        if ours and record.get("drill_status") in ("ok", "warning"):
+        if ours and record.get("drill_status"):
             try:
-                moments.append(from_iso(str(record.get("drilled"))))
+                drills.append((from_iso(str(record.get("drilled"))), str(record["drill_status"])))
             except ValueError:
                 continue
-    return max(moments, default=None)
+    return sorted(drills)
+
+
+def last_good(drills: Sequence[tuple[datetime, str]]) -> datetime | None:
+    """Return when a backup was last restored well; None for never."""
+    return max((moment for moment, status in drills if status in (OK, WARNING)), default=None)
 
 
 def days_since(moment: datetime, now: datetime) -> float:
@@ -112,9 +118,13 @@ def days_since(moment: datetime, now: datetime) -> float:
     return round((now - moment).total_seconds() / _SECONDS_OF_A_DAY, 2)
 
 
-def is_due(drill: Drill, last: datetime | None, now: datetime) -> bool:
-    """Tell whether a drill is due; a last one in the future says nothing."""
-    if last is None or not drill.every_days:
+def is_due(drill: Drill, drills: Sequence[tuple[datetime, str]], now: datetime) -> bool:
+    """Tell whether a drill is due; a last one in the future says nothing.
+
+    One after a drill that found something always is: without it the problem would leave the report, as if it were mended.
+    """
+    last = last_good(drills)
+    if last is None or not drill.every_days or drills[-1][1] != OK:
         return True
     # A daily run is a few minutes early or late.
     return not 0 <= days_since(last, now) < drill.every_days - 0.1

@@ -13,11 +13,10 @@ from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Limits
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.drill_judging import drill_check, drill_row, drilled_check
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.drill_options import Drill, is_due, last_good, sampled
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.drill_options import Drill, is_due, known_drills, last_good, sampled
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.drilling import Drilled, drill_backup
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.finding import BackupFile
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.groups import Group
-from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, WARNING
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
 
 
@@ -51,17 +50,17 @@ def drill_group(
     :param read_only: nothing is restored.
     :param try_one: restores one by its path.
     """
-    last = last_good(group, records)
+    drills = known_drills(group, records)
     done: list[Drilled] = []
-    if not read_only and is_due(drill, last, now):
+    if not read_only and is_due(drill, drills, now):
         own = replace(limits, deadline=time.monotonic() + drill.timeout_seconds)
         done = [try_one(file.path, drill, own) for file in sampled(drill, files, random.choice)]
     made = Round(rows=[{"name": group.subject, **drill_row(one)} for one in done])
     if done:
         made.checks.append(drill_check(group, done))
         made.records = {one.path: _record(one, files, now) for one in done}
-    if any(one.status in (OK, WARNING) for one in done):
-        last = now
+    # One made now counts, and not an older one that a clock dated ahead of it.
+    last = last_good([(now, one.status) for one in done]) or last_good(drills)
     known = drilled_check(group, drill, last, now)
     return replace(made, checks=made.checks + [known] if known else made.checks)
 

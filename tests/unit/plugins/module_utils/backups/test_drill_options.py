@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.drill_judging import drill_check, drilled_check
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.drill_options import is_due, last_good, read_drill, sampled
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.drill_options import is_due, known_drills, last_good, read_drill, sampled
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.drilling import Drilled
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.finding import BackupFile
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.groups import Group
@@ -34,8 +34,15 @@ def record(days: float, status: str = "ok") -> dict[str, Any]:
     ],
 )
 def test_a_drill_is_due_when_the_last_good_one_is_too_old(every_days: float, days: float | None, due: bool) -> None:
-    last = None if days is None else ago(days)
-    assert is_due(read_drill({"every_days": every_days}), last, NOW) is due
+    drills = [] if days is None else [(ago(days), "ok")]
+    assert is_due(read_drill({"every_days": every_days}), drills, NOW) is due
+
+
+@pytest.mark.parametrize(("status", "due"), [("ok", False), ("warning", True), ("unknown", True), ("critical", True)])
+def test_a_drill_is_due_after_one_that_found_something(status: str, due: bool) -> None:
+    """Otherwise its row would be gone the next day, and people be told that all is well again."""
+    drills = known_drills(GROUP, {"/backups/app_2.tar": record(1, status), "/backups/app_1.tar": record(3)})
+    assert is_due(read_drill({"every_days": 7}), drills, NOW) is due
 
 
 def test_the_last_good_drill_of_a_group_is_found_by_its_names_also_of_pruned_backups() -> None:
@@ -44,10 +51,10 @@ def test_the_last_good_drill_of_a_group_is_found_by_its_names_also_of_pruned_bac
         "/backups/other_1.tar": record(0), "/elsewhere/app_4.tar": record(0), "/backups/app_5.tar": {"status": "ok"},
         "/backups/app_6.tar": {"drilled": "soon", "drill_status": "ok"}, "/backups/app_7.tar": {"drilled": None, "drill_status": ["ok"]},
     }
-    assert last_good(GROUP, records) == ago(4)
-    assert last_good(GROUP, {}) is None
+    assert last_good(known_drills(GROUP, records)) == ago(4)
+    assert last_good(known_drills(GROUP, {})) is None
     one = Group("one", "/x/latest.tar", "", (), 1, "drill", None, 1, None, ())
-    assert last_good(one, {"/x/latest.tar": record(2)}) == ago(2)
+    assert last_good(known_drills(one, {"/x/latest.tar": record(2)})) == ago(2)
 
 
 def test_the_age_of_the_last_good_drill() -> None:
