@@ -86,8 +86,8 @@ options:
     required: true
   compression:
     description:
-      - How the archive is compressed. V(zstd) needs the program of this name on the host; without it the backup is compressed by
-        gzip, with a warning.
+      - How the archive is compressed. V(zstd) needs the library libzstd on the host, which Debian always has; without it the
+        backup is compressed by gzip, with a warning.
     type: str
     choices: [zstd, gzip, none]
     default: zstd
@@ -136,7 +136,7 @@ options:
 notes:
   - Access lists, extended attributes and capabilities of files are not kept. Sparse files are read as what they hold.
 requirements:
-  - The program C(zstd) on the host for O(compression=zstd), C(git) for O(git).
+  - The library libzstd (package C(libzstd1), which dpkg itself needs) on the host for O(compression=zstd), C(git) for O(git).
 seealso:
   - module: upkeep.runbook.backup_verify
 """

@@ -163,7 +163,7 @@ notes:
     the old tree only.
   - The new tree and the old one are on the disk at the same time; without that room nothing is changed.
 requirements:
-  - The program C(zstd) on the host, for what zstd compressed.
+  - The library libzstd (package C(libzstd1), which dpkg itself needs) or the program C(zstd) on the host, for what zstd compressed.
 seealso:
   - module: upkeep.runbook.backup_verify
 """

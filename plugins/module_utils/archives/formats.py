@@ -57,8 +57,8 @@ _SUFFIXES = {
 }
 #: Endings of the names of archives and compressed files, in lower case.
 SUFFIXES = tuple(sorted(_SUFFIXES, key=len, reverse=True))
-_SUFFIX_BYTES = tuple(suffix.encode() for suffix in SUFFIXES)
-_LONGEST = max(map(len, SUFFIXES))
+#: What follows the last dot of such a name.
+_LAST_PARTS = frozenset(suffix.rpartition(".")[2].encode() for suffix in SUFFIXES)
 
 #: So many bytes tell the format.
 HEAD_BYTES = 512
@@ -72,7 +72,7 @@ def promised_format(name: str) -> str:
 
 def has_archive_name(name: bytes) -> bool:
     """Tell whether the name of a member ends like that of an archive or of a compressed file."""
-    return name[-_LONGEST:].lower().endswith(_SUFFIX_BYTES)
+    return name[name.rfind(b".") + 1 :].lower() in _LAST_PARTS and b"." in name
 
 
 def outer_format(head: bytes) -> str:

@@ -1,25 +1,24 @@
 # Copyright: upkeep.runbook contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Compress a stream into a file while it is made: by the program zstd, by zlib in threads, or not at all."""
+"""Compress a stream into a file while it is made: by the library zstd, by zlib in threads, or not at all."""
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
-import shutil
 import struct
-import subprocess
-import threading
 import zlib
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zstd_library import Compressor, ZstdError, load_library
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
-from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode, plain
+
+if TYPE_CHECKING:
+    from ctypes import CDLL
 
 ZSTD, GZIP, NONE = "zstd", "gzip", "none"
 SUFFIXES = {ZSTD: ".tar.zst", GZIP: ".tar.gz", NONE: ".tar"}
@@ -36,11 +35,7 @@ _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"
 _RAW_DEFLATE = -15
 
 _LARGE_PART_BYTES = 128 * 1024
-_READ_BYTES = 256 * 1024
-_PIPE_BYTES = 1024 * 1024
-_SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ, which the module fcntl knows from Python 3.10 on
 _LOOK_EVERY_BYTES = 16 * 1024 * 1024
-_ERROR_BYTES = 4096
 
 
 class GuardedFile:
@@ -105,19 +100,27 @@ class Packer(Protocol):
 
 def usable(compression: str) -> str:
     """Return the compression that can be had: gzip in place of a zstd that is not installed."""
-    return GZIP if compression == ZSTD and not shutil.which("zstd") else compression
+    return GZIP if compression == ZSTD and load_library() is None else compression
 
 
 def start_packer(compression: str, level: int | None, target: PackedFile) -> Packer:
     """Return what compresses a stream into ``target``.
 
     :param level: within LEVELS of the compression, or None for its default.
-    :raises UpkeepError: when the program cannot be started.
+    :raises UpkeepError: when it cannot be had.
     """
     if compression == NONE:
         return _Plain(target)
     chosen = _DEFAULT_LEVELS[compression] if level is None else level
-    return _Zstd(chosen, target) if compression == ZSTD else _Gzip(chosen, target)
+    if compression == GZIP:
+        return _Gzip(chosen, target)
+    library = load_library()
+    if library is None:
+        raise UpkeepError("the library libzstd is not installed on this host; install it or choose compression: gzip")
+    try:
+        return _Zstd(library, chosen, target)
+    except ZstdError as exc:
+        raise UpkeepError(f"zstd cannot pack: {exc}") from exc
 
 
 def _joined(parts: list[bytes]) -> Iterator[bytes]:
@@ -165,78 +168,34 @@ class _Plain:
 
 
 class _Zstd:
-    """The program zstd, whose output a thread takes: so it is hashed on its way, and a full disk is our own error."""
+    """The library zstd, whose threads pack while others read and hash."""
 
-    def __init__(self, level: int, target: PackedFile) -> None:
-        program = shutil.which("zstd")
-        if not program:
-            raise UpkeepError("the program zstd is not installed on this host; install it or choose compression: gzip")
-        threads = min(_MOST_THREADS, len(os.sched_getaffinity(0)))
-        # Streaming: run_command() keeps what a program writes.
-        self._process = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
-            (program, f"-{level}", f"-T{threads}", "--check", "--quiet", "--stdout"),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/",
-            env={**os.environ, "LC_ALL": "C"}, start_new_session=True, bufsize=0,
-        )
-        self._error: BaseException | None = None
-        self._aborted = ""
+    def __init__(self, library: CDLL, level: int, target: PackedFile) -> None:
         self._target = target
-        if self._process.stdin is None or self._process.stdout is None or self._process.stderr is None:
-            raise UpkeepError("zstd was started without pipes")
-        self._stdin, self._stdout, self._stderr = self._process.stdin, self._process.stdout, self._process.stderr
-        for pipe in (self._stdin, self._stdout):
-            try:
-                fcntl.fcntl(pipe.fileno(), _SET_PIPE_SIZE, _PIPE_BYTES)
-            except OSError:
-                pass  # a smaller pipe only takes longer
-        self._taker = threading.Thread(target=self._take, name="zstd output", daemon=True)
-        self._taker.start()
+        self._aborted = ""
+        self._compressor = Compressor(library, level, min(_MOST_THREADS, len(os.sched_getaffinity(0))))
 
     def write(self, parts: list[bytes]) -> None:
-        try:
-            for data in _joined(parts):
-                write_all(self._stdin.fileno(), data)
-        except BrokenPipeError:
-            self._end()
-            raise UpkeepError("zstd ended before it had read all that was to be packed") from None
+        for data in _joined(parts):
+            self._take(self._compressor.pack(data))
 
     def finish(self) -> None:
-        self._stdin.close()
-        self._end()
+        self._take(self._compressor.finish())
 
     def abort(self, reason: str) -> None:
         self._aborted = reason
-        self._process.kill()
 
     def close(self) -> None:
-        self._process.kill()
-        self._taker.join()
-        self._process.wait()
-        for pipe in (self._stdin, self._stdout, self._stderr):
-            pipe.close()
+        self._compressor.close()
 
-    def _take(self) -> None:
+    def _take(self, packed: Iterator[bytes]) -> None:
         try:
-            while True:
-                data = os.read(self._stdout.fileno(), _READ_BYTES)
-                if not data:
-                    return
+            for data in packed:
+                if self._aborted:
+                    raise UpkeepError(self._aborted)
                 self._target.write(data)
-        except BaseException as error:  # belongs to who writes
-            self._error = error
-            self._process.kill()
-
-    def _end(self) -> None:
-        """Wait for the program, and raise what went wrong."""
-        self._taker.join()
-        said = os.read(self._stderr.fileno(), _ERROR_BYTES)
-        status = self._process.wait()
-        if self._error is not None:
-            raise self._error
-        if self._aborted:
-            raise UpkeepError(self._aborted)
-        if status:
-            raise UpkeepError(f"zstd ended with {status}: {plain(decode(said), 200) or 'it said nothing'}")
+        except ZstdError as exc:
+            raise UpkeepError(f"zstd cannot pack: {exc}") from exc
 
 
 class _Gzip:

@@ -8,7 +8,6 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from fnmatch import translate
 from typing import Protocol
@@ -18,7 +17,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget imp
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.igzip_pipe import igzip_program, unpack_igzip
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem, Damaged, Unread
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.spooling import spooled
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Peekable, ReadAhead, file_chunks
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.process_ahead import read_ahead
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Chunk, Peekable, file_chunks, look_ahead
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_stream import MemberContents, TarMember, TarReader
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.unpacking import unpack
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zip_directory import Entry
@@ -26,8 +26,6 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zip_readin
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zstd_pipe import unpack_zstd
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode, plain
 
-#: Below this a thread costs more than it saves.
-_THREAD_BYTES = 1024 * 1024
 MAX_PROBLEMS = 20
 
 
@@ -73,6 +71,9 @@ class Contents:
 
 class Watcher(Protocol):
     """Is told of the members of a tar archive as they are read, those of archives inside it left out."""
+
+    def whole(self, member: TarMember, data: bytes | memoryview) -> None:
+        """Take the next member, a file, with all its contents, in place of the three calls below; they are gone afterwards."""
 
     def begin(self, member: TarMember) -> bool:
         """Take the next member; return whether its contents are wanted."""
@@ -159,11 +160,10 @@ class _Reading:
             return
         unpacked = self._unpacked(source, kind, depth)
         # Closed in any case: nothing may go on reading the outer archive behind the back of who reads it on.
-        # What igzip unpacks comes from a process of its own, which is ahead as it is.
-        is_ahead = size >= _THREAD_BYTES and not (self._contents.quick and not depth)
-        with ReadAhead(unpacked) if is_ahead else closing(unpacked) as chunks:
-            inside = Peekable(chunks)
-            first = inside.peek(formats.HEAD_BYTES)
+        with read_ahead(
+            unpacked, size, self._budget, outermost=not depth, outcome=self._outcome, take_outcome=self._take_outcome
+        ) as chunks:
+            first, inside = look_ahead(chunks, formats.HEAD_BYTES)
             if formats.looks_like_tar(first) or promised.startswith("tar."):
                 found = f"tar.{kind}"
                 self._contents.format = found if not depth else self._contents.format
@@ -174,6 +174,12 @@ class _Reading:
             # A dump that failed in front of its pipe leaves a whole stream of nothing.
             if sum(map(len, inside)):
                 self._contents.members += not depth
+
+    def _outcome(self) -> tuple[str, bool]:
+        return self._contents.sha256, self._contents.checksums
+
+    def _take_outcome(self, outcome: tuple[str, bool]) -> None:
+        self._contents.sha256, self._contents.checksums = outcome
 
     def _unpacked(self, source: Iterable[bytes], kind: str, depth: int) -> Generator[bytes, None, None]:
         def unprotected() -> None:
@@ -186,11 +192,16 @@ class _Reading:
             return unpack_zstd(source, self._budget, unprotected)
         return unpack(source, kind, self._budget, unprotected)
 
-    def _tar(self, source: Iterable[bytes], prefix: bytes, depth: int) -> None:
+    def _tar(self, source: Iterable[Chunk], prefix: bytes, depth: int) -> None:
         reader = TarReader(source)
         watcher = None if depth else self._watcher
         for member in reader:
             is_opened = self._member(member, prefix, depth) and member.is_file
+            if watcher is not None and not is_opened and member.is_file:
+                data = reader.whole()
+                if data is not None:
+                    watcher.whole(member, data)
+                    continue
             is_wanted = watcher is not None and watcher.begin(member)
             if is_opened:
                 contents: Iterator[bytes] = reader.contents()

@@ -8,12 +8,16 @@ import os
 import queue
 import threading
 from collections.abc import Generator, Iterable, Iterator
+from itertools import chain
 from types import TracebackType
+from typing import Union
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Budget
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import Unread
 
 CHUNK_BYTES = 256 * 1024
+#: Bytes that may be gone when the next ones are asked for.
+Chunk = Union[bytes, memoryview]
 _CHUNKS_AHEAD = 4
 #: No file is this long, and pread() takes no larger number.
 _FURTHEST = 2**62
@@ -44,6 +48,17 @@ def read_at(descriptor: int, offset: int, count: int) -> bytes:
         raise Unread(
             f"could not be read at byte {offset} ({error.strerror})", hint="Look at the disk: dmesg --level=err,crit"
         ) from None
+
+
+def look_ahead(chunks: Iterator[Chunk], count: int) -> tuple[bytes, Iterator[Chunk]]:
+    """Return the first ``count`` bytes, fewer at the end, and an iterator of all chunks."""
+    head = b""
+    while len(head) < count:
+        chunk = next(chunks, b"")
+        if not chunk:
+            break
+        head += chunk
+    return head[:count], chain((head,) if head else (), chunks)
 
 
 class Peekable:
@@ -145,9 +160,9 @@ class ByteReader:
     :ivar ended: the stream had fewer bytes than were asked for.
     """
 
-    def __init__(self, chunks: Iterable[bytes]) -> None:
+    def __init__(self, chunks: Iterable[Chunk]) -> None:
         self._chunks = iter(chunks)
-        self._chunk = b""
+        self._chunk: Chunk = b""
         self._at = 0
         self.position = 0
         self.ended = False
@@ -159,7 +174,7 @@ class ByteReader:
         if end <= len(self._chunk):
             self._at = end
             self.position += count
-            return self._chunk[start:end]
+            return bytes(self._chunk[start:end])
         parts = []
         while count:
             part = self.some(count)
@@ -177,7 +192,7 @@ class ByteReader:
             if not self._chunk:
                 self.ended = True
                 return b""
-        part = self._chunk[self._at : self._at + most]
+        part = bytes(self._chunk[self._at : self._at + most])
         self._at += len(part)
         self.position += len(part)
         return part
@@ -192,6 +207,16 @@ class ByteReader:
         self._at += len(part)
         self.position += len(part)
         return part
+
+    def view_of(self, count: int) -> Chunk | None:
+        """Return the next ``count`` bytes without a copy when they are all at hand, else None and read nothing."""
+        start = self._at
+        end = start + count
+        if end > len(self._chunk):
+            return None
+        self._at = end
+        self.position += count
+        return self._chunk[start:end]
 
     def skip(self, count: int) -> int:
         """Pass over ``count`` bytes; return how many there were."""

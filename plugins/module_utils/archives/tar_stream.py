@@ -13,12 +13,15 @@ from typing import NamedTuple
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives import tar_headers as headers
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem, Damaged, Unread
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import CHUNK_BYTES, ByteReader
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import CHUNK_BYTES, ByteReader, Chunk
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_details import TarDetails, read_details
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_headers import BLOCK
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_headers import BLOCK, FILE_TYPES, read_usual_header
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode, plain
 
 _ZEROS = bytes(BLOCK)
+#: Files, links and directories: nothing but their own header says what they are.
+_PLAIN_TYPES = frozenset((b"0", b"\0", b"7", b"1", b"2", b"5"))
+_NO_CONTENTS = frozenset((b"1", b"2", b"5"))
 _NO_RECORDS: Mapping[bytes, bytes] = {}
 
 
@@ -44,7 +47,7 @@ class TarMember(NamedTuple):
 
     @property
     def is_file(self) -> bool:
-        return self.kind in headers.FILE_TYPES
+        return self.kind in FILE_TYPES
 
     @property
     def is_symbolic_link(self) -> bool:
@@ -64,7 +67,7 @@ class TarReader:
     The iteration ends when the end marker and all that follows it were read, so that checksums behind it are checked.
     """
 
-    def __init__(self, chunks: Iterable[bytes]) -> None:
+    def __init__(self, chunks: Iterable[Chunk]) -> None:
         self._reader = ByteReader(chunks)
         self._left = 0
         self._padding = 0
@@ -76,10 +79,26 @@ class TarReader:
                 self._pass_over()
             offset = self._reader.position
             block = self._block()
-            if block == _ZEROS:
+            usual = read_usual_header(block)
+            if usual is not None and usual[1] in _PLAIN_TYPES:
+                name, kind, size = usual
+                if kind in _NO_CONTENTS:
+                    size = 0
+                self._current = name
+                self._left, self._padding = size, -size % BLOCK
+                yield TarMember(name, kind, size, offset, block, _NO_RECORDS, None)
+            elif block == _ZEROS:
                 self._read_end(offset)
                 return
-            yield self._member(block, offset)
+            else:
+                yield self._member(block, offset)
+
+    def whole(self) -> Chunk | None:
+        """Return all contents of the present member when they are at hand, else None; they are gone with the next member."""
+        data = self._reader.view_of(self._left)
+        if data is not None:
+            self._left = 0
+        return data
 
     def contents(self) -> Generator[bytes, None, None]:
         """Yield the contents of the member that the iteration is at.

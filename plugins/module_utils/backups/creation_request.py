@@ -91,7 +91,7 @@ def read_request(params: Mapping[str, Any], now: datetime) -> Request:
         refuse_out_of_range(params, {"compression_level": LEVELS[wanted]})
     compression, warnings, level = usable(wanted), [], params["compression_level"]
     if compression != wanted:
-        warnings.append("the program zstd is not installed, so that the backup is compressed by gzip; install it: apt install zstd")
+        warnings.append("the library libzstd is not installed, so that the backup is compressed by gzip; install it: apt install libzstd1")
         level = None
     return Request(
         now=now,

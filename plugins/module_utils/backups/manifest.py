@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
@@ -68,23 +69,28 @@ def sidecar_path(archive_path: str) -> str:
 
 def member_line(member: Member) -> bytes:
     """Return the line of a member: JSON in ASCII, without the comma and the line feed behind it."""
-    source = f',"source":{_text(member.source)}' if member.source else ""
-    torn = ',"torn":true' if member.torn else ""
-    return line_beginning(member) + f"{member.mtime_ns}{source}{torn}}}".encode("ascii")
-
-
-def line_beginning(member: Member) -> bytes:
-    """Return the line of a member up to its time of change: all that a tar header shows, too, and the checksum."""
     if member.type == FILE:
-        held = f'"size":{member.size},"sha256":"{member.sha256}"'
+        held = b'"size":%d,"sha256":"%b",' % (member.size, member.sha256.encode("ascii"))
     elif member.type == DIRECTORY:
-        held = ""
+        held = b""
     else:
-        held = f'"target":{_text(member.target)}'
-    return (
-        f'{{"name":{_text(member.name)},"type":"{member.type}",{held}{"," if held else ""}"mode":"{member.mode:04o}",'
-        f'"uid":{member.uid},"gid":{member.gid},"user":{_text(member.user)},"group":{_text(member.group)},"mtime_ns":'
-    ).encode("ascii")
+        held = b'"target":%b,' % quoted(member.target)
+    return b'{"name":%b,"type":"%b",%b%b%d%b%b}' % (
+        quoted(member.name), member.type.encode("ascii"), held,
+        owner_and_mode(member.mode, member.uid, member.gid, member.user, member.group), member.mtime_ns,
+        b',"source":' + quoted(member.source) if member.source else b"", b',"torn":true' if member.torn else b"",
+    )
+
+
+@lru_cache(maxsize=10_000)
+def owner_and_mode(mode: int, uid: int, gid: int, user: str, group: str) -> bytes:
+    """Return what stands in a line between the contents of a member and its time; a tree has few different ones."""
+    return b'"mode":"%04o","uid":%d,"gid":%d,"user":%b,"group":%b,"mtime_ns":' % (mode, uid, gid, quoted(user), quoted(group))
+
+
+def quoted(text: str) -> bytes:
+    """Return a text as a line has it, with its quotation marks."""
+    return _text(text).encode("ascii")
 
 
 class ManifestWriter:

@@ -220,6 +220,15 @@ class Watching:
         self._comparison.begin(member)
         return self._comparison.hashes and member.is_file
 
+    def whole(self, member: TarMember, data: bytes | memoryview) -> None:
+        comparison, name = self._comparison, member.name
+        if comparison is None or not comparison.hashes or name == _MEMBER_NAME or name.startswith(_DUMPS):
+            if self.begin(member):
+                self.update(data)
+            self.end()
+        else:
+            comparison.whole(member, data)
+
     def update(self, data: bytes | memoryview) -> None:
         if self._in_manifest:
             self._inside.update(bytes(data))

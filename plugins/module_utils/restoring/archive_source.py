@@ -22,7 +22,12 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.listing i
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.member_rules import Rules, as_bytes
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.name_checks import NameChecks, PromisedSize
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.owners import Owners
-from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.reading_members import tar_contents, visit_members
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.reading_members import (
+    Usual,
+    Visit,
+    tar_contents,
+    visit_members,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.selecting import Selection
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.tree_writing import TreeWriter
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
@@ -105,7 +110,8 @@ class ArchiveSource:
         writers = [TreeWriter(base) for base in bases]
         try:
             extractor = Extractor(selection, rules, Owners(owners), writers, roots, self.listing, tolerant=tolerant)
-            self._visit(extractor, quick=quick and self.listing is not None)
+            usual = extractor.usual if self.listing is not None else None
+            self._visit(extractor, usual=usual, quick=quick and self.listing is not None)
             try:
                 extractor.finish()
             except OSError as exc:
@@ -127,8 +133,9 @@ class ArchiveSource:
             self.listing.close()
         os.close(self._descriptor)
 
-    def _visit(self, visit: Callable[[Member, Iterator[bytes]], None], *, quick: bool = False) -> None:
-        visit_members(self._descriptor, os.path.basename(self.path), self._budget(), visit, inside=self._inside, quick=quick)
+    def _visit(self, visit: Visit, *, usual: Optional[Usual] = None, quick: bool = False) -> None:
+        name = os.path.basename(self.path)
+        visit_members(self._descriptor, name, self._budget(), visit, usual=usual, inside=self._inside, quick=quick)
 
     def _lines(self, listing: Listing) -> Iterator[tuple[bytes, int]]:
         """Yield the lines of the members and their numbers, within the limits."""

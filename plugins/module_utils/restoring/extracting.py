@@ -5,28 +5,30 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Optional
+from typing import Optional, Union
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import Damaged, Unread
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import CHUNK_BYTES
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_stream import TarMember
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import (
     DIRECTORY,
     FILE,
     MEMBER_NAME,
     SYMLINK,
     Member,
-    line_beginning,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest_reading import read_lines
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.usual_lines import UsualLines, is_unescaped, owner_fields
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.listing import Listing, member_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.member_rules import (
     Rules,
     as_bytes,
+    as_text,
     check_symbolic_link,
     checked_name,
     checked_path,
@@ -34,16 +36,14 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.member_ru
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.owners import Owners
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.selecting import Selection
-from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.tree_writing import TreeWriter
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.tree_writing import Attributes, TreeWriter
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 _SECOND = 1_000_000_000
-_HASH_DIGITS = 64
 _MOST_OWNERS = 10_000
-_BEHIND_OWNER = re.compile(rb'(-?[0-9]{1,19})(?:,"source":"([^"\\\x00-\x1f\x7f-\xff]*)")?(?:,"torn":true)?\}')
 _MOST_NAMES = 20
-_PLAIN_NAME = re.compile(rb"[ !#-\[\]-~]+")
 _SPECIAL_BITS = 0o6000
+_MANIFEST = MEMBER_NAME.encode("ascii")
 
 #: Path, time of the change in nanoseconds, source, and hash of a file or None when nobody knows it.
 _Expected = tuple[bytes, int, str, Optional[str]]
@@ -82,7 +82,9 @@ class Extractor:
         self._listing = listing
         self._lines: Optional[Iterator[bytes]] = listing.lines() if listing else None
         self._number = 1
-        self._owner_texts: dict[tuple[object, ...], bytes] = {}
+        self._line_ahead: Optional[bytes] = None
+        self._usual = UsualLines()
+        self._known: dict[bytes, Optional[Attributes]] = {}
         self._manifest_seen = False
         self._tolerant = tolerant
         self.differing = 0
@@ -105,9 +107,62 @@ class Extractor:
         try:
             digest = self._write(member, mtime_ns, source, place, chunks)
         except OSError as exc:
-            raise _not_written(member, self._selection.destinations[place[0]].target, exc) from exc
+            raise _not_written(member.name, member.target, self._selection.destinations[place[0]].target, exc) from exc
         if sha256 is not None and digest != sha256:
             self._other_contents(plain(member.name, 300))
+
+    def usual(self, member: TarMember, data: Union[bytes, memoryview]) -> bool:
+        """Write a file or make a directory that is as nearly all are; return False when it is to be looked at in full.
+
+        :raises ArchiveProblem: when its contents are not those that the manifest says.
+        :raises UpkeepError: when it cannot be written.
+        """
+        if member.name == _MANIFEST:
+            return False
+        line = self._next_line()
+        attributes = self._attributes(member)
+        path = member.name if member.is_file else member.name.rstrip(b"/")
+        # What the line says was checked by name before; a tree is written downward in any case.
+        fit = self._usual.fit(member, line) if line is not None and attributes is not None and is_plain_path(path) else None
+        if fit is None or attributes is None or not is_unescaped(path):
+            self._line_ahead = line
+            return False
+        place = self._selection.locate(path, fit.source)
+        if place is None:
+            return True
+        number, relative = place
+        attributes = Attributes(attributes.mode, attributes.uid, attributes.gid, int(fit.mtime_ns))
+        try:
+            if member.is_file:
+                self._writers[number].whole_file(self._path(number, relative), attributes, data)
+            else:
+                self._writers[number].directory(self._path(number, relative), attributes)
+        except OSError as exc:
+            raise _not_written(as_text(path), "", self._selection.destinations[number].target, exc) from exc
+        count = self.written[number]
+        count.members += 1
+        count.bytes += len(data)
+        if fit.sha256 and hashlib.sha256(data).hexdigest().encode() != fit.sha256:
+            self._other_contents(plain(as_text(path), 300))
+        return True
+
+    def _next_line(self) -> Optional[bytes]:
+        if self._lines is None:
+            return None
+        self._number += 1
+        return next(self._lines, None)
+
+    def _attributes(self, member: TarMember) -> Optional[Attributes]:
+        """Return what a member is restored with, but for its time; None when it has special bits."""
+        fields = owner_fields(member)
+        if fields in self._known:
+            return self._known[fields]
+        details = member.details()
+        record = Member("", FILE, mode=details.mode, uid=details.uid, gid=details.gid, user=as_text(details.user), group=as_text(details.group))
+        known = None if details.mode & _SPECIAL_BITS else self._owners.attributes(record, 0)
+        if not member.records and len(self._known) < _MOST_OWNERS:
+            self._known[fields] = known
+        return known
 
     def finish(self) -> None:
         """Check that nothing is missing, and give the directories that are still open their attributes.
@@ -115,9 +170,9 @@ class Extractor:
         :raises ArchiveProblem: when the manifest lists more than was in the archive.
         """
         if self._lines is not None:
-            missing = next(self._lines, None)
+            missing = self._next_line()
             if missing is not None:
-                name = member_of(missing, self._number + 1).name
+                name = member_of(missing, self._number).name
                 raise Damaged(f"lacks {plain(name, 300)}, which its manifest lists")
             if not self._manifest_seen:
                 raise Damaged(f"lacks {MEMBER_NAME}, its last member")
@@ -164,14 +219,9 @@ class Extractor:
 
         :raises Damaged: when the header of the member says something else than the manifest.
         """
-        line = next(self._lines, None) if self._lines is not None else None
-        self._number += 1
+        line, self._line_ahead = self._line_ahead or self._next_line(), None
         if line is None:
             raise Damaged("is in the archive and not in its manifest", member=plain(member.name, 300))
-        if member.type == FILE:
-            quick = self._read_quickly(member, line)
-            if quick is not None:
-                return quick
         expected = member_of(line, self._number)
         # The hash is compared behind the contents; only the manifest has fractions of a second.
         same = expected._replace(sha256="", mtime_ns=expected.mtime_ns // _SECOND, source="", torn=False)
@@ -181,31 +231,6 @@ class Extractor:
                 raise Damaged(f"is in the archive where its manifest has {other}", member=plain(member.name, 300))
             raise Damaged(f"is not what the manifest says: {_difference(member, expected)}", member=plain(member.name, 300))
         return checked_path(member, self._rules), expected.mtime_ns, expected.source, expected.sha256
-
-    def _read_quickly(self, member: Member, line: bytes) -> Optional[_Expected]:
-        """Compare the line of a file as bytes, as this collection writes it; return None when it must be read in full."""
-        path = as_bytes(member.name)
-        # What this line says was checked by name before; a tree is written downward in any case.
-        if not _PLAIN_NAME.fullmatch(path) or not is_plain_path(path) or member.mode & _SPECIAL_BITS:
-            return None
-        head = b'{"name":"%b","type":"file","size":%d,"sha256":"' % (path, member.size)
-        at = len(head) + _HASH_DIGITS
-        key = member[5:10]
-        owner = self._owner_texts.get(key)
-        if owner is None:
-            text = line_beginning(member._replace(name="", size=0))
-            owner = text[text.index(b'"mode":') :]
-            if len(self._owner_texts) < _MOST_OWNERS:
-                self._owner_texts[key] = owner
-        if not line.startswith(head) or line[at : at + 2] != b'",' or not line.startswith(owner, at + 2):
-            return None
-        rest = _BEHIND_OWNER.fullmatch(line, at + 2 + len(owner))
-        if rest is None:
-            return None
-        mtime_ns = int(rest.group(1))
-        if mtime_ns // _SECOND != member.mtime_ns // _SECOND:
-            return None
-        return path, mtime_ns, (rest.group(2) or b"").decode(), line[len(head) : at].decode("ascii", "replace")
 
     def _other_contents(self, name: str) -> None:
         if not self._tolerant:
@@ -238,10 +263,10 @@ def _difference(member: Member, expected: Member) -> str:
     return "another time of change"
 
 
-def _not_written(member: Member, target: str, exc: OSError) -> UpkeepError:
-    name = plain(member.name, 300)
+def _not_written(name: str, link_target: str, target: str, exc: OSError) -> UpkeepError:
+    name = plain(name, 300)
     if exc.errno in (errno.EEXIST, errno.ENOTDIR, errno.ELOOP):
         return UpkeepError(f"{name} contradicts another member of the archive ({exc.strerror}); {target} is unchanged")
     if exc.errno == errno.ENOENT:
-        return UpkeepError(f"{name} is another name of {plain(member.target, 200)}, which does not stand before it; {target} is unchanged")
+        return UpkeepError(f"{name} is another name of {plain(link_target, 200)}, which does not stand before it; {target} is unchanged")
     return UpkeepError(f"{name} could not be written beside {target}: {exc.strerror}; {target} is unchanged")

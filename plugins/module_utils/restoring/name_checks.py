@@ -10,7 +10,7 @@ from typing import NoReturn, Optional
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Budget
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import DIRECTORY, FILE, HARDLINK, SYMLINK, Member
-from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.listing import PLAIN_FILE, member_of
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.listing import PLAIN_LINE, member_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.member_rules import (
     Refused,
     Rules,
@@ -108,11 +108,11 @@ class NameChecks:
             self._refuse_left_out(path, member)
 
     def add_line(self, line: bytes, number: int) -> None:
-        """Check the member of a line of the manifest; most lines are those of plain files, and need not be taken apart.
+        """Check the member of a line of the manifest; most lines are those of plain files and directories, and need not be taken apart.
 
         :raises ArchiveProblem: as :meth:`add`, and when the line is none.
         """
-        match = PLAIN_FILE.fullmatch(line)
+        match = PLAIN_LINE.fullmatch(line)
         if match is None:
             self.add(member_of(line, number))
             return
@@ -120,9 +120,10 @@ class NameChecks:
         if mode[0] not in _WITHOUT_SPECIAL_BITS or not is_plain_path(path) or self.members < _MOST_FIRST_MEMBERS:
             self.add(member_of(line, number))
             return
-        size = int(size_text)
+        is_directory = size_text is None
+        size = 0 if is_directory else int(size_text)
         self.members += 1
-        self._index.add(path, is_directory=False)
+        self._index.add(path, is_directory=is_directory)
         self._size.bytes += size
         if self._size.bytes > self._size.most_bytes:
             self._size.refuse(member_of(line, number))
@@ -135,8 +136,10 @@ class NameChecks:
         amount.members += 1
         amount.bytes += size
         amount.disk_bytes += -(-size // _BLOCK_BYTES) * _BLOCK_BYTES + _OVERHEAD_BYTES
+        if is_directory:
+            amount.disk_bytes += _BLOCK_BYTES
         if not place[1]:
-            amount.root = FILE
+            amount.root = DIRECTORY if is_directory else FILE
 
     def _refuse_left_out(self, path: bytes, member: Member) -> None:
         if self.selection.leaves_out(path, member.source):

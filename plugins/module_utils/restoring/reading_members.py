@@ -9,16 +9,17 @@ import re
 import stat
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
 from fnmatch import translate
-from typing import Optional, Union
+from typing import Optional, Protocol, Union
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives import formats
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Budget
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.igzip_pipe import igzip_program, unpack_igzip
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem, Damaged, Unread
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.process_ahead import read_ahead
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.spooling import spooled
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Peekable, ReadAhead, file_chunks
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Peekable, file_chunks, look_ahead
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_headers import FILE_TYPES
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_stream import TarMember, TarReader
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.unpacking import NAMES, unpack
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zip_directory import Entry
@@ -29,10 +30,11 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 #: Is called for each member with its contents, which need not be read.
 Visit = Callable[[Member, Iterator[bytes]], None]
-_RawVisit = Callable[[Union[TarMember, Entry], Iterator[bytes]], None]
+#: Is called with a file and all its contents, or a directory and none, which are gone afterwards; tells whether it took them.
+Usual = Callable[[TarMember, Union[bytes, memoryview]], bool]
 
-_THREAD_BYTES = 1024 * 1024
 _MOST_LINK_BYTES = 4096
+_USUAL_KINDS = FILE_TYPES | {b"5"}
 _MOST_OWNERS = 10_000
 _SECOND = 1_000_000_000
 _KINDS = {
@@ -42,22 +44,25 @@ _KINDS = {
 }
 
 
-def visit_members(descriptor: int, name: str, budget: Budget, visit: Visit, *, inside: str = "", quick: bool = False) -> None:
+def visit_members(
+    descriptor: int, name: str, budget: Budget, visit: Visit, *, usual: Optional[Usual] = None, inside: str = "", quick: bool = False
+) -> None:
     """Call ``visit`` for each member of an open archive, in its order, and read it to its end.
 
     :param name: of the file, which promises a format.
+    :param usual: is asked first for each directory, and for each file of a tar archive that is at hand whole; ``visit`` is called when it answers no.
     :param inside: shell pattern of one archive inside, whose members are visited instead.
     :param quick: read gzip through the program igzip, where it is. For who compares contents with a manifest; what it finds is less
         than what zlib finds, so that a problem is one to look at again without it.
     :raises ArchiveProblem: when it is damaged, cannot be read, or a limit is reached.
     """
-    records = _visitor(budget, visit)
+    members = _Members(budget, visit, usual)
     if inside:
-        nested = _Inside(inside, budget, records)
+        nested = _Inside(inside, budget, members)
         _visit_file(descriptor, name, budget, nested)
         nested.finish()
     else:
-        _visit_file(descriptor, name, budget, records, igzip_program() if quick else None)
+        _visit_file(descriptor, name, budget, members, igzip_program() if quick else None)
 
 
 def tar_contents(descriptor: int, name: bytes, budget: Budget) -> Iterator[bytes]:
@@ -69,7 +74,7 @@ def tar_contents(descriptor: int, name: bytes, budget: Budget) -> Iterator[bytes
     kind = formats.outer_format(source.peek(formats.HEAD_BYTES))
     plain_tar = (chunk for chunk in source)
     unpacked = plain_tar if kind == formats.TAR else _unpacked(source, kind, budget)
-    with ReadAhead(unpacked) if os.fstat(descriptor).st_size >= _THREAD_BYTES else closing(unpacked) as chunks:
+    with read_ahead(unpacked, os.fstat(descriptor).st_size, budget, outermost=True) as chunks:
         reader = TarReader(chunks)
         for member in reader:
             budget.member()
@@ -87,27 +92,61 @@ def _unpacked(source: Peekable, kind: str, budget: Budget) -> Generator[bytes, N
     return unpack(source, kind, budget, _ignore)
 
 
-def _visitor(budget: Budget, visit: Visit) -> _RawVisit:
-    records = _TarRecords()
+class _Visitor(Protocol):
+    """Goes through the members of an archive."""
 
-    def raw(member: Union[TarMember, Entry], chunks: Iterator[bytes]) -> None:
-        budget.member()
-        visit(records.of(member) if isinstance(member, TarMember) else _zip_record(member, chunks), chunks)
+    def tar(self, reader: TarReader) -> None:
+        """Visit all members of a tar archive."""
 
-    return raw
+    def entry(self, entry: Entry, chunks: Iterator[bytes]) -> None:
+        """Visit one member of a zip archive."""
+
+
+class _Members:
+    """Makes records of members for who visits them."""
+
+    def __init__(self, budget: Budget, visit: Visit, usual: Optional[Usual] = None) -> None:
+        self._budget = budget
+        self._visit = visit
+        self._usual = usual
+        self._records = _TarRecords()
+
+    def tar(self, reader: TarReader) -> None:
+        usual = self._usual
+        for member in reader:
+            self._budget.member()
+            chunks: Iterator[bytes] = reader.contents()
+            if usual is not None and member.kind in _USUAL_KINDS:
+                data = reader.whole()
+                if data is not None:
+                    if usual(member, data):
+                        continue
+                    chunks = iter((bytes(data),))
+            self._visit(self._records.of(member), chunks)
+
+    def entry(self, entry: Entry, chunks: Iterator[bytes]) -> None:
+        self._budget.member()
+        self._visit(_zip_record(entry, chunks), chunks)
 
 
 class _Inside:
     """Finds the one archive inside that is meant, and visits its members."""
 
-    def __init__(self, pattern: str, budget: Budget, visit: _RawVisit) -> None:
+    def __init__(self, pattern: str, budget: Budget, visitor: _Visitor) -> None:
         self._pattern = pattern
         self._expression = re.compile(translate(pattern).encode("utf-8", "surrogateescape"), re.DOTALL)
         self._budget = budget
-        self._visit = visit
+        self._visitor = visitor
         self._found = ""
 
-    def __call__(self, member: Union[TarMember, Entry], chunks: Iterator[bytes]) -> None:
+    def tar(self, reader: TarReader) -> None:
+        for member in reader:
+            self._look(member, reader.contents())
+
+    def entry(self, entry: Entry, chunks: Iterator[bytes]) -> None:
+        self._look(entry, chunks)
+
+    def _look(self, member: Union[TarMember, Entry], chunks: Iterator[bytes]) -> None:
         self._budget.member()
         path = (member.name[2:] if member.name.startswith(b"./") else member.name).rstrip(b"/")
         if not member.is_file or not self._expression.match(path):
@@ -117,7 +156,7 @@ class _Inside:
             raise Unread(f"has more than one archive inside that fits {plain(self._pattern, 200)}: {self._found} and {shown}")
         self._found = shown
         try:
-            _visit_stream(Peekable(chunks), shown, member.size, self._budget, self._visit)
+            _visit_stream(Peekable(chunks), shown, member.size, self._budget, self._visitor)
         except ArchiveProblem as problem:
             problem.member = "/".join(filter(None, (shown, problem.member)))
             raise
@@ -127,24 +166,24 @@ class _Inside:
             raise Unread(f"has no archive inside that fits {plain(self._pattern, 200)}")
 
 
-def _visit_file(descriptor: int, name: str, budget: Budget, visit: _RawVisit, igzip: Optional[str] = None) -> None:
+def _visit_file(descriptor: int, name: str, budget: Budget, visitor: _Visitor, igzip: Optional[str] = None) -> None:
     source = Peekable(file_chunks(descriptor, budget))
     if formats.outer_format(source.peek(formats.HEAD_BYTES)) == formats.ZIP:
-        read_zip(descriptor, budget, visit, _raise)
+        read_zip(descriptor, budget, visitor.entry, _raise)
     else:
-        _visit_stream(source, name, os.fstat(descriptor).st_size, budget, visit, igzip)
+        _visit_stream(source, name, os.fstat(descriptor).st_size, budget, visitor, igzip, outermost=True)
 
 
 def _visit_stream(
-    source: Peekable, name: str, size: int, budget: Budget, visit: _RawVisit, igzip: Optional[str] = None
+    source: Peekable, name: str, size: int, budget: Budget, visitor: _Visitor, igzip: Optional[str] = None, *, outermost: bool = False
 ) -> None:
     head = source.peek(formats.HEAD_BYTES)
     kind = formats.outer_format(head)
     if kind == formats.ZIP:
         with spooled(source, size) as descriptor:
-            read_zip(descriptor, budget, visit, _raise)
+            read_zip(descriptor, budget, visitor.entry, _raise)
     elif kind == formats.TAR:
-        _visit_tar(source, visit)
+        visitor.tar(TarReader(source))
     elif not kind:
         foreign = formats.foreign_format(head)
         if formats.promised_format(name):
@@ -153,17 +192,11 @@ def _visit_stream(
     else:
         quick = kind == formats.GZIP and igzip
         unpacked = unpack_igzip(quick, source, budget) if quick else _unpacked(source, kind, budget)
-        with ReadAhead(unpacked) if size >= _THREAD_BYTES else closing(unpacked) as chunks:
-            inside = Peekable(chunks)
-            if not formats.looks_like_tar(inside.peek(formats.HEAD_BYTES)):
+        with read_ahead(unpacked, size, budget, outermost=outermost) as chunks:
+            first, inside = look_ahead(chunks, formats.HEAD_BYTES)
+            if not formats.looks_like_tar(first):
                 raise Unread("holds one compressed file and no members", hint="Unpack it by hand, or restore the archive it belongs to.")
-            _visit_tar(inside, visit)
-
-
-def _visit_tar(source: Iterator[bytes], visit: _RawVisit) -> None:
-    reader = TarReader(source)
-    for member in reader:
-        visit(member, reader.contents())
+            visitor.tar(TarReader(inside))
 
 
 class _TarRecords:

@@ -8,7 +8,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, NamedTuple, Optional
+from typing import BinaryIO, NamedTuple, Optional, Union
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.folders import DIRECTORY_FLAGS
 
@@ -76,25 +76,39 @@ class TreeWriter:
 
         :raises FileExistsError: when there is something of that name.
         """
+        size, digest = 0, hashlib.sha256()
+
+        def counted() -> Iterator[bytes]:
+            nonlocal size
+            for chunk in chunks:
+                digest.update(chunk)
+                size += len(chunk)
+                yield chunk
+
+        self._write(path, attributes, counted())
+        return size, digest.hexdigest()
+
+    def whole_file(self, path: bytes, attributes: Attributes, data: Union[bytes, memoryview]) -> None:
+        """Write a new file with all its contents.
+
+        :raises FileExistsError: when there is something of that name.
+        """
+        self._write(path, attributes, (data,) if data else ())
+
+    def _write(self, path: bytes, attributes: Attributes, chunks: Iterable[Union[bytes, memoryview]]) -> None:
         above, _slash, name = path.rpartition(b"/")
         if self._levels[-1].path != above:
             self._enter(above)
         mode = attributes.mode & 0o777
         descriptor = os.open(name, _NEW_FILE, mode, dir_fd=self._levels[-1].descriptor)
         try:
-            size, digest = 0, hashlib.sha256()
             for chunk in chunks:
-                digest.update(chunk)
-                size += len(chunk)
-                while True:
-                    written = os.write(descriptor, chunk)
-                    if written == len(chunk):
-                        break
-                    chunk = chunk[written:]
+                written = os.write(descriptor, chunk)
+                while written < len(chunk):
+                    written += os.write(descriptor, chunk[written:])
             self._give(descriptor, attributes, mode & ~self._umask)
         finally:
             os.close(descriptor)
-        return size, digest.hexdigest()
 
     def symbolic_link(self, path: bytes, target: bytes, attributes: Attributes) -> None:
         """Make a symbolic link; it is never followed here."""

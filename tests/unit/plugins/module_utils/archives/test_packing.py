@@ -9,14 +9,15 @@ import os
 import random
 import subprocess
 import tempfile
-import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives import packing
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zstd_library import load_library
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 
 SIZES = [0, 1, 512 * 1024 - 1, 512 * 1024, 512 * 1024 + 1, 3 * 512 * 1024 + 17]
@@ -84,44 +85,64 @@ def test_an_archive_without_room_ends_with_the_words_of_the_system() -> None:
         packer.close()
 
 
-@pytest.mark.parametrize(
-    ("status", "said"), [(3, "zstd ended with 3: broken today"), (0, "zstd ended before it had read all")]
-)
-def test_a_zstd_that_ends_early_is_told(status: int, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    program = tmp_path / "zstd"
-    program.write_text(f"#!/bin/sh\nhead -c 1000 >/dev/null\necho 'broken today' >&2\nexit {status}\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    with target() as (packed, _path):
+class Failing:
+    """A library in which one function fails."""
+
+    def __init__(self, name: str) -> None:
+        self._library = load_library()
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._name:
+            return lambda *_arguments: None if name == "ZSTD_createCCtx" else 2**64 - 64  # not enough memory
+        return getattr(self._library, name)
+
+
+@pytest.mark.parametrize("function", ["ZSTD_createCCtx", "ZSTD_compressStream2"])
+def test_a_zstd_that_fails_is_told(function: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packing, "load_library", lambda: Failing(function))
+    with target() as (packed, _path), pytest.raises(UpkeepError, match="zstd cannot pack: .*memory"):
         packer = packing.start_packer(packing.ZSTD, None, packed)
-        with pytest.raises(UpkeepError, match=said):
-            for _turn in range(100):
-                packer.write([bytes(1024 * 1024)])
+        try:
+            packer.write([bytes(1024 * 1024)])
             packer.finish()
+        finally:
+            packer.close()
+
+
+def test_a_zstd_without_threads_packs_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = load_library()
+    assert library is not None
+
+    class Single(Failing):
+        def __getattr__(self, name: str) -> Any:
+            if name == "ZSTD_CCtx_setParameter":
+                return lambda context, what, value: 2**64 - 40 if what == 400 else library.ZSTD_CCtx_setParameter(context, what, value)
+            return getattr(library, name)
+
+    monkeypatch.setattr(packing, "load_library", lambda: Single(""))
+    with target() as (packed, path):
+        packer = packing.start_packer(packing.ZSTD, None, packed)
+        packer.write([b"a" * 3_000_000])
+        packer.finish()
         packer.close()
+        assert subprocess.run(["zstd", "-dcq", path], stdout=subprocess.PIPE, check=True).stdout == b"a" * 3_000_000
 
 
 def test_without_zstd_gzip_takes_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     assert packing.usable(packing.ZSTD) == packing.ZSTD
-    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(packing, "load_library", lambda: None)
     assert [packing.usable(name) for name in (packing.ZSTD, packing.GZIP, packing.NONE)] == ["gzip", "gzip", "none"]
-    with target() as (packed, _path), pytest.raises(UpkeepError, match="zstd is not installed"):
+    with target() as (packed, _path), pytest.raises(UpkeepError, match="libzstd is not installed"):
         packing.start_packer(packing.ZSTD, None, packed)
 
 
-def test_abort_ends_a_write_that_waits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    program = tmp_path / "zstd"
-    program.write_text("#!/bin/sh\nexec sleep 600\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    for step in ("write", "finish"):
-        with target() as (packed, _path):
-            packer = packing.start_packer(packing.ZSTD, None, packed)
-            timer = threading.Timer(0.2, packer.abort, ("given up",))
-            timer.start()
-            with pytest.raises(UpkeepError, match="given up"):
-                packer.write([bytes(1 if step == "finish" else 8 * 1024 * 1024)])
-                packer.finish()
-            timer.join()
-            packer.close()
-            assert packer._process.returncode is not None  # type: ignore[attr-defined]
+def test_nothing_is_written_after_abort() -> None:
+    with target() as (packed, _path):
+        packer = packing.start_packer(packing.ZSTD, None, packed)
+        packer.write([bytes(1000)])
+        packer.abort("given up")
+        with pytest.raises(UpkeepError, match="given up"):
+            packer.finish()
+        packer.close()
+        assert not packed.bytes

@@ -1,0 +1,174 @@
+# Copyright: upkeep.runbook contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Run an iterator of chunks in a child process, a few chunks ahead of who reads them.
+
+A thread would have to share the interpreter with a reader that seldom lets go of it. The chunks come through memory that both
+processes have; two pipes say which part of it is filled and which is free, so that the death of either one ends the other.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import pickle
+import struct
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from typing import Any, NoReturn
+
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Budget
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import Unread
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Chunk, ReadAhead
+
+SLOT_BYTES = 512 * 1024
+#: So many that neither side has to wait for each of them: waking the other one costs more than to fill a slot.
+_SLOTS = 16
+_GIVEN_BACK_AT_ONCE = 4
+_LENGTH = struct.Struct("=q")
+#: Below this a process or a thread costs more than it saves.
+_LEAST_BYTES = 1024 * 1024
+#: In place of a length: what follows is how the iterator ended.
+_ENDED = -1
+
+
+@contextmanager
+def read_ahead(
+    chunks: Generator[bytes, None, None], size: int, budget: Budget, *, outermost: bool, outcome: Callable[[], Any] = lambda: None,
+    take_outcome: Callable[[Any], None] = lambda _outcome: None,
+) -> Iterator[Iterator[Chunk]]:
+    """Give the chunks of an iterator that unpacks, as far ahead as pays; each is gone when the next one is asked for.
+
+    :param chunks: of at most SLOT_BYTES; it counts them in the budget.
+    :param size: bytes of what is unpacked; little is unpacked as it is asked for.
+    :param outermost: it reads a file, so that nobody minds when a child process does that. It is run in a thread otherwise.
+    :param outcome: is called in the child when the iterator has ended; returns what this process has to know of it.
+    :param take_outcome: is then called with that in this process, before the last chunk was read.
+    """
+    if size < _LEAST_BYTES:
+        with closing(chunks):
+            yield chunks
+        return
+    child = _Child(chunks, outcome) if outermost else None
+    if child is None or not child.started:
+        with ReadAhead(chunks) as ahead:
+            yield ahead
+        return
+    try:
+        yield child.read(budget, take_outcome)
+    finally:
+        child.end()
+
+
+class _Child:
+    """The process that runs the iterator.
+
+    :ivar started: whether it could be made.
+    """
+
+    def __init__(self, chunks: Generator[bytes, None, None], outcome: Callable[[], Any]) -> None:
+        self._memory = mmap.mmap(-1, _SLOTS * SLOT_BYTES)
+        filled, filled_there = os.pipe()
+        free_there, self._free = os.pipe()
+        try:
+            self._pid = os.fork()
+        except OSError:  # the host has too many processes or too little memory
+            self._pid = -1
+        if not self._pid:
+            os.close(filled)
+            os.close(self._free)
+            _run(chunks, outcome, self._memory, filled_there, free_there)
+        os.close(filled_there)
+        os.close(free_there)
+        self._filled = os.fdopen(filled, "rb")
+        self.started = self._pid > 0
+        if not self.started:
+            self._close()
+
+    def read(self, budget: Budget, take_outcome: Callable[[Any], None]) -> Iterator[Chunk]:
+        """Yield the chunks.
+
+        :raises ArchiveProblem: whatever the iterator raised.
+        """
+        view = memoryview(self._memory)
+        slot = 0
+        while True:
+            length = self._length()
+            if length == _ENDED:
+                error, result = pickle.loads(self._filled.read())
+                take_outcome(result)
+                if error is not None:
+                    raise error
+                return
+            budget.unpacked(length)
+            start = slot * SLOT_BYTES
+            yield view[start : start + length]
+            slot = (slot + 1) % _SLOTS
+            if slot % _GIVEN_BACK_AT_ONCE == 0:
+                try:
+                    os.write(self._free, bytes(_GIVEN_BACK_AT_ONCE))
+                except BrokenPipeError:
+                    pass  # it has told its end, which comes next
+
+    def end(self) -> None:
+        """Wait for its end: it ends when nobody gives it room any more."""
+        self._close()
+        os.waitpid(self._pid, 0)
+
+    def _length(self) -> int:
+        said = self._filled.read(_LENGTH.size)
+        if len(said) < _LENGTH.size:
+            raise Unread("was not read to its end: the process that unpacks it died", hint="Look for want of memory: dmesg --level=err")
+        return int(_LENGTH.unpack(said)[0])
+
+    def _close(self) -> None:
+        self._filled.close()
+        os.close(self._free)
+
+
+def _run(chunks: Generator[bytes, None, None], outcome: Callable[[], Any], memory: mmap.mmap, filled: int, free: int) -> NoReturn:
+    """Be the child."""
+    try:
+        error: BaseException | None = None
+        try:
+            _fill(chunks, memory, filled, free)
+        except BaseException as caught:  # whatever it is, it belongs to the reader
+            error = caught.with_traceback(None)
+            error.__context__ = error.__cause__ = None
+        chunks.close()
+        if not isinstance(error, _ReaderGone):
+            with os.fdopen(filled, "wb") as pipe:
+                pipe.write(_LENGTH.pack(_ENDED) + pickle.dumps((error, outcome())))
+    finally:
+        os._exit(0)
+
+
+class _ReaderGone(Exception):
+    """Nobody reads any more."""
+
+
+def _fill(chunks: Iterator[bytes], memory: mmap.mmap, filled: int, free: int) -> None:
+    """Put the chunks into the slots, as many together as fit into one."""
+    slot, used, ready = 0, 0, _SLOTS
+
+    def tell() -> None:
+        nonlocal slot, used, ready
+        if used:
+            try:
+                os.write(filled, _LENGTH.pack(used))
+            except BrokenPipeError:
+                raise _ReaderGone from None
+            slot, used, ready = (slot + 1) % _SLOTS, 0, ready - 1
+
+    try:
+        for chunk in chunks:
+            if used + len(chunk) > SLOT_BYTES:
+                tell()
+            if not ready:
+                ready = len(os.read(free, _SLOTS))
+                if not ready:
+                    raise _ReaderGone
+            start = slot * SLOT_BYTES + used
+            memory[start : start + len(chunk)] = chunk
+            used += len(chunk)
+    finally:
+        tell()  # what came before an error comes before it there, too

@@ -1,0 +1,152 @@
+"""What unpacks runs in a child process: everything comes over whole, errors too, and nothing of it stays."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Generator
+from typing import Any
+
+import pytest
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives import process_ahead
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Budget, Limits
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import Damaged, Unread
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.process_ahead import SLOT_BYTES, read_ahead
+
+LARGE = 10 * 1024 * 1024
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
+
+
+def budget(**limits: Any) -> Budget:
+    return Budget(Limits(time.monotonic() + 60, **limits), LARGE)
+
+
+def parts(sizes: list[int]) -> list[bytes]:
+    chance = random.Random(1)
+    return [chance.randbytes(size) for size in sizes]
+
+
+def given(chunks: list[bytes], fails: BaseException | None = None) -> Generator[bytes, None, None]:
+    yield from chunks
+    if fails is not None:
+        raise fails
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> Generator[None, None, None]:
+    before = sorted(os.listdir("/proc/self/fd"))
+    yield
+    assert sorted(os.listdir("/proc/self/fd")) == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+@pytest.mark.parametrize("sizes", [[], [1], [0, 5, 0], [SLOT_BYTES], [SLOT_BYTES, 1] * 20, [7] * 5000, [200_000] * 100])
+def test_all_comes_over_and_is_counted(sizes: list[int]) -> None:
+    counted = budget()
+    chunks = parts(sizes)
+    with read_ahead(given(chunks), LARGE, counted, outermost=True) as ahead:
+        assert b"".join(bytes(chunk) for chunk in ahead) == b"".join(chunks)
+    assert counted.unpacked_bytes == sum(sizes)
+
+
+def test_what_the_child_knows_at_its_end_is_told() -> None:
+    pids: list[int] = []
+    told: list[Any] = []
+
+    def chunks() -> Generator[bytes, None, None]:
+        yield b"x"
+        pids.append(os.getpid())
+
+    with read_ahead(chunks(), LARGE, budget(), outermost=True, outcome=lambda: list(pids), take_outcome=told.append) as ahead:
+        assert [bytes(chunk) for chunk in ahead] == [b"x"]
+    assert not pids and len(told) == 1 and told[0] != [os.getpid()]
+
+
+def test_an_error_comes_behind_what_was_before_it() -> None:
+    chunks = parts([300_000] * 30)
+    read = 0
+    with pytest.raises(Damaged, match="is cut off") as caught:
+        with read_ahead(given(chunks, Damaged("is cut off", offset=7, cut_off=True)), LARGE, budget(), outermost=True) as ahead:
+            for chunk in ahead:
+                read += len(chunk)
+    assert (read, caught.value.offset, caught.value.cut_off) == (9_000_000, 7, True)
+
+
+def test_the_limit_holds_in_this_process_too() -> None:
+    # The child counts what it unpacks; here archives inside are counted as well.
+    counted = budget(ratio=0.0)
+    counted.unpacked(200 * 1024 * 1024)
+    with pytest.raises(Unread, match="unpacks to more"):
+        with read_ahead(given([bytes(SLOT_BYTES)] * 200), LARGE, counted, outermost=True) as ahead:
+            for _chunk in ahead:
+                pass
+
+
+@pytest.mark.parametrize("read", [0, 1, 3])
+def test_a_reader_that_stops_ends_the_child(read: int) -> None:
+    def endless() -> Generator[bytes, None, None]:
+        while True:
+            yield bytes(SLOT_BYTES)
+
+    with read_ahead(endless(), LARGE, budget(), outermost=True) as ahead:
+        for _turn in range(read):
+            next(ahead)
+
+
+def test_a_child_that_dies_is_unknown_and_not_the_end() -> None:
+    def killed() -> Generator[bytes, None, None]:
+        yield bytes(100)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with pytest.raises(Unread, match="the process that unpacks it died"):
+        with read_ahead(killed(), LARGE, budget(), outermost=True) as ahead:
+            list(ahead)
+
+
+def no_process() -> int:
+    raise BlockingIOError("no more processes")
+
+
+@pytest.mark.parametrize(
+    ("size", "outermost", "fork", "where"),
+    [(LARGE, True, os.fork, "child"), (LARGE, True, no_process, "here"), (LARGE, False, os.fork, "here"), (5, True, os.fork, "here")],
+)
+def test_a_thread_or_nothing_takes_its_place(
+    size: int, outermost: bool, fork: Callable[[], int], where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process_ahead.os, "fork", fork)
+
+    def chunks() -> Generator[bytes, None, None]:
+        yield str(os.getpid()).encode()
+
+    with read_ahead(chunks(), size, budget(), outermost=outermost) as ahead:
+        pid = int(b"".join(bytes(chunk) for chunk in ahead))
+    assert (pid == os.getpid()) == (where == "here")
+
+
+def test_the_child_ends_with_its_parent() -> None:
+    """Who is killed leaves no process that holds a lock or goes on reading."""
+    read_end, write_end = os.pipe()
+    middle = os.fork()
+    if not middle:
+        os.close(read_end)
+
+        def endless() -> Generator[bytes, None, None]:
+            os.write(write_end, f"{os.getpid()}\n".encode())
+            while True:
+                yield bytes(SLOT_BYTES)
+
+        with read_ahead(endless(), LARGE, budget(), outermost=True) as ahead:
+            next(ahead)
+            signal.pause()
+        os._exit(1)
+    os.close(write_end)
+    with os.fdopen(read_end) as pipe:
+        assert int(pipe.readline()) > 0
+        os.kill(middle, signal.SIGKILL)
+        os.waitpid(middle, 0)
+        # The last one that holds the other end of the pipe is the child of the one that was killed.
+        assert pipe.read() == ""
