@@ -23,7 +23,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Limits
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.reading import Contents, read_archive
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.contents import Contents
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.reading import read_archive
 from ansible_collections.upkeep.runbook.tests.faults.damaged_archives import (
     FORMATS,
     Members,

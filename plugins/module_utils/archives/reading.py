@@ -8,16 +8,15 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from fnmatch import translate
-from typing import Protocol
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives import formats
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Budget, Limits
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.contents import Contents, Watcher
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.igzip_pipe import igzip_program, unpack_igzip
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem, Damaged, Unread
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.spooling import spooled
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.process_ahead import read_ahead
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.spooling import spooled
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Chunk, Peekable, file_chunks, look_ahead
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_stream import MemberContents, TarMember, TarReader
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.unpacking import unpack
@@ -25,64 +24,6 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zip_direct
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zip_reading import read_zip
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zstd_pipe import unpack_zstd
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode, plain
-
-MAX_PROBLEMS = 20
-
-
-@dataclass
-class Contents:
-    """What reading an archive to its end, or as far as possible, has shown.
-
-    :ivar format: of the file itself.
-    :ivar members: members of the file itself.
-    :ivar inner: how many archives inside were read.
-    :ivar inner_left_out: how many were not, by the exclusions or by depth.
-    :ivar problems: what is wrong, of the file and of archives inside (their name in ``member``).
-    :ivar problem_count: how many those are; ``problems`` is bounded.
-    :ivar missing: required patterns that no member fits.
-    :ivar checksums: every byte of the contents is covered by a checksum of the format.
-    :ivar gap_bytes: bytes of a zip archive that belong to nothing in it.
-    :ivar sha256: of the file itself, when that was asked for and every byte of it was read; else empty.
-    :ivar quick: it was read quickly (``quick`` of :func:`read_archive`).
-    :ivar ended: the file itself was read to its end, whatever is wrong with archives inside it.
-    """
-
-    format: str = ""
-    members: int = 0
-    inner: int = 0
-    inner_left_out: int = 0
-    unpacked_bytes: int = 0
-    problems: list[ArchiveProblem] = field(default_factory=list)
-    problem_count: int = 0
-    missing: list[str] = field(default_factory=list)
-    checksums: bool = True
-    gap_bytes: int = 0
-    sha256: str = ""
-    quick: bool = False
-    ended: bool = False
-
-    def add(self, problem: ArchiveProblem) -> None:
-        self.problem_count += 1
-        if len(self.problems) < MAX_PROBLEMS:
-            # Without the frames in which it was raised: they hold what was being read.
-            problem.__traceback__ = problem.__context__ = None
-            self.problems.append(problem)
-
-
-class Watcher(Protocol):
-    """Is told of the members of a tar archive as they are read, those of archives inside it left out."""
-
-    def whole(self, member: TarMember, data: bytes | memoryview) -> None:
-        """Take the next member, a file, with all its contents, in place of the three calls below; they are gone afterwards."""
-
-    def begin(self, member: TarMember) -> bool:
-        """Take the next member; return whether its contents are wanted."""
-
-    def update(self, data: bytes | memoryview) -> None:
-        """Take some of its contents, in whatever thread reads them; they are gone afterwards."""
-
-    def end(self) -> None:
-        """It has no more contents."""
 
 
 def read_archive(

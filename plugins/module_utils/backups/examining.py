@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Limits
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.contents import Contents, Watcher
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import Damaged, Unread
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.reading import Contents, Watcher, read_archive
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.reading import read_archive
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.finding import BECOME_HINT, BackupFile
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest_verifying import Verified, verify_manifest
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Limits
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.contents import Contents, Watcher
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem, Unread
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.reading import Contents, Watcher
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.comparing import Comparison
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest_copies import InsideCopy, SidecarCopy, Watching
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest_reading import read_lines

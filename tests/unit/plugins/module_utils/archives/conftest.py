@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Limits
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.reading import Contents, read_archive
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.contents import Contents
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.reading import read_archive
 
 FILES = {"app/package.json": b'{"name": "app"}', "app/src/main.js": b"console.log(1)\n" * 200, "app/empty": b""}
 
