@@ -33,6 +33,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_
 LEVELS = (EXISTS, READABLE, MANIFEST, CONTENT)
 _RANGES = {
     "newest": (1, 100), "max_age_hours": (0, 1_000_000), "min_bytes": (0, 2**62), "max_shrink_percent": (0, 100),
+    "max_ratio": (1, 1_000_000),
 }
 #: The newest one is compared with so many before it, itself counted.
 _COMPARED = 6
@@ -48,7 +49,7 @@ def verify_backups(options: Mapping[str, Any], *, now: datetime, read_only: bool
     refuse_out_of_range(options, _RANGES)
     client = open_client(options, only_looking=read_only)
     group = _group(options, client.subject)
-    found, snapshots, unfinished = find_snapshots(client, options, group.newest if not group.max_shrink_percent else _COMPARED)
+    found, snapshots, unfinished = find_snapshots(client, options, group.newest if not group.max_shrink_percent else _COMPARED, now)
     looked_at, checked = [], RepositoryCheck()
     if found.files and group.reaches(READABLE):
         checked = check_repository(client, options, read_data=group.reaches(CONTENT))
@@ -123,6 +124,9 @@ def _checks(
     checks = [judging.presence_check(group, found)]
     if not found.files:
         return checks
+    future = judging.future_check(group, found, now)
+    if future:
+        checks.append(future)
     checks += [judging.age_check(group, found.files[0], now), judging.size_check(group, found.files[: group.newest])]
     shrunk = judging.shrink_check(group, found.files[:_COMPARED])
     if shrunk:
