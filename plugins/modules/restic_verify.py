@@ -129,7 +129,7 @@ checks:
     - C(backup.present), C(backup.age), C(backup.size) and C(backup.shrink); from the level V(readable) on C(backup.readable) and
       C(backup.content), at V(manifest) C(backup.manifest), and at V(content) C(backup.content_hashes). Their subject is O(label).
       Without a snapshot there is only C(backup.present). C(backup.future) is a warning when some are dated in the future, which do not count
-      as the newest.
+      as the newest. C(backup.storage) is there for a repository on this host; of others nobody here knows how much is free.
     - With O(drill) C(backup.drill), when one was due, whose value are the seconds it took from the repository on, and C(backup.drilled),
       the days since the last good one.
   type: list

@@ -26,6 +26,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.restic.failures imp
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.judged import Examined, RepositoryCheck
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.listing import find_snapshots
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.snapshots import Snapshot
+from ansible_collections.upkeep.runbook.plugins.module_utils.restic.storage import repository_check
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.trying import drill_snapshots
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
@@ -56,6 +57,8 @@ def verify_backups(options: Mapping[str, Any], *, now: datetime, read_only: bool
     for file, snapshot in list(zip(found.files, snapshots))[: group.newest]:
         looked_at.append(_examined(client, group, file, snapshot, options["require"]))
     checks = _checks(group, found, looked_at, checked, now)
+    if found.files and client.repository.local_path:
+        checks.append(repository_check(group, client.repository.local_path, now))
     records = _records(group, looked_at, checked, now) if group.reaches(READABLE) else {}
     drills = Round()
     if options["drill"] is not None:
