@@ -123,7 +123,9 @@ lease:
       type: int
       returned: when held
 taken_over:
-  description: The lease of another run that had expired, or was named by O(take_over), and was replaced, with the same keys; empty when there was none.
+  description:
+    - The lease of another run that had expired, or was named by O(take_over), and was replaced, with the same keys; empty when there was
+      none.
   returned: always
   type: dict
   sample: {}
