@@ -65,7 +65,7 @@ def test_a_snapshot_is_verified_and_restores_as_it_was(place: Place) -> None:
     )
     assert found["status"] == "ok", found["checks"]
     assert {row["check"] for row in found["checks"]} == {
-        f"backup.{name}" for name in ("present", "age", "size", "shrink", "readable", "content", "manifest", "content_hashes")
+        f"backup.{name}" for name in ("present", "age", "size", "shrink", "readable", "content", "manifest", "content_hashes", "storage")
     }
     missing = place.run("restic_verify", require=["files/etc/*", "*node_modules*"])
     assert status_of(missing, "backup.content") == "critical" and missing["backups"][0]["missing"] == ["files/etc/*", "*node_modules*"]
