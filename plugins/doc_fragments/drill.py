@@ -110,6 +110,14 @@ options:
         elements: str
         choices: [newest, oldest, random]
         default: [newest]
+      accept:
+        description:
+          - What is restored that is refused otherwise, as in O(upkeep.runbook.backup_restore#module:accept). Drills accept what recoveries
+            will, so that they show what those will do.
+        type: list
+        elements: str
+        choices: [outside_links, special_bits, other_names]
+        default: []
       timeout_seconds:
         description: Time for the drills of a group, V(1) to V(86400), in seconds.
         type: float

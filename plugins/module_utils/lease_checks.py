@@ -18,6 +18,9 @@ def check_held(path: Path, lease: Lease) -> dict[str, Any]:
     other = lease.taken_over
     if other is None:
         return check_result(CHECK, str(path), OK, f"This run has the host to itself until {lease.content['expires']}.")
+    if lease.told:
+        text = f"This run has the host to itself until {lease.content['expires']}; it took over from {_run(other)}, as it was told."
+        return check_result(CHECK, str(path), OK, text, evidence={"taken_over": other})
     return check_result(
         CHECK,
         str(path),

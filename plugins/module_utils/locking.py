@@ -16,7 +16,9 @@ from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import make_private_directory
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.lease_file import LOCK_FILE, renew_lease
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
+from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
 
 _RETRY_SECONDS = 0.1
 _MAX_NOTE_BYTES = 4096
@@ -41,13 +43,15 @@ class LockHeld(UpkeepError):
 
 
 @contextmanager
-def exclusive_lock(path: Path, owner: LockOwner, *, wait_seconds: float = 0.0) -> Iterator[None]:
+def exclusive_lock(path: Path, owner: LockOwner, *, wait_seconds: float = 0.0, renew: bool = True) -> Iterator[None]:
     """Hold the lock file ``path`` while the block runs.
 
     The file itself stays: removing it would let two runs lock two different files of one name. Its text is a note for
-    people; only the kernel's lock counts, so a note of a killed run does no harm.
+    people; only the kernel's lock counts, so a note of a killed run does no harm. In the end a lease of the owner's run is renewed
+    that lies beside the lock of the host.
 
     :param wait_seconds: how long to wait for the present holder.
+    :param renew: renew that lease; what takes and gives it back does not.
     :raises LockHeld: when it is held by another run.
     :raises UpkeepError: when the lock file cannot be opened.
     """
@@ -60,7 +64,12 @@ def exclusive_lock(path: Path, owner: LockOwner, *, wait_seconds: float = 0.0) -
     try:
         _lock(descriptor, path, wait_seconds)
         _write_note(descriptor, json.dumps({**asdict(owner), "pid": os.getpid()}).encode())
-        yield
+        try:
+            yield
+        finally:
+            # Before others can take it: however long this has lasted, the next step of the run still has the host to itself.
+            if renew and path.name == LOCK_FILE:
+                renew_lease(path.parent, owner.run_id, utc_now())
         _write_note(descriptor, b"")
     finally:
         os.close(descriptor)

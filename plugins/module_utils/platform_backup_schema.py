@@ -116,6 +116,7 @@ BACKUP = Record(
         "restic": optional(RESTIC),
         "keep": Field(KEEP, default={"daily": 7, "weekly": 4, "monthly": 12}),
         "drill": Field(DRILL, default={}),
+        "accept": optional(ListOf(Choice(("outside_links", "special_bits", "other_names")))),
         "pattern": optional(ListOf(NAME_GLOB)),
         "manifest": optional(Choice(("required", "optional", "none"))),
         "require": optional(ListOf(MEMBER)),

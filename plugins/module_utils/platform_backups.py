@@ -66,7 +66,8 @@ def backup_plan(platform: dict[str, Any], host: Host, passwords: Mapping[str, st
         "services": [item["unit"] for item in platform["services"] if item["unit"] and host.concerns(item["hosts"])],
         "keep": backup["keep"],
         "limits": _given(backup, _FIGURES),
-        "drill": {**backup["drill"], "run_as": backup["drill"]["run_as"] or platform["owner"]},
+        "accept": backup["accept"],
+        "drill": {**backup["drill"], "run_as": backup["drill"]["run_as"] or platform["owner"], "accept": backup["accept"]},
     }
 
 

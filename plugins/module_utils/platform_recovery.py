@@ -59,6 +59,7 @@ def recovery_plan(
         "restic": backup["restic"],
         "directory": backup["destination"],
         "pattern": own_patterns(label),
+        "accept": backup["accept"],
         "targets": _outermost(recovery["targets"] or paths),
         "dumps": backup["dumps"],
         "database_units": _database_units(platform, host),

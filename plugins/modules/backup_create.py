@@ -118,6 +118,15 @@ options:
         or given up.
     type: float
     default: 1.0
+  accept:
+    description:
+      - What restores of this backup are told to accept, as in O(upkeep.runbook.backup_restore#module:accept).
+      - Without V(special_bits) a file that runs with the rights of its owner or group is a warning, since drills and recoveries refuse
+        it. It is in the backup all the same.
+    type: list
+    elements: str
+    choices: [outside_links, special_bits, other_names]
+    default: []
   timeout_seconds:
     description: Time for the whole backup, in seconds, V(1) to V(604800).
     type: float
@@ -246,7 +255,7 @@ status:
 checks:
   description:
     - C(backup.create). C(backup.torn) is a warning when a file changed while it was read. C(backup.skipped) is a warning when another
-      file system is not in the backup.
+      file system is not in the backup. C(backup.rights) is a warning when something in it is refused by restores (O(accept)).
   returned: success
   type: list
   elements: dict
@@ -270,6 +279,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.backups.creating im
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.sources import source_options
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import dump_options
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.member_rules import ACCEPTABLE
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
 
 
@@ -288,6 +298,7 @@ def argument_spec() -> dict[str, Any]:
         "git": {**texts, "default": []},
         "services": {**texts, "default": []},
         "min_free_percent": {"type": "float", "default": 1.0},
+        "accept": {**texts, "choices": list(ACCEPTABLE), "default": []},
         "timeout_seconds": {"type": "float", "default": 21600.0},
         "state_directory": {"type": "path", "default": "/var/lib/upkeep"},
         "lock_wait_seconds": {"type": "float", "default": 0.0},

@@ -246,7 +246,8 @@ checks:
     - For each group C(backup.present), C(backup.age), C(backup.size), C(backup.shrink), C(backup.storage) and, at the level
       V(readable), C(backup.readable) and C(backup.content); at the level V(manifest) also C(backup.manifest), at the level V(content)
       C(backup.content_hashes), and at the level V(drill) C(backup.drilled) and, when one was made now, C(backup.drill).
-      Their subject is the group. Without a backup there is only C(backup.present).
+      Their subject is the group. Without a backup there is only C(backup.present). C(backup.future) is a warning when some are dated in the
+      future, which do not count as the newest.
   type: list
   elements: dict
   returned: success

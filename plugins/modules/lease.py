@@ -53,9 +53,17 @@ options:
     type: str
     required: true
   ttl_seconds:
-    description: For how long the lease is good when nobody renews it. Longer than the procedure ever takes.
+    description:
+      - For how long the lease is good when nobody renews it. Each module of the run that acts under the lock of the host renews it when
+        it ends, so that it need last only for the longest time between two of them.
     type: int
     default: 3600
+  take_over:
+    description:
+      - The id of a run that is known to be dead. When it holds the lease, this run takes it over at once. The lease of any other run
+        still counts.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -110,8 +118,14 @@ lease:
       description: When it ends by itself, ISO 8601 UTC.
       type: str
       returned: when held
+    ttl_seconds:
+      description: As O(ttl_seconds).
+      type: int
+      returned: when held
 taken_over:
-  description: The lease of another run that had expired and was replaced, with the same keys; empty when there was none.
+  description:
+    - The lease of another run that had expired, or was named by O(take_over), and was replaced, with the same keys; empty when there was
+      none.
   returned: always
   type: dict
   sample: {}
@@ -144,10 +158,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import worst_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.lease_checks import check_held, check_released
+from ansible_collections.upkeep.runbook.plugins.module_utils.lease_file import LEASE_FILE, read_lease
 from ansible_collections.upkeep.runbook.plugins.module_utils.leases import (
-    LEASE_FILE,
     read_boot_id,
-    read_lease,
     release_lease,
     take_lease,
 )
@@ -163,6 +176,7 @@ def argument_spec() -> dict[str, Any]:
         "run_id": {"type": "str", "required": True},
         "playbook": {"type": "str", "required": True},
         "ttl_seconds": {"type": "int", "default": 3600},
+        "take_over": {"type": "str", "default": ""},
     }
 
 
@@ -187,6 +201,7 @@ def hold(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
         ttl_seconds=params["ttl_seconds"],
         now=utc_now(),
         boot_id=read_boot_id(),
+        take_over=params["take_over"],
         check_mode=check_mode,
     )
     check = check_held(Path(params["directory"]) / LEASE_FILE, lease)

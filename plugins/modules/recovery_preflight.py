@@ -121,6 +121,12 @@ options:
     description: Take a backup although Node.js or PostgreSQL have other versions here.
     type: bool
     default: false
+  max_ratio:
+    description:
+      - How many times its size a backup may unpack to, V(1) to V(1000000), as in O(upkeep.runbook.backup_verify#module:max_ratio).
+        256 MiB are always allowed. One that unpacks to more is not used.
+    type: float
+    default: 1100.0
   timeout_seconds:
     description: How long one backup may be read, in seconds.
     type: float
@@ -242,6 +248,7 @@ def argument_spec() -> dict[str, Any]:
         "maintenance_file": text,
         "other_versions": {"type": "bool", "default": False},
         "timeout_seconds": {"type": "float", "default": 3600.0},
+        "max_ratio": {"type": "float", "default": 1100.0},
     }
 
 

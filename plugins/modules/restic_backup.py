@@ -93,6 +93,15 @@ options:
         since then its file system is not mounted, or it was removed.
     type: bool
     default: false
+  accept:
+    description:
+      - What restores of this backup are told to accept, as in O(upkeep.runbook.backup_restore#module:accept).
+      - Without V(special_bits) a file that runs with the rights of its owner or group is a warning, since drills and recoveries refuse
+        it. It is in the backup all the same.
+    type: list
+    elements: str
+    choices: [outside_links, special_bits, other_names]
+    default: []
   staging_directory:
     description:
       - Where dumps are kept while the snapshot is made, in a private folder that is removed afterwards. It must not lie in a source.
@@ -200,7 +209,9 @@ status:
   type: str
   sample: ok
 checks:
-  description: C(backup.create), and C(backup.skipped), a warning when another file system is not in the backup. Their subject is O(label).
+  description:
+    - C(backup.create), and C(backup.skipped), a warning when another file system is not in the backup. C(backup.rights) is a warning when
+      something in it is refused by restores (O(accept)). Their subject is O(label).
   returned: success
   type: list
   elements: dict
@@ -226,6 +237,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options i
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.creating import create_backup
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.repository import OPTIONS, secrets_of
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.member_rules import ACCEPTABLE
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
 
 
@@ -240,6 +252,7 @@ def argument_spec() -> dict[str, Any]:
         "git": {**texts, "default": []},
         "services": {**texts, "default": []},
         "init": {"type": "bool", "default": False},
+        "accept": {**texts, "choices": list(ACCEPTABLE), "default": []},
         "staging_directory": {"type": "path"},
         "run_id": {"type": "str"},
     }

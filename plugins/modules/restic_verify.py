@@ -56,6 +56,12 @@ options:
         needs room for three times the contents.
       - Without this nothing is tried, and not in check mode either. When a drill was good is known by O(remember), and without it each call
         tries one.
+  max_ratio:
+    description:
+      - How many times its size the archive of a snapshot may unpack to in a drill, V(1) to V(1000000), as in
+        O(upkeep.runbook.backup_verify#module:max_ratio).
+    type: float
+    default: 1100.0
   newest:
     description: How many of the newest snapshots are looked at, V(1) to V(100). The age is that of the newest.
     type: int
@@ -122,7 +128,8 @@ checks:
   description:
     - C(backup.present), C(backup.age), C(backup.size) and C(backup.shrink); from the level V(readable) on C(backup.readable) and
       C(backup.content), at V(manifest) C(backup.manifest), and at V(content) C(backup.content_hashes). Their subject is O(label).
-      Without a snapshot there is only C(backup.present).
+      Without a snapshot there is only C(backup.present). C(backup.future) is a warning when some are dated in the future, which do not count
+      as the newest. C(backup.storage) is there for a repository on this host; of others nobody here knows how much is free.
     - With O(drill) C(backup.drill), when one was due, whose value are the seconds it took from the repository on, and C(backup.drilled),
       the days since the last good one.
   type: list
@@ -255,6 +262,7 @@ def argument_spec() -> dict[str, Any]:
         "level": {"type": "str", "choices": list(LEVELS), "default": "manifest"},
         "read_data_subset": {"type": "str"},
         "drill": {"type": "dict", "options": drill_options()},
+        "max_ratio": {"type": "float", "default": 1100.0},
         "newest": {"type": "int", "default": 1},
         "max_age_hours": {"type": "float", "default": 26.0},
         "min_bytes": {"type": "int", "default": 1},

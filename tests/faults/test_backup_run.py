@@ -10,22 +10,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.upkeep.runbook.plugins.module_utils.lease_file import read_lease
+from ansible_collections.upkeep.runbook.plugins.module_utils.leases import read_boot_id, take_lease
+from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LockOwner
+from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso, utc_now
 from ansible_collections.upkeep.runbook.tests.faults.house import House, Outcome, closed_port, listening
 from ansible_collections.upkeep.runbook.tests.faults.house import listing as tree
 
 FADING = {"ansible_connection": "fading"}
 OLD = "20200101T000000Z"
+#: A run that was killed and holds the hosts "held" and "alpha".
+DEAD = "20261122T014356Z-0000000a"
 
 
 def keep_backups(house: House, **backup: Any) -> None:
     """Describe backups of the application, each host's in a folder of its own."""
     (house.application / "package.json").write_text("{}")
     (house.application / "ticks.js").write_bytes(os.urandom(50_000))
+    (house.application / "ticks.js").chmod(0o4755)
     house.platform["backup"] = {
         "directory": str(house.watched / "backups-{{ inventory_hostname }}"),
         "sources": [{"name": "application", "paths": [str(house.application)]}],
         "require": ["{{ wanted | default('files' ~ upkeep_platform.root ~ '/package.json') }}"],
         "keep": {"last": 1},
+        "accept": ["special_bits"],
         "drill": {"files": [str(house.application / "ticks.js")], "command": ["grep", "-q", "{}", f"{house.application}/package.json"[1:]]},
         **backup,
     }
@@ -81,13 +89,14 @@ def test_check_then_run_then_run_again_and_drill(house: House) -> None:
 
 
 HOSTS: dict[str, dict[str, Any]] = {
-    "alpha": {},
+    "alpha": {"backups_continue": DEAD},
     "missing": {"source": "/nowhere/at/all"},
     "poor": {"wanted": "files/no/such/member"},
     "lost-making": {**FADING, "fading_lost_during": ["backup_create"]},
     "lost-verifying": {**FADING, "fading_lost_during": ["backup_verify"]},
     "killed": {**FADING, "fading_killed_during": ["backup_create"]},
     "full": {"backups_min_free_percent": 90},
+    "held": {},
 }
 
 
@@ -101,7 +110,24 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, Out
             house.hosts = {**HOSTS, "down": {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": closed}}
             for host in HOSTS:
                 old_backup(house, host)
+            for host in ("held", "alpha"):
+                hold(house, host)
             yield house, house.run("backup", upkeep_fail_on="never")
+
+
+def hold(house: House, host: str) -> None:
+    """Leave the lease of a run that was killed a moment ago."""
+    now = utc_now()
+    owner = LockOwner(DEAD, "backup", to_iso(now))
+    take_lease(house.state / host, owner, ttl_seconds=7200, now=now, boot_id=read_boot_id())
+
+
+def test_a_run_that_was_killed_keeps_others_away_until_somebody_says_that_it_is_dead(night: tuple[House, Outcome]) -> None:
+    house, done = night
+    assert len(made(house, "alpha")) == 1
+    assert "took over from run" in done.check("alpha", "host.lease")["summary"]
+    assert not (house.state / "alpha" / "lease.json").exists(), "given back"
+    assert read_lease(house.state / "held")["run_id"] == DEAD
 
 
 def old_is_there(house: House, host: str) -> bool:
@@ -117,7 +143,7 @@ def test_the_sound_host_has_its_backup_and_the_run_fails(night: tuple[House, Out
     assert done.check("down", "host.reachable")["status"] == "critical"
 
 
-@pytest.mark.parametrize("host", sorted(set(HOSTS) - {"alpha"}))
+@pytest.mark.parametrize("host", sorted(set(HOSTS) - {"alpha", "held"}))
 def test_a_failure_prunes_nothing_and_is_told(night: tuple[House, Outcome], host: str) -> None:
     house, done = night
     assert old_is_there(house, host)
@@ -134,6 +160,7 @@ def test_a_failure_prunes_nothing_and_is_told(night: tuple[House, Outcome], host
         ("poor", "backup.content", "lacks 1 of 1 required member: files/no/such/member"),
         ("killed", "role.result", "Make a backup: "),
         ("full", "role.result", "Make a backup: "),
+        ("held", "role.result", f"when that run was killed: -e backups_continue={DEAD})"),
     ],
 )
 def test_the_step_that_failed_is_named(night: tuple[House, Outcome], host: str, check: str, words: str) -> None:

@@ -97,6 +97,7 @@ def site(house: House) -> Site:
         "databases": [{"type": "sqlite", "path": str(house.watched / "data" / "app.sqlite")}],
         "backup": {
             "directory": str(house.watched / "backups"),
+            "accept": ["special_bits"],
             "sources": [
                 {"name": "application", "paths": [str(house.application)], "exclude": ["node_modules"]},
                 {"name": "configuration", "paths": [str(etc / "*.conf")]},
@@ -117,6 +118,7 @@ def site(house: House) -> Site:
     (house.application / "node_modules" / "kept").write_text("never in a backup")
     (house.application / ".env").write_text("TOKEN=very-secret-value\n")
     (house.application / "server.js").write_text("serve()")
+    (house.application / "server.js").chmod(0o4755)
     made = Site(house, [])
     for version, health in (("1", "fine"), ("2", "ill")):
         made.install(version, health)
@@ -129,7 +131,7 @@ def site(house: House) -> Site:
 def create_backup(house: House) -> Path:
     plan = backup_plan(validate_platform(house.platform).platform, Host("alpha", []))
     answer = answer_of(start_module("backup_create", {
-        **{key: plan[key] for key in ("sources", "dumps", "destination", "label", "platform", "host")},
+        **{key: plan[key] for key in ("sources", "dumps", "destination", "label", "platform", "host", "accept")},
         "state_directory": str(house.state / "alpha"),
     }))
     return Path(answer["backup"]["path"])
@@ -212,6 +214,7 @@ def comes_back(site: Site, done: Outcome) -> None:
     assert done.check("alpha", "recovery.backup")["status"] == "warning", "the newest is damaged, and its data are lost"
     assert (site.version(), site.configuration.read_text()) == (("1", "1"), "right")
     assert not (site.application / "intruder").exists()
+    assert (site.application / "server.js").stat().st_mode & 0o7777 == 0o4755, "backup.accept says that it is right"
     assert (site.application / "node_modules" / "kept").read_text() == "never in a backup"
     assert (site.application / ".env").stat().st_mode & 0o777 == 0o600
     assert not site.page.exists() and not (site.house.state / "alpha" / "lease.json").exists()

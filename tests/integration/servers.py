@@ -6,6 +6,7 @@ import os
 import pwd
 import shlex
 import shutil
+import socket as socketlib
 import subprocess
 import tempfile
 import time
@@ -109,8 +110,11 @@ def running(server: Server) -> Iterator[Server]:
 
 
 @contextmanager
-def postgresql() -> Iterator[Server]:
-    """A PostgreSQL server whose superuser ``postgres`` needs no password."""
+def postgresql(*, over_tcp: bool = False) -> Iterator[Server]:
+    """A PostgreSQL server whose superuser ``postgres`` needs no password at its socket.
+
+    :param over_tcp: it listens at 127.0.0.1, too, where everybody needs a password; ``options`` are then a host and a port.
+    """
     pattern = "/usr/lib/postgresql/*/bin/"
     user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     with own_folder(user) as directory:
@@ -122,18 +126,27 @@ def postgresql() -> Iterator[Server]:
         )
         rules = data / "pg_hba.conf"
         # As over a network: who is called locked needs a password.
-        rules.write_text("local all locked scram-sha-256\n" + rules.read_text())
+        rules.write_text("local all locked scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n" + rules.read_text())
+        port, address = (_free_port(), "127.0.0.1") if over_tcp else (5432, "")
         argv = [
-            program("postgres", pattern + "postgres"), "-D", str(data), "-k", str(directory), "-p", "5432", "-c", "listen_addresses=",
+            program("postgres", pattern + "postgres"), "-D", str(data), "-k", str(directory), "-p", str(port),
+            "-c", f"listen_addresses={address}",
             "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off", "-c", "shared_buffers=32MB",
             "-c", "autovacuum=off",
         ]
         # The clients themselves: Debian's psql is a Perl program that looks for the one to run, which takes its time.
         binaries = os.path.dirname(program("psql", pattern + "psql"))
-        options = {"host": str(directory), "run_as": user if os.geteuid() == 0 else "", "binary_directory": binaries}
-        ready = [program("pg_isready", pattern + "pg_isready"), "-q", "-h", str(directory), "-U", "postgres"]
+        at_socket = {"host": str(directory), "run_as": user if os.geteuid() == 0 else ""}
+        options = {**({"host": address} if over_tcp else at_socket), "port": port, "binary_directory": binaries}
+        ready = [program("pg_isready", pattern + "pg_isready"), "-q", "-h", str(directory), "-p", str(port), "-U", "postgres"]
         with running(Server(directory, user, options, argv, quiet(ready))) as server:
             yield server
+
+
+def _free_port() -> int:
+    with socketlib.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @contextmanager

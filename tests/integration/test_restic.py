@@ -13,10 +13,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.excluding import Exclusions
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.exclusion import Tree, restic_patterns
+from ansible_collections.upkeep.runbook.tests.integration.object_servers import SECRET, USER, RestHandler, S3Handler, object_server
 from ansible_collections.upkeep.runbook.tests.integration.restic_place import Place, answer_of, status_of, summary_of
 from ansible_collections.upkeep.runbook.tests.integration.sftp_server import sftp_server
 from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module
@@ -63,7 +65,7 @@ def test_a_snapshot_is_verified_and_restores_as_it_was(place: Place) -> None:
     )
     assert found["status"] == "ok", found["checks"]
     assert {row["check"] for row in found["checks"]} == {
-        f"backup.{name}" for name in ("present", "age", "size", "shrink", "readable", "content", "manifest", "content_hashes")
+        f"backup.{name}" for name in ("present", "age", "size", "shrink", "readable", "content", "manifest", "content_hashes", "storage")
     }
     missing = place.run("restic_verify", require=["files/etc/*", "*node_modules*"])
     assert status_of(missing, "backup.content") == "critical" and missing["backups"][0]["missing"] == ["files/etc/*", "*node_modules*"]
@@ -337,6 +339,54 @@ def test_a_repository_over_sftp(place: Place) -> None:
         assert status_of(found, "backup.present") == "unknown" and "it cannot be reached" in summary_of(found, "backup.present")
         answer = place.run("restic_backup", init=True, **place.sources)
         assert answer["failed"] and "it cannot be reached" in answer["msg"]
+
+
+@pytest.mark.parametrize("protocol", ["rest", "s3"])
+def test_a_repository_behind_http(protocol: str, bare_place: Place) -> None:
+    place, whole = bare_place, bare_place.tree()
+    with object_server(RestHandler if protocol == "rest" else S3Handler) as server:
+        where = f"rest:http://{USER}:{quote(SECRET)}@{server.address}/shop/" if protocol == "rest" else f"s3:http://{server.address}/shop"
+        secrets = {} if protocol == "rest" else {"AWS_ACCESS_KEY_ID": USER, "AWS_SECRET_ACCESS_KEY": SECRET}
+        place.options.update(repository=where, environment=secrets)
+        missing = place.run("restic_verify")
+        assert "there is no repository" in summary_of(missing, "backup.present"), missing
+        place.backup()
+        (place.app / "config" / "app.json").write_text('{"port": 8082}')
+        place.backup()
+        found = place.run("restic_verify", level="content", remember=True)
+        assert found["status"] == "ok" and SECRET not in repr(found), found
+        size = sum(map(len, server.objects.values()))
+        forgotten = place.run("restic_forget", keep_last=1, prune=True)
+        assert len(forgotten["removed"]) == 1 and forgotten["pruned"] and sum(map(len, server.objects.values())) < size
+        for name in ("data.bin", "current"):
+            (place.app / name).unlink()
+        assert not place.run("restic_restore").get("failed")
+        assert place.tree() == {**whole, "config/app.json": b'{"port": 8082}'}
+        assert {asked.split()[0] for asked in server.asked} >= {"GET", "HEAD", "DELETE", "POST" if protocol == "rest" else "PUT"}
+
+        # One byte of one pack is another one; its name is the hash of what it was.
+        pack = max((name for name in server.objects if "/data/" in name), key=lambda name: len(server.objects[name]))
+        good = server.objects[pack]
+        server.objects[pack] = good[:99] + bytes([good[99] ^ 1]) + good[100:]
+        assert status_of(place.run("restic_verify", level="content"), "backup.readable") == "critical"
+        server.objects[pack] = good
+        stranger = {"repository": where.replace(USER, "stranger"), "environment": {**secrets, "AWS_ACCESS_KEY_ID": "stranger"}}
+        refused = place.run("restic_verify", **stranger)
+        assert "the server refuses access" in summary_of(refused, "backup.present"), refused
+        assert SECRET not in repr(refused) and quote(SECRET) not in repr(refused)
+        server.stop()
+        gone = place.run("restic_verify", timeout_seconds=20)
+        assert status_of(gone, "backup.present") == "unknown", gone
+
+
+def test_what_is_dated_in_the_future_is_not_the_newest(place: Place) -> None:
+    made = place.backup()["backup"]["snapshot"]
+    ahead = ("--tag", "upkeep,label=shop-app1", "--host", "app1", "--time", "2126-01-01 00:00:00")
+    place.restic("backup", *ahead, str(place.app / "data.bin"))
+    found = place.run("restic_verify", level="readable", return_all=True)
+    assert (status_of(found, "backup.future"), status_of(found, "backup.age")) == ("warning", "ok"), found
+    assert [row["snapshot"] for row in found["backups"]] == [made]
+    assert place.run("restic_fetch", _ansible_check_mode=True)["backup"]["snapshot"] == made
 
 
 def test_the_password_of_an_address_is_masked_everywhere(place: Place) -> None:

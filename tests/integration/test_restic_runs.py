@@ -22,6 +22,7 @@ def house(tmp_path: Path) -> Iterator[House]:
         (made.application / "node_modules").mkdir()
         (made.application / "node_modules" / "kept").write_text("never in a backup")
         (made.application / "ticks.js").write_bytes(os.urandom(50_000))
+        (made.application / "ticks.js").chmod(0o4755)
         (made.application / "health").write_text("fine")
         made.variables["upkeep_platform"] = {
             "name": "Test platform",
@@ -35,6 +36,7 @@ def house(tmp_path: Path) -> Iterator[House]:
                 "sources": [{"name": "application", "paths": [str(made.application)], "exclude": ["node_modules"]}],
                 "require": ["files/*/application/ticks.js"],
                 "keep": {"last": 1},
+                "accept": ["special_bits"],
                 "drill": {"files": [str(made.application / "ticks.js")]},
             },
             "recovery": {"health_seconds": 2, "health_consecutive": 2},
@@ -76,4 +78,5 @@ def test_backup_daily_drill_and_recovery(house: House) -> None:
     done = house.run("disaster_recovery", upkeep_confirm="Test platform", recovery_backup=snapshot)
     assert done.rc == 0, done.output
     assert tree(house.application) == whole
+    assert (house.application / "ticks.js").stat().st_mode & 0o7777 == 0o4755, "backup.accept says that it is right"
     assert "correct horse" not in first.output + daily.output + done.output

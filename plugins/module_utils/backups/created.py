@@ -11,6 +11,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.backups.archive_wri
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.creation_request import Request
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.left_out import LeftOut, named_paths, shown_rows, skipped_check
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import sidecar_path
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.special_rights import SpecialRights, rights_check
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.space import Totals, expected_bytes
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, WARNING, check_result, worst_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import bytes_text
@@ -23,6 +24,7 @@ def build_answer(
     archive: Mapping[str, Any],
     writer: ArchiveWriter,
     left_out: LeftOut,
+    rights: SpecialRights,
     removed: Sequence[str],
 ) -> dict[str, Any]:
     """Return what the module returns after a backup was made."""
@@ -35,6 +37,7 @@ def build_answer(
         check_result("backup.create", request.label, OK, summary, value=archive["bytes"], unit="bytes"),
         _torn_check(request, writer),
         skipped_check(request.label, left_out),
+        rights_check(request.label, rights, request.accept),
     ]
     backup = {
         **_described(request, left_out),
@@ -52,14 +55,18 @@ def build_answer(
     return _answer(request, backup, checks, [plain(name) for name in removed], after)
 
 
-def planned_answer(request: Request, totals: Totals, left_out: LeftOut) -> dict[str, Any]:
+def planned_answer(request: Request, totals: Totals, left_out: LeftOut, rights: SpecialRights) -> dict[str, Any]:
     """Return what the module returns in check mode: what would be read, and about how large the archive would be."""
     expected = expected_bytes(totals, request.compression)
     summary = (
         f"{request.path} would be made: {totals.members} members,"
         f" {bytes_text(totals.bytes)}, packed to about {bytes_text(expected)}."
     )
-    checks = [check_result("backup.create", request.label, OK, summary, unit="bytes"), skipped_check(request.label, left_out)]
+    checks = [
+        check_result("backup.create", request.label, OK, summary, unit="bytes"),
+        skipped_check(request.label, left_out),
+        rights_check(request.label, rights, request.accept),
+    ]
     backup = {
         **_described(request, left_out),
         "backup_id": None,

@@ -39,6 +39,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.backups.space impor
     reserve_bytes,
     whole_file_systems,
 )
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.special_rights import SpecialRights
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.walking import TreeWalk
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LockOwner, exclusive_lock
@@ -58,9 +59,10 @@ def create_backup(params: Mapping[str, Any], *, now: datetime, check_mode: bool)
         left_out = LeftOut()
         if request.destination.is_dir():
             refuse_unsafe(request.destination)
-        totals = replace(_totals(request, left_out), packed=last_archive_bytes(request.destination, request.label))
+        rights = SpecialRights()
+        totals = replace(_totals(request, left_out, rights), packed=last_archive_bytes(request.destination, request.label))
         refuse_full_disk(request, totals)
-        return planned_answer(request, totals, left_out)
+        return planned_answer(request, totals, left_out, rights)
     owner = LockOwner(params["run_id"] or "-", "backup_create", to_iso(now))
     with exclusive_lock(Path(params["state_directory"]) / "lock", owner, wait_seconds=params["lock_wait_seconds"]):
         return _create(request)
@@ -91,7 +93,7 @@ def _refuse_full_disk(request: Request, last: int | None) -> None:
         return
     most = whole_file_systems(request)
     if most is None or not has_room(request, most):
-        refuse_full_disk(request, _totals(request, LeftOut()))
+        refuse_full_disk(request, _totals(request, LeftOut(), SpecialRights()))
 
 
 def _with_free_name(request: Request) -> Request:
@@ -111,7 +113,7 @@ def _write(request: Request, stack: ExitStack, removed: list[str]) -> dict[str, 
     dumps.make(request.dumps, str(request.destination), reserve, deadline)
     draft = stack.enter_context(closing(Draft(request.destination, request.name)))
     listed = stack.enter_context(closing(ManifestWriter(str(request.destination))))
-    left_out = LeftOut()
+    left_out, rights = LeftOut(), SpecialRights()
     target = packing.PackedFile(draft.descriptor, reserve)
     packer = packing.start_packer(request.compression, request.level, target)
     stack.callback(packer.close)
@@ -120,7 +122,7 @@ def _write(request: Request, stack: ExitStack, removed: list[str]) -> dict[str, 
     watch.start()
     writer = ArchiveWriter(packer, listed)
     walk = TreeWalk(request.roots, _identity(request.destination), left_out, read=True)
-    writer.write_all(chain(walk, dumps.members), deadline)
+    writer.write_all(chain(rights.watched(walk), dumps.members), deadline)
     if not listed.members:
         raise UpkeepError("there is nothing to back up: all that the sources name is left out")
     header = _manifest_header(request, survey, left_out, dumps.rows, writer, listed)
@@ -129,7 +131,7 @@ def _write(request: Request, stack: ExitStack, removed: list[str]) -> dict[str, 
     packer.finish()
     archive = {"name": request.name, "bytes": target.bytes, "sha256": target.sha256}
     draft.publish(listed.chunks({**header, "archive": archive}))
-    return build_answer(request, header, archive, writer, left_out, removed)
+    return build_answer(request, header, archive, writer, left_out, rights, removed)
 
 
 def _manifest_header(
@@ -164,10 +166,10 @@ def _manifest_header(
     return header
 
 
-def _totals(request: Request, left_out: LeftOut) -> Totals:
+def _totals(request: Request, left_out: LeftOut, rights: SpecialRights) -> Totals:
     """Walk the sources without reading a file."""
     members = files = size = 0
-    for found in TreeWalk(request.roots, _identity(request.destination), left_out, read=False):
+    for found in rights.watched(TreeWalk(request.roots, _identity(request.destination), left_out, read=False)):
         members += 1
         if found.type == "file":
             files, size = files + 1, size + found.status.st_size

@@ -31,6 +31,7 @@ class Request:
     :ivar dumps: databases.
     :ivar compression: the one that is used, which may be another than was asked for.
     :ivar warnings: what a person has to be told about that.
+    :ivar accept: what restores are told to accept.
     """
 
     now: datetime
@@ -48,6 +49,7 @@ class Request:
     min_free_percent: float
     timeout_seconds: float
     warnings: list[str]
+    accept: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -109,4 +111,5 @@ def read_request(params: Mapping[str, Any], now: datetime) -> Request:
         min_free_percent=params["min_free_percent"],
         timeout_seconds=params["timeout_seconds"],
         warnings=warnings,
+        accept=tuple(params["accept"] or ()),
     )

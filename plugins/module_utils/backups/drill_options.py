@@ -17,6 +17,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, W
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import DumpSpec, dump_options, read_dumps
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.member_rules import ACCEPTABLE
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso
 
 NEWEST, OLDEST, RANDOM = "newest", "oldest", "random"
@@ -33,6 +34,7 @@ class Drill:
     :ivar max_days: no good drill for so long is critical, in days; 0 is no limit.
     :ivar directory: where the scratch folder is made.
     :ivar run_as: user of the command; empty: the one of the module.
+    :ivar accept: some of ``member_rules.ACCEPTABLE``.
     """
 
     every_days: float
@@ -45,6 +47,7 @@ class Drill:
     dumps: tuple[DumpSpec, ...]
     sample: tuple[str, ...]
     timeout_seconds: float
+    accept: tuple[str, ...] = ()
 
 
 def drill_options() -> dict[str, dict[str, Any]]:
@@ -60,6 +63,7 @@ def drill_options() -> dict[str, dict[str, Any]]:
         "databases": {"type": "bool", "default": True},
         "dumps": {"type": "list", "elements": "dict", "options": dump_options(), "default": []},
         "sample": {**texts, "choices": list(SAMPLES), "default": [NEWEST]},
+        "accept": {**texts, "choices": list(ACCEPTABLE)},
         "timeout_seconds": {"type": "float", "default": 3600.0},
     }
 
@@ -91,6 +95,7 @@ def read_drill(options: Mapping[str, Any] | None) -> Drill:
         dumps=tuple(read_dumps(given["dumps"], "drill.dumps")),
         sample=tuple(given["sample"]),
         timeout_seconds=float(given["timeout_seconds"]),
+        accept=tuple(given["accept"]),
     )
 
 

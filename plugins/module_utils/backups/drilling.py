@@ -68,7 +68,7 @@ def drill_backup(path: str, drill: Drill, limits: Limits) -> Drilled:
     try:
         with drill_folder(drill.directory) as folder:
             _refuse_full_disk(path, folder, limits)
-            scratch = restore_into(path, folder, limits=limits)
+            scratch = restore_into(path, folder, limits=limits, accept=drill.accept)
             done.members, done.bytes = scratch.members, scratch.bytes
             done.problems += [(CRITICAL, text) for text in _missing_files(folder, drill.files)]
             done.problems += [(CRITICAL, text) for text in _failed_command(folder, drill, limits.deadline)]

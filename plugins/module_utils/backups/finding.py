@@ -9,7 +9,7 @@ import os
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.formats import SUFFIXES
@@ -22,6 +22,8 @@ BECOME_HINT = "Run the task with become: true, or let its user read there."
 
 _SIDECAR_SUFFIXES = tuple(sidecar_path(suffix) for suffix in SUFFIXES)
 LINK = "a symbolic link"
+#: A clock may be this much ahead.
+AHEAD = timedelta(hours=1)
 _KINDS = (
     (stat.S_ISDIR, "a folder"), (stat.S_ISLNK, LINK), (stat.S_ISFIFO, "a pipe"),
     (stat.S_ISSOCK, "a socket"), (stat.S_ISBLK, "a device"), (stat.S_ISCHR, "a device"),
@@ -47,6 +49,7 @@ class Found:
     """What was found.
 
     :ivar files: the backups, newest first.
+    :ivar future: those that are dated in the future, once they were set aside; the newest of the others is the newest.
     :ivar others: path and kind of what is called like a backup and is no file; at most 20.
     :ivar problem: why nobody could look, or an empty text.
     :ivar absent: what does not exist, or an empty text.
@@ -59,6 +62,23 @@ class Found:
     absent: str = ""
     hint: str = ""
     entries: int = 0
+    future: list[BackupFile] = field(default_factory=list)
+
+
+def is_future(moment: datetime, now: datetime) -> bool:
+    """Tell whether a backup is dated in the future; a clock may be a little ahead."""
+    return moment > now + AHEAD
+
+
+def set_aside_future(found: Found, now: datetime) -> None:
+    """Take what is dated in the future from the backups: it would stay the newest and hide that backups stop.
+
+    Where all of them are, they stay, since there is nothing else to look at.
+    """
+    present = [file for file in found.files if not is_future(file.created, now)]
+    if present:
+        found.future = [file for file in found.files if is_future(file.created, now)]
+        found.files = present
 
 
 def find_in_directory(directory: str, patterns: Sequence[str]) -> Found:

@@ -16,7 +16,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.backups import judg
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.creation_time import FROM_MANIFEST
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.drill_options import Drill, read_drill
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.examining import Examined, examine
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.finding import Found, find_in_directory, find_path
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.finding import Found, find_in_directory, find_path, set_aside_future
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.groups import (
     CONTENT,
     DRILL,
@@ -58,6 +58,7 @@ def verify_backups(options: Mapping[str, Any], *, now: datetime, read_only: bool
     drill, known = _drill(options, groups)
     for group in groups:
         found = find_path(group.path) if group.path else find_in_directory(group.directory, group.patterns)
+        set_aside_future(found, now)
         looked_at = _examine(group, found, limits, options["nested_exclude"])
         checks += _checks(group, found, looked_at, now)
         rows += [_row(group, one, now, newest=not number) for number, one in enumerate(looked_at)]
@@ -126,13 +127,16 @@ def _checks(group: Group, found: Found, looked_at: list[Examined], now: datetime
     checks = [judging.presence_check(group, found)]
     if not found.files:
         return checks
+    future = judging.future_check(group, found, now)
+    if future:
+        checks.append(future)
     checks.append(judging.age_check(group, looked_at[0].file, now))
     checks.append(judging.size_check(group, found.files[: group.newest]))
     shrunk = judging.shrink_check(group, found.files) if group.directory else None
     if shrunk:
         checks.append(shrunk)
     if group.directory:
-        checks.append(storage_check(group, found.files, free_bytes(group.directory), now))
+        checks.append(storage_check(group, [*found.future, *found.files], free_bytes(group.directory), now))
     if group.reaches(READABLE):
         checks += [judging.readable_check(group, looked_at), judging.content_check(group, looked_at)]
     if group.compares:

@@ -20,14 +20,12 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.backups.creation_ti
     FROM_SNAPSHOT,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.examining import Examined
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.finding import LINK, BackupFile, Found
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.finding import LINK, BackupFile, Found, is_future
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.groups import Group
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK, UNKNOWN, WARNING, check_result, worst
 from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import figure_text
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
 
-#: A clock may be this much ahead.
-_FUTURE_HOURS = 1.0
 NEW_BACKUP = "Make a new backup now and verify it; keep this one until then."
 _PREVIOUS = 5
 _SOURCES = {
@@ -49,7 +47,7 @@ def presence_check(group: Group, found: Found) -> dict[str, Any]:
         summary = f"There is no backup: {found.absent}."
     elif found.files:
         status = WARNING if found.others else OK
-        summary = f"{count_text(len(found.files), 'backup')} in {where}." if group.directory else f"{where} exists."
+        summary = f"{count_text(len(found.files) + len(found.future), 'backup')} in {where}." if group.directory else f"{where} exists."
         hint = "Give it another name, or a narrower pattern." if found.others else ""
     elif found.others:
         other, kind = found.others[0]
@@ -64,7 +62,24 @@ def presence_check(group: Group, found: Found) -> dict[str, Any]:
     evidence = {"others": [f"{path}: {kind}" for path, kind in found.others]} if found.others else None
     return check_result(
         "backup.present", group.subject, status, summary,
-        value=len(found.files), unit="count", hint=hint, evidence=evidence,
+        value=len(found.files) + len(found.future), unit="count", hint=hint, evidence=evidence,
+    )
+
+
+def future_check(group: Group, found: Found, now: datetime) -> dict[str, Any] | None:
+    """Say which backups are dated in the future and were set aside; None when there are none."""
+    if not found.future:
+        return None
+    first = found.future[0]
+    others = f" (and {len(found.future) - 1} more)" if len(found.future) > 1 else ""
+    text = (
+        f"{first.path}{others} lies {figure_text(-age_hours(first, now), 'hours')} in the future ({_SOURCES[first.created_from]}); the newest"
+        f" of the others, {found.files[0].path}, counts as the newest."
+    )
+    return check_result(
+        "backup.future", group.subject, WARNING, text, value=len(found.future), unit="count", warning=1,
+        hint="Correct the clock, and name it after the time at which it was made, or remove it.",
+        evidence={"paths": [file.path for file in found.future[:20]]},
     )
 
 
@@ -79,7 +94,7 @@ def age_check(group: Group, newest: BackupFile, now: datetime) -> dict[str, Any]
     source = _SOURCES[newest.created_from]
     text = f"The newest backup, {newest.path}, is {figure_text(age, 'hours')} old ({source})"
     hint = ""
-    if age < -_FUTURE_HOURS:
+    if is_future(newest.created, now):
         status = UNKNOWN
         text = f"The newest backup, {newest.path}, lies {figure_text(-age, 'hours')} in the future ({source})"
         hint = "Correct the clock or the name: until then it hides when backups stop."

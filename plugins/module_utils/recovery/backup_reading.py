@@ -47,19 +47,19 @@ def read_members(path: str) -> Iterator[Member]:
             raise UpkeepError(f"the manifest beside {path} {problem.message}") from problem
 
 
-def verify_archive(path: str, timeout_seconds: float) -> str:
+def verify_archive(path: str, timeout_seconds: float, max_ratio: float) -> str:
     """Read all of an archive against its manifest; return why it is not to be used, or an empty text."""
-    result = verify_backups(verify_options(path, timeout_seconds), now=utc_now(), read_only=True)
+    result = verify_backups(verify_options(path, timeout_seconds, max_ratio), now=utc_now(), read_only=True)
     bad = [check for check in result["checks"] if check["status"] != OK and check["check"] not in _BESIDE_THE_POINT]
     return str(bad[0]["summary"]).rstrip(".") if bad else ""
 
 
-def verify_options(path: str, timeout_seconds: float) -> dict[str, Any]:
+def verify_options(path: str, timeout_seconds: float, max_ratio: float) -> dict[str, Any]:
     """Return the options of ``backup_verify`` for one archive; a test keeps them complete."""
     return {
         "path": path, "directory": None, "pattern": None, "backups": None, "newest": 1, "level": "content",
         "max_age_hours": 0.0, "min_bytes": 1, "max_shrink_percent": 0.0, "require": [], "manifest": "required",
-        "nested_depth": 0, "nested_exclude": [], "timeout_seconds": timeout_seconds, "max_ratio": 1100.0,
+        "nested_depth": 0, "nested_exclude": [], "timeout_seconds": timeout_seconds, "max_ratio": max_ratio,
         "max_members": 5_000_000, "max_decoder_bytes": 24 * 1024 * 1024, "return_all": True,
         "remember": False, "state_directory": "/var/lib/upkeep", "run_id": None, "drill": None,
     }

@@ -19,6 +19,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITI
 from ansible_collections.upkeep.runbook.plugins.module_utils.commands import run_command
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import bytes_text, figure_text
+from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
 from ansible_collections.upkeep.runbook.plugins.module_utils.recovery.backup_reading import (
     read_header,
     read_members,
@@ -65,6 +66,7 @@ def look_before(options: Mapping[str, Any], *, now: datetime, check_mode: bool) 
     :param options: the options of the module ``recovery_preflight``.
     :raises UpkeepError: naming the option that is not accepted.
     """
+    refuse_out_of_range(options, {"max_ratio": (1, 1_000_000)})
     found = Preflight()
     before = read_before(options["before"])
     if options["confirm"] != options["platform"]:
@@ -149,7 +151,7 @@ def _look_at_backup(options: Mapping[str, Any], before: datetime | None, found: 
         options["directory"], options["pattern"], options["backup"], before, options["platform"], options["host"]
     )
     chosen = found.chosen = choose(
-        wanted, read_header, lambda path: verify_archive(path, options["timeout_seconds"]), now=now
+        wanted, read_header, lambda path: verify_archive(path, options["timeout_seconds"], options["max_ratio"]), now=now
     )
     if chosen.file is None:
         found.problems.append(chosen.problem)

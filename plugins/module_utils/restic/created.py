@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.left_out import shown_rows, skipped_check
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.special_rights import rights_check
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, check_result, worst_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import bytes_text
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.making import VANISHED, Made
@@ -39,6 +40,7 @@ def made_answer(
     checks = [
         check_result("backup.create", plan.label, OK, summary, value=added, unit="bytes"),
         skipped_check(plan.label, looked.left_out, len(vanished)),
+        rights_check(plan.label, looked.rights, plan.accept),
     ]
     return _answer(subject, backup, checks, f"{snapshot.short} ({members} files and folders)", warnings)
 
@@ -53,7 +55,11 @@ def planned_answer(plan: Plan, subject: str, looked: Looked, *, new_repository: 
         "bytes": None, "members": looked.members, "unpacked_bytes": looked.bytes, "started": None, "ended": None, "torn": [],
         **_left_out(looked, []), "dumps": [],
     }
-    checks = [check_result("backup.create", plan.label, OK, summary, unit="bytes"), skipped_check(plan.label, looked.left_out)]
+    checks = [
+        check_result("backup.create", plan.label, OK, summary, unit="bytes"),
+        skipped_check(plan.label, looked.left_out),
+        rights_check(plan.label, looked.rights, plan.accept),
+    ]
     return _answer(subject, backup, checks, f"a snapshot ({looked.members} files and folders)", [])
 
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import time
 from collections.abc import Mapping
@@ -23,7 +22,6 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.restic.created impo
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.failures import NO_REPOSITORY, ResticFailure
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.making import Made, make_snapshot, unread_words
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.plan import Looked, Plan, look, read_plan
-from ansible_collections.upkeep.runbook.plugins.module_utils.restic.repository import Repository
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.snapshots import Snapshot, parse_snapshots
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.staging import Staging, staging_folder
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso, utc_now
@@ -82,13 +80,7 @@ def _repository_id(client: Client, attempts: Attempts, init: bool) -> str:
 
 
 def _look(plan: Plan, client: Client) -> Looked:
-    return look(plan, local_path(client.repository), client.cache_path)
-
-
-def local_path(repository: Repository) -> str:
-    """Return the folder of a repository on this host, or an empty text."""
-    location = repository.location.partition("local:")[2] if repository.location.startswith("local:") else repository.location
-    return location if os.path.isabs(location) else ""
+    return look(plan, client.repository.local_path, client.cache_path)
 
 
 def _stage(

@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.creation_time import FROM_SNAPSHOT
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.destination import check_label
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.finding import BackupFile, Found
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.finding import BackupFile, Found, is_future, set_aside_future
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic import arguments
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.attempts import Attempts
@@ -19,15 +19,18 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.restic.client impor
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.failures import NO_REPOSITORY, ResticFailure
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.snapshots import Snapshot, choose, finished, parse_snapshots
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
-from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso
+from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso, utc_now
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
-def find_snapshots(client: Client, options: Mapping[str, Any], measured: int) -> tuple[Found, list[Snapshot], int]:
+def find_snapshots(
+    client: Client, options: Mapping[str, Any], measured: int, now: datetime | None = None
+) -> tuple[Found, list[Snapshot], int]:
     """Return the snapshots that count, as backups and as they are, newest first, and how many do not count.
 
     :param measured: the sizes of so many are found out.
+    :param now: set aside what is dated in the future: it is no backup then, and comes last in the snapshots.
     :raises UpkeepError: when the record of unfinished backups is damaged.
     """
     unfinished = Attempts(options["state_directory"], client.subject).unfinished()
@@ -36,6 +39,8 @@ def find_snapshots(client: Client, options: Mapping[str, Any], measured: int) ->
     try:
         listed = parse_snapshots(client.answer(arguments.snapshots(host=host, tags=tags)))
         counting = finished(listed, unfinished)
+        if now is not None:
+            counting.sort(key=lambda snapshot: is_future(snapshot.created, now))
         files = [backup_file(client, snapshot, measure=number < measured) for number, snapshot in enumerate(counting)]
     except ResticFailure as problem:
         sentence = problem.sentence.rstrip(".")
@@ -43,7 +48,10 @@ def find_snapshots(client: Client, options: Mapping[str, Any], measured: int) ->
             return Found(absent=sentence, hint=problem.hint), [], 0
         return Found(problem=sentence, hint=problem.hint), [], 0
     absent = "" if files else f"{client.subject} has no snapshot of {' and '.join(tags) or 'any kind'} of {plain(host, 100)}"
-    return Found(files=files, absent=absent, entries=len(listed)), counting, len(listed) - len(counting)
+    found = Found(files=files, absent=absent, entries=len(listed))
+    if now is not None:
+        set_aside_future(found, now)
+    return found, counting, len(listed) - len(counting)
 
 
 def backup_file(client: Client, snapshot: Snapshot, *, measure: bool) -> BackupFile:
@@ -64,7 +72,7 @@ def find_wanted(client: Client, options: Mapping[str, Any]) -> Snapshot:
 
     :raises UpkeepError: when there is none, or the repository cannot be opened.
     """
-    found, snapshots, _unfinished = find_snapshots(client, options, 0)
+    found, snapshots, _unfinished = find_snapshots(client, options, 0, utc_now())
     if found.problem or found.absent:
         raise UpkeepError(f"{found.problem or found.absent}. {found.hint}".strip())
     before = options.get("before")

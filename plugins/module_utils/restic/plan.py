@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.destination import check_label
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.left_out import OTHER_FILE_SYSTEM, LeftOut
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.special_rights import SpecialRights
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.sources import Root, read_sources, told_source
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.walking import VANISHED, TreeWalk
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import DumpSpec, read_dumps
@@ -33,6 +34,7 @@ class Plan:
 
     :ivar host: the name under which restic keeps its snapshots.
     :ivar sources: as they are told in the manifest.
+    :ivar accept: what restores are told to accept.
     """
 
     label: str
@@ -44,6 +46,7 @@ class Plan:
     dumps: list[DumpSpec]
     one_file_system: bool
     staging_parent: str
+    accept: tuple[str, ...] = ()
 
     @property
     def paths(self) -> list[str]:
@@ -61,6 +64,7 @@ class Looked:
     members: int
     bytes: int
     excludes: list[str]
+    rights: SpecialRights
 
 
 def read_plan(options: Mapping[str, Any], now: datetime) -> Plan:
@@ -96,6 +100,7 @@ def read_plan(options: Mapping[str, Any], now: datetime) -> Plan:
         dumps=dumps,
         one_file_system=borders == {True},
         staging_parent=parent,
+        accept=tuple(options["accept"] or ()),
     )
 
 
@@ -105,15 +110,15 @@ def look(plan: Plan, repository_path: str, cache_path: str) -> Looked:
     :param repository_path: of a repository on this host, which is no part of its own backups; else empty.
     :raises UpkeepError: when a source has vanished, or a folder cannot be read.
     """
-    left_out = LeftOut()
+    left_out, rights = LeftOut(), SpecialRights()
     members = size = 0
-    for found in TreeWalk(plan.roots, _identity(repository_path), left_out, read=False):
+    for found in rights.watched(TreeWalk(plan.roots, _identity(repository_path), left_out, read=False)):
         members += 1
         size += found.status.st_size if found.type == "file" else 0
     own = [os.path.realpath(path) for path in (repository_path, cache_path) if path]
     special = [row["path"] for row in left_out.skipped.rows if row["reason"] not in (VANISHED, OTHER_FILE_SYSTEM)]
     literally = [literal(path) for path in (*own, *special[:_MAX_LEFT_OUT], *_too_old(plan, left_out))]
-    return Looked(left_out, members, size, [*restic_patterns(plan.trees), *literally])
+    return Looked(left_out, members, size, [*restic_patterns(plan.trees), *literally], rights)
 
 
 def _too_old(plan: Plan, left_out: LeftOut) -> list[str]:

@@ -63,6 +63,12 @@ class Repository:
         """What of the location must never be shown."""
         return secrets_of(self.location)
 
+    @property
+    def local_path(self) -> str:
+        """The folder of a repository on this host, or an empty text."""
+        location = self.location.partition("local:")[2] if self.location.startswith("local:") else self.location
+        return location if os.path.isabs(location) else ""
+
     def mask(self, text: str) -> str:
         """Return a text of restic without the password of the location."""
         for secret in self.secrets:

@@ -21,7 +21,6 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.restic.contents imp
     Node,
     each_node,
 )
-from ansible_collections.upkeep.runbook.plugins.module_utils.restic.creating import local_path
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.exclusion import part_patterns
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.snapshots import Snapshot
 from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.left_out_paths import find_left_out
@@ -63,7 +62,7 @@ def select(client: Client, snapshot: Snapshot, header: Mapping[str, Any] | None,
     """
     given = list(options["target"] or saved_paths(header, options["sources"] or ()))
     paths = _paths_of(options, given)
-    kept_elsewhere = [options["state_directory"], local_path(client.repository)]
+    kept_elsewhere = [options["state_directory"], client.repository.local_path]
     targets = resolve_targets(given, outside=[path for path in kept_elsewhere if path])
     members = options["members"] or ()
     selection = Selection([Destination(target, as_bytes(path)) for target, path in zip(targets, paths)], members)

@@ -51,7 +51,7 @@ def drill_snapshots(
     by_path = {file.path: snapshot for file, snapshot in zip(files, snapshots)}
     folder, name = os.path.split(client.subject)
     ours = replace(group, directory=folder, patterns=(f"{glob.escape(name)}#*",))
-    limits = Limits(time.monotonic() + drill.timeout_seconds, 1100.0, 5_000_000, 80 * 1024 * 1024)
+    limits = Limits(time.monotonic() + drill.timeout_seconds, options["max_ratio"], 5_000_000, 80 * 1024 * 1024)
     return drill_group(ours, files, drill, records, limits, now=now, read_only=read_only, try_one=_trial(client, by_path))
 
 

@@ -26,6 +26,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.restic.failures imp
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.judged import Examined, RepositoryCheck
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.listing import find_snapshots
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.snapshots import Snapshot
+from ansible_collections.upkeep.runbook.plugins.module_utils.restic.storage import repository_check
 from ansible_collections.upkeep.runbook.plugins.module_utils.restic.trying import drill_snapshots
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
@@ -33,6 +34,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_
 LEVELS = (EXISTS, READABLE, MANIFEST, CONTENT)
 _RANGES = {
     "newest": (1, 100), "max_age_hours": (0, 1_000_000), "min_bytes": (0, 2**62), "max_shrink_percent": (0, 100),
+    "max_ratio": (1, 1_000_000),
 }
 #: The newest one is compared with so many before it, itself counted.
 _COMPARED = 6
@@ -48,13 +50,15 @@ def verify_backups(options: Mapping[str, Any], *, now: datetime, read_only: bool
     refuse_out_of_range(options, _RANGES)
     client = open_client(options, only_looking=read_only)
     group = _group(options, client.subject)
-    found, snapshots, unfinished = find_snapshots(client, options, group.newest if not group.max_shrink_percent else _COMPARED)
+    found, snapshots, unfinished = find_snapshots(client, options, group.newest if not group.max_shrink_percent else _COMPARED, now)
     looked_at, checked = [], RepositoryCheck()
     if found.files and group.reaches(READABLE):
         checked = check_repository(client, options, read_data=group.reaches(CONTENT))
     for file, snapshot in list(zip(found.files, snapshots))[: group.newest]:
         looked_at.append(_examined(client, group, file, snapshot, options["require"]))
     checks = _checks(group, found, looked_at, checked, now)
+    if found.files and client.repository.local_path:
+        checks.append(repository_check(group, client.repository.local_path, now))
     records = _records(group, looked_at, checked, now) if group.reaches(READABLE) else {}
     drills = Round()
     if options["drill"] is not None:
@@ -123,6 +127,9 @@ def _checks(
     checks = [judging.presence_check(group, found)]
     if not found.files:
         return checks
+    future = judging.future_check(group, found, now)
+    if future:
+        checks.append(future)
     checks += [judging.age_check(group, found.files[0], now), judging.size_check(group, found.files[: group.newest])]
     shrunk = judging.shrink_check(group, found.files[:_COMPARED])
     if shrunk:

@@ -94,7 +94,7 @@ def checked_path(member: Member, rules: Rules) -> bytes:
         if not (rules.vouched and member.type == DIRECTORY and not member.mode & stat.S_ISUID):
             raise Refused(
                 f"runs with the rights of its owner or group (mode {member.mode:04o})", member.name,
-                hint=f"When that is right, give accept: [{SPECIAL_BITS}].",
+                hint=f"When that is right, give accept: [{SPECIAL_BITS}] (backup.accept in a platform description).",
             )
     if member.type == SYMLINK and not 0 < len(as_bytes(member.target)) <= _MOST_PATH_BYTES:
         raise Refused("is a symbolic link to a path that is none", member.name)

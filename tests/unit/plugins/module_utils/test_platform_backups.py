@@ -11,6 +11,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.backups.groups impo
 from ansible_collections.upkeep.runbook.plugins.module_utils.platform_backups import backup_groups, backup_plan, own_patterns
 from ansible_collections.upkeep.runbook.plugins.module_utils.platform_description import validate_platform
 from ansible_collections.upkeep.runbook.plugins.module_utils.platform_items import Host
+from ansible_collections.upkeep.runbook.plugins.module_utils.platform_recovery import recovery_plan
 from ansible_collections.upkeep.runbook.plugins.modules.backup_verify import argument_spec
 
 SOURCES = [{"name": "application", "paths": "/srv/app"}, {"name": "database", "paths": "/srv/data", "hosts": ["data"]}]
@@ -104,13 +105,19 @@ def test_only_archives_with_exactly_this_label_are_our_own(name: str, is_own: bo
     assert any(fnmatchcase(name, pattern) for pattern in own_patterns("fx-a")) is is_own
 
 
+def test_what_is_accepted_reaches_drills_as_well_as_recoveries() -> None:
+    platform = platform_with({"accept": ["special_bits"]})
+    plan = backup_plan(platform, A)
+    assert plan["accept"] == plan["drill"]["accept"] == recovery_plan(platform, A)["accept"] == ["special_bits"]
+
+
 def test_a_plan_says_what_is_backed_up_of_the_host() -> None:
     services = [{"name": "ticks", "unit": "ticks", "hosts": ["a"]}, {"name": "sql", "unit": "sql", "hosts": ["d"]}, {"name": "x", "port": 1}]
     plan = backup_plan(platform_with(services=services), A)
     keep = {"last": 0, "daily": 7, "weekly": 4, "monthly": 12, "yearly": 0, "within_days": 0}
-    drill = {"every_days": 7.0, "max_days": 35.0, "files": [], "command": [], "run_as": "ticks", "databases": True}
+    drill = {"every_days": 7.0, "max_days": 35.0, "files": [], "command": [], "run_as": "ticks", "databases": True, "accept": []}
     assert plan == {
-        "engine": "archive", "restic": {}, "platform": "Ticks FX", "host": "a", "label": "ticks-fx-a", "destination": "/backup",
+        "accept": [], "engine": "archive", "restic": {}, "platform": "Ticks FX", "host": "a", "label": "ticks-fx-a", "destination": "/backup",
         "pattern": own_patterns("ticks-fx-a"), "compression": "zstd",
         "sources": [{"name": "application", "paths": ["/srv/app"], "exclude": [], "one_file_system": True}],
         "require": [], "dumps": [], "git": ["/srv/app"], "services": ["ticks.service"], "keep": keep,

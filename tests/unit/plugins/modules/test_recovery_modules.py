@@ -20,7 +20,7 @@ def call(module: str, **options: Any) -> dict[str, Any]:
 
 
 def test_the_options_with_which_a_recovery_verifies_are_those_of_the_module() -> None:
-    assert backup_reading.verify_options("/x", 1.0).keys() == argument_spec().keys()
+    assert backup_reading.verify_options("/x", 1.0, 1100.0).keys() == argument_spec().keys()
 
 
 def test_a_recovery_is_noted_and_read_without_a_change(tmp_path: Path) -> None:
@@ -99,17 +99,33 @@ def backup(tmp_path: Path) -> Path:
 
 
 def test_a_whole_backup_verifies_whatever_its_age_and_name(backup: Path) -> None:
-    assert backup_reading.verify_archive(str(backup), 60.0) == ""
+    assert backup_reading.verify_archive(str(backup), 60.0, 1100.0) == ""
     header = backup_reading.read_header(str(backup))
     assert (header["platform"], header["host"]) == ("X", "h")
     assert [Path(member.name).name for member in backup_reading.read_members(str(backup))] == ["app", "a"]
+
+
+def test_how_much_a_backup_may_unpack_to_is_said_once_for_verifying_and_recovering(tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()
+    with open(tmp_path / "app" / "zeros", "wb") as stream:
+        stream.truncate(257 * 1024 * 1024)
+    made = answer_of(start_module("backup_create", {
+        "sources": [{"name": "app", "paths": [str(tmp_path / "app")]}], "destination": str(tmp_path / "backups"), "label": "x",
+        "platform": "X", "host": "h", "state_directory": str(tmp_path / "state"),
+    }))
+    given = {"pattern": ["x_*"], "targets": [str(tmp_path / "app")]}
+    refused = preflight(tmp_path / "backups", **given)
+    assert "none of the 1 newest backups verifies" in refused["problems"][0] and refused["backup"] == {}
+    accepted = preflight(tmp_path / "backups", **given, max_ratio=1_000_000)
+    assert (accepted["problems"], accepted["backup"]["path"]) == ([], made["backup"]["path"])
+    assert "max_ratio: 0.5 is not accepted" in preflight(tmp_path / "backups", **given, max_ratio=0.5)["msg"]
 
 
 def test_one_flipped_bit_is_the_reason_not_to_use_it(backup: Path) -> None:
     data = bytearray(backup.read_bytes())
     data[len(data) // 2] ^= 1
     backup.write_bytes(data)
-    assert backup.name in backup_reading.verify_archive(str(backup), 60.0)
+    assert backup.name in backup_reading.verify_archive(str(backup), 60.0, 1100.0)
 
 
 def test_a_backup_without_its_manifest_says_what_to_bring(backup: Path) -> None:

@@ -73,6 +73,27 @@ def test_age(tmp_path: Path, hours: float, limit: float, status: str) -> None:
         assert check_of(result, "age")["hint"]
 
 
+def test_the_newest_is_the_newest_that_is_not_in_the_future(tmp_path: Path) -> None:
+    """One that a wrong clock has dated ahead would stay the newest for years and hide that backups stop, are small, or damaged."""
+    ahead = [backup(tmp_path, hours, 100) for hours in (-9000, -48)]
+    newest = backup(tmp_path, 30, data=b"damaged")
+    good = backup(tmp_path, 54)
+    drilled: dict[str, Any] = {"directory": str(tmp_path), "databases": False}
+    result = verify(directory=str(tmp_path), pattern=["b-*.gz"], level="drill", manifest="none", drill={**drilled, "sample": ["oldest"]})
+    found = statuses(result)
+    assert (found["future"], found["age"], found["readable"], found["present"]) == ("warning", "critical", "critical", "ok")
+    assert check_of(result, "present")["value"] == 4
+    assert [row["path"] for row in result["backups"]] == [str(newest)]
+    said = check_of(result, "future")
+    assert str(ahead[0]) in said["summary"] and "and 1 more" in said["summary"] and str(newest) in said["summary"]
+    assert said["evidence"] == {"paths": [str(path) for path in ahead]}
+    assert [row["path"] for row in result["drills"]] == [str(good)], "the oldest is no other one"
+    for path in (newest, good):
+        path.unlink()
+    alone = statuses(verify(directory=str(tmp_path), pattern=["b-*.gz"]))
+    assert alone["age"] == "unknown" and "future" not in alone, "with nothing else, it is looked at"
+
+
 def test_size_and_shrink(tmp_path: Path) -> None:
     for hours, size in ((2, 400), (26, 1000), (50, 900), (74, 5000), (98, 1100), (122, 1200), (146, 100_000)):
         backup(tmp_path, hours, size)
