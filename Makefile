@@ -118,7 +118,8 @@ integration: venv-test ## Real database servers, which the tests start: dumps, r
 .PHONY: faults
 faults: venv-test ## What must survive: dead hosts, full disks, two runs at once, SIGKILL
 	@scripts/system_packages.sh faults
-	@FAULT_RUNS=$${FAULT_RUNS:-20} $(PYTEST) --numprocesses auto tests/faults
+	@# What the tests of a file share, a run over many hosts mostly, is made once.
+	@FAULT_RUNS=$${FAULT_RUNS:-20} $(PYTEST) --numprocesses auto --dist loadfile tests/faults
 
 .PHONY: molecule
 molecule: venv-test ## The daily run on a real platform in systemd containers
