@@ -5,8 +5,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# In the order of `make test`: the quick ones first.
-GATES := units lint types contracts docs units-oldest sanity check-mode package matrix browser integration faults molecule
+# Two lanes of `make test`, side by side: those that use every processor, and those that use one or mostly wait.
+GATES := units units-oldest matrix integration faults
+GATES_BESIDE := lint types contracts docs package check-mode browser sanity molecule
 
 PYTEST := .venv/bin/python -m pytest
 
@@ -50,7 +51,7 @@ clean: ## Remove the virtual environments, caches and whatever else was made her
 .PHONY: test
 test: ## Run every gate below, go on after a failure, end with `N passed, N failed`
 	@# Faults that need a certain moment are tried less often here than in `make faults`.
-	@FAULT_RUNS=$${FAULT_RUNS:-3} scripts/gates.sh $(GATES)
+	@FAULT_RUNS=$${FAULT_RUNS:-3} scripts/gates.sh "$(GATES)" "$(GATES_BESIDE)"
 
 .PHONY: units
 units: venv-test ## Unit tests on this Python
@@ -117,7 +118,8 @@ integration: venv-test ## Real database servers, which the tests start: dumps, r
 .PHONY: faults
 faults: venv-test ## What must survive: dead hosts, full disks, two runs at once, SIGKILL
 	@scripts/system_packages.sh faults
-	@FAULT_RUNS=$${FAULT_RUNS:-20} $(PYTEST) --numprocesses auto tests/faults
+	@# What the tests of a file share, a run over many hosts mostly, is made once.
+	@FAULT_RUNS=$${FAULT_RUNS:-20} $(PYTEST) --numprocesses auto --dist loadfile tests/faults
 
 .PHONY: molecule
 molecule: venv-test ## The daily run on a real platform in systemd containers

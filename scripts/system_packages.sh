@@ -76,6 +76,7 @@ if ((${#as_root[@]} == 0)) || ! command -v apt-get >/dev/null; then
 fi
 
 echo "Installing for make $gate: ${missing[*]}"
-apt=("${as_root[@]}" DEBIAN_FRONTEND=noninteractive apt-get --quiet=2)
+# Gates run side by side, and apt does not wait for another apt.
+apt=(flock --close /var/lib/dpkg "${as_root[@]}" DEBIAN_FRONTEND=noninteractive apt-get --quiet=2)
 "${apt[@]}" update
 "${apt[@]}" install --yes --no-install-recommends "${missing[@]}" >/dev/null

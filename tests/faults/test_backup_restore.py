@@ -188,8 +188,8 @@ def die_before(step: int, act: Callable[[], object], *, exchange: bool) -> bool:
 
 
 @pytest.mark.parametrize("exchange", [True, False], ids=["exchange", "two renames"])
-def test_killed_before_each_single_step_of_a_restore(tmp_path: Path, exchange: bool) -> None:
-    host = Host(tmp_path, files=3)
+def test_killed_before_each_single_step_of_a_restore(memory: Path, exchange: bool) -> None:
+    host = Host(memory, files=3)
     step = 0
     while die_before(step, host.restore, exchange=exchange):
         host.is_whole(may_miss=not exchange)

@@ -26,7 +26,9 @@ def test_with_every_host_down_the_report_exists_and_the_run_fails(house: House) 
     for host in ("alpha", "beta"):
         assert record["hosts"][host]["reachable"] is False
         check = done.check(host, "host.reachable")
-        assert check["status"] == "critical" and "Connection refused" in check["summary"] and check["hint"]
+        assert check["status"] == "critical" and check["hint"]
+        # The second is what Ansible says when ssh, on a busy machine, ends before it has been given the module.
+        assert "Connection refused" in check["summary"] or "Broken pipe" in check["summary"], check["summary"]
         for role in ("health", "resources"):
             assert done.role(host, role) == {"status": "unknown", "reason": "the host is unreachable", "checks": []}
         assert f"CRITICAL  {host}" in done.output

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
+import pytest
 from checkout import CHECKOUT
 
 SCRIPTS = CHECKOUT / "scripts"
+PATIENCE_SECONDS = 60
 THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -46,18 +50,81 @@ def test_a_python_of_another_version_is_not_taken_for_the_one_asked_for(tmp_path
     assert "3.99, 3.98" in found.stderr and "venv" in found.stderr
 
 
-def test_every_gate_runs_and_the_last_line_counts_them(tmp_path: Path) -> None:
-    executable(tmp_path / "scripts" / "gates.sh", (SCRIPTS / "gates.sh").read_text())
-    (tmp_path / "Makefile").write_text("good:\n\t@echo fine\nbad:\n\t@echo no tool; exit 1\nlast:\n\t@echo still runs\n")
-    environment = {**os.environ, "MAKEFLAGS": ""}
-    done = subprocess.run(
-        [str(tmp_path / "scripts" / "gates.sh"), "good", "bad", "last"],
-        env=environment, capture_output=True, text=True, check=False,
+GATES = """
+good:
+\t@echo fine
+bad:
+\t@echo no tool; exit 1
+last:
+\t@echo still runs
+endless endless_too:
+\t@echo $$$$ > $@.pid; mv $@.pid $@; exec sleep 1000
+"""
+
+
+def gates(tmp_path: Path, *lanes: str) -> subprocess.Popen[str]:
+    """Start gates of a small project, in a session of its own as a shell with a terminal starts it."""
+    for script in ("gates.sh", "gate_lane.sh"):
+        executable(tmp_path / "scripts" / script, (SCRIPTS / script).read_text())
+    (tmp_path / "Makefile").write_text(GATES)
+    return subprocess.Popen(
+        [str(tmp_path / "scripts" / "gates.sh"), *lanes],
+        env={**os.environ, "MAKEFLAGS": ""}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )
-    assert done.returncode == 1
-    assert "still runs" in done.stdout
-    assert "Failed: bad." in done.stdout
-    assert done.stdout.splitlines()[-1] == "2 passed, 1 failed"
+
+
+def test_every_gate_runs_and_the_last_line_counts_them(tmp_path: Path) -> None:
+    with gates(tmp_path, "good bad last") as process:
+        output, _errors = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 1
+    assert "still runs" in output
+    assert "Failed: bad." in output
+    assert output.splitlines()[-1] == "2 passed, 1 failed"
+
+
+def test_what_runs_beside_counts_too_and_its_output_stays_in_one_piece(tmp_path: Path) -> None:
+    with gates(tmp_path, "good last", "bad missing") as process:
+        output, _errors = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 1
+    assert output.splitlines()[-1] == "2 passed, 2 failed"
+    assert "Failed: bad missing." in output
+    shown = output.index("no tool")
+    assert output.index("still runs") < output.rindex("=== bad (gate 1 of 2, beside the others): make bad") < shown
+    assert shown < output.index("=== missing (gate 2 of 2, beside the others)") < output.index("=== Summary")
+    assert output.count("no tool") == 1
+
+
+def endless_processes(process: subprocess.Popen[str], tmp_path: Path, lanes: tuple[str, ...]) -> list[int]:
+    """Wait until the gates that never end are under way, and return their process ids."""
+    endless = [tmp_path / gate for gate in " ".join(lanes).split() if gate.startswith("endless")]
+    while not all(path.exists() for path in endless):
+        assert process.poll() is None
+        time.sleep(0.01)
+    return [int(path.read_text()) for path in endless]
+
+
+def test_a_lane_that_is_killed_has_not_passed(tmp_path: Path) -> None:
+    lanes = ("good", "endless last")
+    with gates(tmp_path, *lanes) as process:
+        (endless,) = endless_processes(process, tmp_path, lanes)
+        os.killpg(os.getsid(endless), signal.SIGKILL)
+        output, _errors = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 1
+    assert output.splitlines()[-1] == "1 passed, 2 failed"
+
+
+@pytest.mark.parametrize("lanes", [("endless good", "good"), ("good", "endless last"), ("endless last", "endless_too last")])
+def test_an_interrupt_ends_every_lane(tmp_path: Path, lanes: tuple[str, ...]) -> None:
+    with gates(tmp_path, *lanes) as process:
+        endless = endless_processes(process, tmp_path, lanes)
+        # What a terminal does at Ctrl-C.
+        os.killpg(process.pid, signal.SIGINT)
+        output, _errors = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 130, output
+    assert "Summary" not in output and "still runs" not in output
+    for pid in endless:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
 
 
 def test_without_the_right_to_install_the_missing_packages_are_named() -> None:

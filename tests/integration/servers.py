@@ -177,12 +177,15 @@ def mariadb() -> Iterator[Server]:
 
 
 SYSTEMCTL = """#!/bin/sh
-# As much of systemctl as a restore of Redis uses, for a machine on which systemd does not run.
-running() { test -s {directory}/pid && kill -0 "$(cat {directory}/pid)" 2>/dev/null; }
+# As much of systemctl as a restore of Redis uses, for a machine on which systemd does not run. Like the real one it comes back from
+# a start when the server is known, and from a stop when it is gone: the server itself writes its pid late and removes it early.
+alive() { kill -0 "$1" 2>/dev/null && ! grep -q '^State:.Z' "/proc/$1/status"; }
+running() { test -s {directory}/pid && alive "$(cat {directory}/pid)"; }
+await_pid() { left=500; until test -s {directory}/pid || test $left = 0; do left=$((left - 1)); sleep 0.02; done; }
 case $1 in
 show) echo LoadState=loaded; if running; then echo ActiveState=active; else echo ActiveState=inactive; fi ;;
-stop) if running; then pid=$(cat {directory}/pid); kill "$pid"; while test -e {directory}/pid; do sleep 0.02; done; fi ;;
-start) running || {start} ;;
+stop) if running; then pid=$(cat {directory}/pid); kill "$pid"; while alive "$pid"; do sleep 0.02; done; fi ;;
+start) running || { rm -f {directory}/pid; {start} && await_pid; } ;;
 esac
 """
 
