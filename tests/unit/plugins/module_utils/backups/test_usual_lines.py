@@ -105,6 +105,9 @@ NO_LINES: list[tuple[TarMember, bytes]] = [
     (header_of(PLAIN)._replace(name=b"a\0b"), member_line(PLAIN._replace(name="a\0b"))),
     (header_of(EMPTY_LINK), member_line(EMPTY_LINK)),
     (header_of(EMPTY_LINK)._replace(records={b"linkpath": b"a\0b"}), member_line(EMPTY_LINK._replace(target="a\0b"))),
+    # An extended header wins over what the header itself says.
+    (header_of(PLAIN)._replace(records={b"uid": b"0"}), LINE),
+    (header_of(PLAIN)._replace(records={b"path": PLAIN.name.encode(), b"mtime": b"5"}), LINE),
     # Archives from before 1988 mark a directory so.
     (header_of(PLAIN)._replace(name=b"files/a/"), member_line(PLAIN._replace(name="files/a"))),
     (header_of(PLAIN)._replace(name=b"files/a/"), member_line(PLAIN._replace(name="files/a/"))),

@@ -62,7 +62,7 @@ class Seen:
         monkeypatch.setattr(Extractor, "usual", usual)
 
 
-def extracted(folder: Path, path: Path, selection: Selection = ALL, *, tolerant: bool = False) -> Any:
+def extracted(folder: Path, path: Path, selection: Selection = ALL, *, tolerant: bool = False, owners: str = "none") -> Any:
     """Return what is restored and counted, or why nothing is."""
     started = time.time_ns() - 10**9  # the clock of a file system is behind by some milliseconds
     folder.mkdir()
@@ -72,7 +72,7 @@ def extracted(folder: Path, path: Path, selection: Selection = ALL, *, tolerant:
         with opened_archive(os.fspath(path), Limits(time.monotonic() + 60)) as source:
             source.check_names(selection, rules)
             roots = [b"%d" % number for number in range(len(selection.destinations))]
-            done = source.extract(selection, rules, "none", [base] * len(roots), roots, tolerant=tolerant)
+            done = source.extract(selection, rules, owners, [base] * len(roots), roots, tolerant=tolerant)
             found = looks(folder, but=["."])
             # A directory that no member describes has the time at which it was made.
             found = {name: (*look[:3], look[3] if look[3] < started else None, look[4]) for name, look in found.items()}
@@ -183,6 +183,22 @@ def test_a_line_that_waits_is_the_next_one(tmp_path: Path, monkeypatch: pytest.M
     seen = Seen(monkeypatch)
     found = both_ways(tmp_path, monkeypatch, write_backup(tmp_path, held=held).path)
     assert seen.taken == ["t", "z"] and len(found[0]) == 5
+
+
+def test_names_that_say_the_same_in_another_way_lead_to_one_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["./files/t/a", "files//t/b", "files/t/./c", "files/t/.d"]
+    held = [a_directory("./files/t"), *((a_file("x", b"1")[0]._replace(name=name), b"1") for name in names)]
+    seen = Seen(monkeypatch)
+    found = both_ways(tmp_path, monkeypatch, write_backup(tmp_path, held=held).path)
+    assert sorted(found[0]) == ["0", "0/.d", "0/a", "0/b", "0/c"] and not seen.taken
+
+
+def test_an_owner_that_only_an_extended_header_says_is_not_that_of_the_next_member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ustar has no room for such a number: the header itself says 0."""
+    held = [a_directory("files/t"), a_file("a", b"1", uid=8**7 + 5), a_file("b", b"2", uid=0), a_file("c", b"3", uid=8**7 + 6)]
+    found = both_ways(tmp_path, monkeypatch, write_backup(tmp_path, held=held).path, owners="numbers")
+    expected = [8**7 + 5, 0, 8**7 + 6] if os.geteuid() == 0 else [os.geteuid()] * 3
+    assert [found[0][f"0/{name}"][1] for name in "abc"] == expected
 
 
 def test_the_manifest_that_is_inside_is_no_usual_member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
