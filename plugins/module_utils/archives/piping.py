@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Budget
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import Unread
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import CHUNK_BYTES
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode
 
@@ -28,12 +29,16 @@ def piped(
     :param see: is given each chunk before the program is.
     :raises ArchiveProblem: what ends the chunks, or a limit of the budget.
     """
-    process = subprocess.Popen(  # pylint: disable=ansible-bad-function
-        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/",
-        env={**os.environ, "LC_ALL": "C"}, start_new_session=True,
-    )
+    try:
+        process = subprocess.Popen(  # pylint: disable=ansible-bad-function
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/",
+            env={**os.environ, "LC_ALL": "C"}, start_new_session=True,
+        )
+    except OSError as error:  # the host has too many processes or too little memory
+        raise Unread(f"was not read: {argv[0]} cannot be started ({error.strerror})") from None
     feeder = _Feeder(process, chunks, see)
     try:
+        feeder.start()
         yield from _unpacked(process, budget)
         feeder.join()
         said = process.stderr.read(_ERROR_BYTES) if process.stderr else b""
@@ -78,10 +83,19 @@ class _Feeder:
         self._see = see
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+
+    def start(self) -> None:
+        """:raises Unread: when the host has too many threads."""
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            if self._process.stdin:
+                self._process.stdin.close()
+            raise Unread(f"was not read: {error}") from None
 
     def join(self) -> None:
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def _run(self) -> None:
         pipe = self._process.stdin

@@ -48,8 +48,8 @@ def read_ahead(
         with closing(chunks):
             yield chunks
         return
-    child = _Child(chunks, outcome) if outermost else None
-    if child is None or not child.started:
+    child = _started(chunks, outcome) if outermost else None
+    if child is None:
         with ReadAhead(chunks) as ahead:
             yield ahead
         return
@@ -59,30 +59,34 @@ def read_ahead(
         child.end()
 
 
+def _started(chunks: Generator[bytes, None, None], outcome: Callable[[], Any]) -> _Child | None:
+    """Return a child process that runs the iterator; None where the host has too many processes or files, or too little memory."""
+    pipes: list[int] = []
+    try:
+        memory = mmap.mmap(-1, _SLOTS * SLOT_BYTES)
+        pipes += os.pipe()
+        pipes += os.pipe()
+        pid = os.fork()
+    except OSError:
+        for descriptor in pipes:
+            os.close(descriptor)
+        return None
+    filled, filled_there, free_there, free = pipes
+    if not pid:
+        _run(chunks, outcome, memory, filled_there, free_there, (filled, free))
+    os.close(filled_there)
+    os.close(free_there)
+    return _Child(pid, memory, filled, free)
+
+
 class _Child:
-    """The process that runs the iterator.
+    """The process that runs the iterator, as its parent sees it."""
 
-    :ivar started: whether it could be made.
-    """
-
-    def __init__(self, chunks: Generator[bytes, None, None], outcome: Callable[[], Any]) -> None:
-        self._memory = mmap.mmap(-1, _SLOTS * SLOT_BYTES)
-        filled, filled_there = os.pipe()
-        free_there, self._free = os.pipe()
-        try:
-            self._pid = os.fork()
-        except OSError:  # the host has too many processes or too little memory
-            self._pid = -1
-        if not self._pid:
-            os.close(filled)
-            os.close(self._free)
-            _run(chunks, outcome, self._memory, filled_there, free_there)
-        os.close(filled_there)
-        os.close(free_there)
+    def __init__(self, pid: int, memory: mmap.mmap, filled: int, free: int) -> None:
+        self._pid = pid
+        self._memory = memory
         self._filled = os.fdopen(filled, "rb")
-        self.started = self._pid > 0
-        if not self.started:
-            self._close()
+        self._free = free
 
     def read(self, budget: Budget, take_outcome: Callable[[Any], None]) -> Iterator[Chunk]:
         """Yield the chunks.
@@ -111,8 +115,12 @@ class _Child:
 
     def end(self) -> None:
         """Wait for its end: it ends when nobody gives it room any more."""
-        self._close()
-        os.waitpid(self._pid, 0)
+        self._filled.close()
+        os.close(self._free)
+        try:
+            os.waitpid(self._pid, 0)
+        except ChildProcessError:
+            pass  # whoever started this process has it ignore SIGCHLD: nothing is left to wait for
 
     def _length(self) -> int:
         said = self._filled.read(_LENGTH.size)
@@ -120,14 +128,14 @@ class _Child:
             raise Unread("was not read to its end: the process that unpacks it died", hint="Look for want of memory: dmesg --level=err")
         return int(_LENGTH.unpack(said)[0])
 
-    def _close(self) -> None:
-        self._filled.close()
-        os.close(self._free)
 
-
-def _run(chunks: Generator[bytes, None, None], outcome: Callable[[], Any], memory: mmap.mmap, filled: int, free: int) -> NoReturn:
+def _run(
+    chunks: Generator[bytes, None, None], outcome: Callable[[], Any], memory: mmap.mmap, filled: int, free: int, of_parent: tuple[int, int]
+) -> NoReturn:
     """Be the child."""
     try:
+        for descriptor in of_parent:
+            os.close(descriptor)
         error: BaseException | None = None
         try:
             _fill(chunks, memory, filled, free)

@@ -113,14 +113,22 @@ class ReadAhead:
         self._queue: queue.Queue[bytes | BaseException | None] = queue.Queue(_CHUNKS_AHEAD)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
+        self._started = True
 
     def __enter__(self) -> Iterator[bytes]:
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:  # the host has too many threads: it is run as it is asked for
+            self._started = False
+            return self._chunks
         return self._read()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if not self._started:
+            self._chunks.close()
+            return
         self._stop.set()
         while self._thread.is_alive():
             try:

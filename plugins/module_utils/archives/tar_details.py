@@ -11,6 +11,8 @@ from typing import NamedTuple
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import Damaged
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_headers import number
 
+#: No system takes a time that is further from 1970.
+_MOST_NANOSECONDS = 2**60 * 1_000_000_000
 _DIGITS = re.compile(rb"(-?[0-9]{1,19})(?:\.([0-9]{1,40}))?")
 
 
@@ -47,6 +49,8 @@ def read_details(block: bytes, records: Mapping[bytes, bytes], long_link: bytes 
         mode, uid, gid, seconds = (number(block[start:end]) for start, end in ((100, 108), (108, 116), (116, 124), (136, 148)))
         uid, gid = (_record(records, key, default) for key, default in ((b"uid", uid), (b"gid", gid)))
         mtime_ns = _nanoseconds(records[b"mtime"]) if records.get(b"mtime") else seconds * 1_000_000_000
+        if abs(mtime_ns) > _MOST_NANOSECONDS:
+            raise ValueError("no time")
     except ValueError:
         raise Damaged(f"is damaged: the tar header at byte {offset} has a number that is none", offset=offset) from None
     target = records.get(b"linkpath", _text(block[157:257]) if long_link is None else long_link)

@@ -24,12 +24,14 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest im
 TYPES = {b"0": FILE, b"\0": FILE, b"7": FILE, b"5": DIRECTORY, b"2": SYMLINK, b"1": HARDLINK}
 
 _MOST_OWNERS = 10_000
-_SHA256_DIGITS = 64
+_SHA256_DIGITS, _HEX_DIGITS = 64, b"0123456789abcdef"
 _SUBSECOND_DIGITS = 9
 #: What follows the time: what only the manifest knows.
 _REST = re.compile(rb'(?:,"source":"([ !#-\[\]-~]*)")?(?:,"torn":true)?\}')
 #: Records of an extended header that say no more than a name.
 _NAMES = frozenset((b"path", b"linkpath"))
+#: What no line has in place of a time.
+_NO_TIME = b"no time"
 #: What JSON writes as it is.
 _UNESCAPED = bytes(byte for byte in range(0x20, 0x7F) if byte not in b'"\\')
 
@@ -52,22 +54,28 @@ class UsualLines:
     def __init__(self) -> None:
         self._owners: dict[bytes, bytes] = {}
         self._time = self._seconds = b""
-        self._rest = self._source = b""
+        self._rest, self._source = b"}", b""
 
     def fit(self, member: TarMember, line: bytes) -> Optional[Fit]:
         """Return what a line adds when it says of a member all that its header says; else None."""
         kind, block = TYPES.get(member.kind), member.block
         if kind is None or member.records and not _NAMES.issuperset(member.records):
             return None
-        name = _quoted(member.name.rstrip(b"/"))  # tar writes a slash behind those of directories
-        if kind == FILE:
+        is_file = kind == FILE
+        name = _quoted(member.name if is_file else member.name.rstrip(b"/"))  # tar writes a slash behind those of directories
+        if not name or is_file and name.endswith(b'/"'):  # a directory, by the rules of archives from before 1988
+            return None
+        if is_file:
             head = b'{"name":%b,"type":"file","size":%d,"sha256":"' % (name, member.size)
             at = len(head) + _SHA256_DIGITS
         elif kind == DIRECTORY:
             head = b'{"name":%b,"type":"directory' % name
             at = len(head)
         else:
-            head = b'{"name":%b,"type":"%b","target":%b' % (name, kind.encode("ascii"), _quoted(member.details().target)[:-1])
+            target = _quoted(member.details().target)
+            if not target:
+                return None
+            head = b'{"name":%b,"type":"%b","target":%b' % (name, kind.encode("ascii"), target[:-1])
             at = len(head)
         if block[136:148] != self._time:
             self._time, self._seconds = block[136:148], _seconds(block)
@@ -76,12 +84,15 @@ class UsualLines:
         rest = end + _SUBSECOND_DIGITS
         if not (line.startswith(head) and line.startswith(owner, at) and line[end:rest].isdigit()):
             return None
+        sha256 = line[len(head) : at]
+        if sha256.translate(None, _HEX_DIGITS):
+            return None
         if line[rest:] != self._rest:
             match = _REST.fullmatch(line, rest)
             if not match:
                 return None
             self._rest, self._source = line[rest:], match.group(1) or b""
-        return Fit(line[len(head) : at], line[end - len(self._seconds) : rest], self._source.decode("ascii"))
+        return Fit(sha256, line[end - len(self._seconds) : rest], self._source.decode("ascii"))
 
     def _owner(self, member: TarMember) -> bytes:
         """Return what a line says of rights and owner; a tree has few different ones."""
@@ -108,12 +119,17 @@ def is_unescaped(text: bytes) -> bool:
 
 
 def _quoted(text: bytes) -> bytes:
-    return b'"' + text + b'"' if is_unescaped(text) else quoted(text.decode("utf-8", "surrogateescape"))
+    """Return a name as a line has it with its quotation marks; nothing at all when no file can have it."""
+    if is_unescaped(text):
+        return b'"' + text + b'"' if text else b""
+    return b"" if b"\0" in text else quoted(text.decode("utf-8", "surrogateescape"))
 
 
 def _seconds(block: bytes) -> bytes:
     """Return the time of a header as a line spells its whole seconds; something that fits nothing when it is in no octal digits."""
     try:
-        return b"%d" % octal(block[136:148])
+        seconds = octal(block[136:148])
     except ValueError:
-        return b"-"
+        return _NO_TIME
+    # In the first second of 1970 the nanoseconds stand alone, in as many digits as they have.
+    return b"%d" % seconds if seconds else _NO_TIME

@@ -97,7 +97,7 @@ class Extractor:
         :raises ArchiveProblem: when it is not what the manifest says, or not what the check of the names has seen.
         :raises UpkeepError: when it cannot be written.
         """
-        if self._listing is not None and member.name == MEMBER_NAME:
+        if self._listing is not None and member.name == MEMBER_NAME and member.type == FILE:
             self._check_inner(chunks)
             return
         path, mtime_ns, source, sha256 = self._expected(member) if self._lines is not None else self._unlisted(member)
@@ -147,6 +147,10 @@ class Extractor:
         return True
 
     def _next_line(self) -> Optional[bytes]:
+        """Return the next line, which is the one that was put back when there is one."""
+        if self._line_ahead is not None:
+            line, self._line_ahead = self._line_ahead, None
+            return line
         if self._lines is None:
             return None
         self._number += 1
@@ -219,7 +223,7 @@ class Extractor:
 
         :raises Damaged: when the header of the member says something else than the manifest.
         """
-        line, self._line_ahead = self._line_ahead or self._next_line(), None
+        line = self._next_line()
         if line is None:
             raise Damaged("is in the archive and not in its manifest", member=plain(member.name, 300))
         expected = member_of(line, self._number)

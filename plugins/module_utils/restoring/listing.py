@@ -27,7 +27,7 @@ _NUMBER = rb"(0|[1-9][0-9]{0,18})"
 PLAIN_LINE = re.compile(
     rb'\{"name":"([^"\\\x00-\x1f\x7f-\xff]+)","type":"(?:file","size":' + _NUMBER + rb',"sha256":"([0-9a-f]{64})|directory)",'
     rb'"mode":"([0-7]{4})","uid":' + _NUMBER + rb',"gid":' + _NUMBER + rb',"user":' + _TEXT + rb',"group":' + _TEXT
-    + rb',"mtime_ns":(-?[0-9]{1,19})(?:,"source":' + _TEXT + rb')?(,"torn":true)?\}'
+    + rb',"mtime_ns":(-?(?:0|[1-9][0-9]{0,18}))(?:,"source":' + _TEXT + rb')?(,"torn":true)?\}'
 )
 
 

@@ -19,7 +19,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems i
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.process_ahead import read_ahead
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.spooling import spooled
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Peekable, file_chunks, look_ahead
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_headers import FILE_TYPES
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_headers import FILE_TYPES, octal
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_stream import TarMember, TarReader
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.unpacking import NAMES, unpack
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zip_directory import Entry
@@ -218,9 +218,9 @@ class _TarRecords:
             owner = self._owners.get(block[100:124] + block[257:329])
             if owner is not None:
                 try:
-                    return Member(name, kind, member.size, "", "", *owner, int(block[136:147], 8) * _SECOND)
+                    return Member(name, kind, member.size, "", "", *owner, octal(block[136:148]) * _SECOND)
                 except ValueError:
-                    pass  # a number of another form
+                    pass  # what is wrong with it is told below
         details = member.details()
         if b"GNU.sparse.major" in member.records or b"GNU.sparse.size" in member.records:
             kind = _KINDS[b"S"]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
+import threading
 import time
 from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives import process_ahead
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives import piping, process_ahead
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Budget, Limits
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import Damaged, Unread
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.process_ahead import SLOT_BYTES, read_ahead
@@ -125,6 +127,96 @@ def test_a_thread_or_nothing_takes_its_place(
     with read_ahead(chunks(), size, budget(), outermost=outermost) as ahead:
         pid = int(b"".join(bytes(chunk) for chunk in ahead))
     assert (pid == os.getpid()) == (where == "here")
+
+
+def no_room(*_given: Any, **_keys: Any) -> Any:
+    raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+
+def second_pipe_fails() -> Callable[[], tuple[int, int]]:
+    made: list[int] = []
+
+    def pipe() -> tuple[int, int]:
+        if made:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        made.extend(os_pipe())
+        return made[0], made[1]
+
+    os_pipe = os.pipe
+    return pipe
+
+
+@pytest.mark.parametrize("missing", ["memory", "first pipe", "second pipe", "process"])
+@pytest.mark.parametrize("thread", [True, False])
+def test_on_a_host_that_has_no_room_it_is_read_here(missing: str, thread: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_thread(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    if missing == "memory":
+        monkeypatch.setattr(process_ahead.mmap, "mmap", no_room)
+    else:
+        fails = {"first pipe": ("pipe", no_room), "second pipe": ("pipe", second_pipe_fails()), "process": ("fork", no_room)}
+        monkeypatch.setattr(process_ahead.os, *fails[missing])
+    if not thread:
+        monkeypatch.setattr(threading.Thread, "start", no_thread)
+    chunks = parts([300_000] * 30)
+    ended: list[bool] = []
+
+    def watched() -> Generator[bytes, None, None]:
+        try:
+            yield from chunks
+        finally:
+            ended.append(True)
+
+    with read_ahead(watched(), LARGE, budget(), outermost=True) as ahead:
+        assert bytes(next(ahead)) == chunks[0]
+    assert ended == [True]
+    with read_ahead(given(chunks), LARGE, budget(), outermost=True) as ahead:
+        assert b"".join(bytes(chunk) for chunk in ahead) == b"".join(chunks)
+
+
+def test_a_process_that_ignores_the_end_of_its_children_reads_all_the_same() -> None:
+    """A service may have been started so, and hands it down."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with read_ahead(given(parts([300_000] * 30)), LARGE, budget(), outermost=True) as ahead:
+            assert sum(map(len, ahead)) == 9_000_000
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def test_many_one_after_another_leave_no_memory_behind() -> None:
+    def shared() -> int:
+        with open("/proc/self/maps", encoding="utf-8") as maps:
+            return sum("/dev/zero" in line for line in maps)
+
+    before = shared()
+    for _turn in range(30):
+        with read_ahead(given([bytes(1000)]), LARGE, budget(), outermost=True) as ahead:
+            next(ahead)
+    assert shared() <= before + 1
+
+
+def test_two_at_once_do_not_wait_for_each_other() -> None:
+    with read_ahead(given([bytes(SLOT_BYTES)] * 100), LARGE, budget(), outermost=True) as outer:
+        next(outer)
+        with read_ahead(given([bytes(SLOT_BYTES)] * 100), LARGE, budget(), outermost=True) as inner:
+            next(inner)
+        assert sum(map(len, outer)) == 99 * SLOT_BYTES
+
+
+@pytest.mark.parametrize("missing", ["process", "thread"])
+def test_a_program_that_cannot_be_started_is_unknown(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_thread(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    if missing == "process":
+        monkeypatch.setattr(piping.subprocess, "Popen", no_room)
+    else:
+        monkeypatch.setattr(threading.Thread, "start", no_thread)
+    with pytest.raises(Unread, match="was not read"):
+        for _part in piping.piped(("cat",), [b"x"], budget(), lambda _chunk: None):
+            pass
 
 
 def test_the_child_ends_with_its_parent() -> None:

@@ -197,6 +197,60 @@ def test_numbers_are_octal_digits_and_nothing_else() -> None:
             tar_headers.octal(text)
 
 
+def usual_headers() -> dict[str, bytes]:
+    info = tarfile.TarInfo("files/opt/app/server.js")
+    info.size, info.mtime, info.uname, info.gname = 700, 1_700_000_000, "app", "www-data"
+    long_name = tarfile.TarInfo("d/" * 60 + "x" * 100)
+    return {"file": info.tobuf(tarfile.USTAR_FORMAT), "prefix": long_name.tobuf(tarfile.USTAR_FORMAT), "gnu": info.tobuf(tarfile.GNU_FORMAT)}
+
+
+def both_say(block: bytes) -> tuple[Any, Any]:
+    """Return what the quick reader and the thorough one say of a header; the first one may have nothing to say."""
+    try:
+        header = tar_headers.read_header(block, 0)
+        thorough: Any = (header.name, header.kind, header.size)
+    except Damaged as damage:
+        thorough = damage.message
+    return tar_headers.read_usual_header(block), thorough
+
+
+@pytest.mark.parametrize("name", list(usual_headers()))
+@pytest.mark.parametrize("fits", [True, False], ids=["its checksum fits", "its checksum is the old one"])
+def test_the_quick_reader_of_headers_says_what_the_thorough_one_says(name: str, fits: bool) -> None:
+    block = usual_headers()[name]
+    assert both_say(block)[0] is not None
+    taken = 0
+    for bit in range(512 * 8):
+        flipped = bytearray(block)
+        flipped[bit // 8] ^= 1 << bit % 8
+        usual, thorough = both_say(checksummed(bytes(flipped)) if fits else bytes(flipped))
+        assert usual in (None, thorough), bit
+        taken += usual is not None
+    assert taken > 3000 if fits else taken < 100
+
+
+WITH_ODD_FIELDS = {
+    "something behind the end of the name": lambda block: checksummed(block[:60] + b"left from before".rjust(40, b"x") + block[100:]),
+    "size of twelve digits": lambda block: checksummed(block[:124] + b"000000000700" + block[136:]),
+    "size in base 256": lambda block: checksummed(block[:124] + b"\x80" + bytes(10) + b"\7" + block[136:]),
+    "no magic": lambda block: checksummed(block[:257] + bytes(8) + block[265:]),
+    "checksum that ends in a letter": lambda block: checksummed(block)[:154] + b" x" + block[156:],
+    "checksum that is one modulus short": lambda block: short_of_a_modulus(block[:157] + b"\xff" * 355),
+    "checksum that is beyond the modulus": lambda block: checksummed(block[:157] + b"\xff" * 355),
+}
+
+
+def short_of_a_modulus(block: bytes) -> bytes:
+    total = sum(block[:148]) + 8 * 32 + sum(block[156:512]) - 65521
+    return block[:148] + b"%06o\0 " % total + block[156:]
+
+
+@pytest.mark.parametrize("name", list(WITH_ODD_FIELDS))
+def test_headers_that_few_write(name: str) -> None:
+    usual, thorough = both_say(WITH_ODD_FIELDS[name](usual_headers()["file"]))
+    assert usual in (None, thorough)
+
+
 def test_checksums_of_signed_bytes_are_accepted(tar: Any) -> None:
     block = bytearray(tar({"caf\u00e9": b""}, tarfile.GNU_FORMAT)[:512])
     signed = sum(byte - 256 if byte > 127 else byte for byte in block[:148] + block[156:]) + 8 * 32
@@ -244,14 +298,15 @@ def test_rights_owner_time_and_target_are_those_that_tarfile_wrote(form: int, fi
 
 def test_a_number_that_is_none_is_damage() -> None:
     block = tarfile.TarInfo("name").tobuf(tarfile.USTAR_FORMAT)
-    for at in (100, 108, 116, 136):
-        broken = checksummed(block[:at] + b"0x7    " + block[at + 7 :])
+    # A time in base 256 of 88 bits is one that no system takes.
+    for at, field in [*((at, b"0x7    ") for at in (100, 108, 116, 136)), (136, b"\x80" + b"\x7f" * 11)]:
+        broken = checksummed(block[:at] + field + block[at + len(field) :])
         member = next(iter(TarReader([broken + bytes(1024)])))
         with pytest.raises(Damaged, match="a number that is none"):
             member.details()
 
 
-@pytest.mark.parametrize("record", [b"14 mtime=1e99\n", b"11 uid=-1\n\0", b"15 mtime=1.x.y\n"])
+@pytest.mark.parametrize("record", [b"14 mtime=1e99\n", b"11 uid=-1\n\0", b"15 mtime=1.x.y\n", b"29 mtime=9999999999999999999\n", b"30 mtime=-9999999999999999999\n"])
 def test_a_record_that_is_no_number_is_damage(record: bytes) -> None:
     header = tarfile.TarInfo("PaxHeader")
     header.type, header.size = tarfile.XHDTYPE, len(record)

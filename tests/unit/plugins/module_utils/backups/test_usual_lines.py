@@ -78,8 +78,48 @@ def test_no_byte_of_a_line_may_be_another_but_for_what_only_the_line_knows() -> 
         changed = line[:at] + bytes((line[at] ^ 1,)) + line[at + 1 :]
         if UsualLines().fit(header, changed) is not None:
             free[at] = line[at : at + 1]
-    # The checksum, the nanoseconds and the name of the source.
-    assert b"".join(free.values()) == HASH.encode() + b"123456789" + b"code"
+    # The digits of the checksum (one more than "a" is none of its digits), the nanoseconds and the name of the source.
+    assert b"".join(free.values()) == HASH.replace("a", "").encode() + b"123456789" + b"code"
+
+
+def with_time(field: bytes) -> TarMember:
+    """Return a member whose time is written in another way."""
+    block = header_of(PLAIN).block
+    return header_of(PLAIN)._replace(block=block[:136] + field + block[148:])
+
+
+LINE = member_line(PLAIN)
+NUMBER = b'"mtime_ns":%d' % PLAIN.mtime_ns
+EMPTY_LINK = PLAIN._replace(type=SYMLINK, size=0, sha256="", target="")
+NO_LINES: list[tuple[TarMember, bytes]] = [
+    # What is remembered of lines before it is not taken for the end of one that has none.
+    (header_of(PLAIN), member_line(PLAIN._replace(source=""))[:-1]),
+    # Seconds in base 256 are not those of a time before 1970.
+    (with_time(b"\x80" + bytes(10) + b"\7"), LINE.replace(NUMBER, b'"mtime_ns":-123456789')),
+    # JSON has no numbers that begin with 0.
+    (with_time(b"00000000000\0"), LINE.replace(NUMBER, b'"mtime_ns":0123456789')),
+    (header_of(PLAIN), LINE.replace(HASH.encode(), HASH.upper().encode())),
+    (header_of(PLAIN), LINE.replace(HASH.encode(), b'","uid":0,"sha256":"' + b"ab" * 22)),
+    # No file has these names and targets, and no line does.
+    (header_of(PLAIN)._replace(name=b""), member_line(PLAIN._replace(name=""))),
+    (header_of(PLAIN)._replace(name=b"a\0b"), member_line(PLAIN._replace(name="a\0b"))),
+    (header_of(EMPTY_LINK), member_line(EMPTY_LINK)),
+    (header_of(EMPTY_LINK)._replace(records={b"linkpath": b"a\0b"}), member_line(EMPTY_LINK._replace(target="a\0b"))),
+    # An extended header wins over what the header itself says.
+    (header_of(PLAIN)._replace(records={b"uid": b"0"}), LINE),
+    (header_of(PLAIN)._replace(records={b"path": PLAIN.name.encode(), b"mtime": b"5"}), LINE),
+    # Archives from before 1988 mark a directory so.
+    (header_of(PLAIN)._replace(name=b"files/a/"), member_line(PLAIN._replace(name="files/a"))),
+    (header_of(PLAIN)._replace(name=b"files/a/"), member_line(PLAIN._replace(name="files/a/"))),
+]
+
+
+@pytest.mark.parametrize(("header", "line"), NO_LINES)
+def test_what_no_reader_in_full_would_take_does_not_fit(header: TarMember, line: bytes) -> None:
+    usual = UsualLines()
+    assert usual.fit(header, line) is None
+    assert usual.fit(header_of(PLAIN), LINE) is not None
+    assert usual.fit(header, line) is None
 
 
 @pytest.mark.parametrize("line", [b"", b"{", member_line(PLAIN)[:-1], member_line(PLAIN) + b" ", member_line(PLAIN).replace(b",", b", ")])
