@@ -5,26 +5,23 @@ Each host has ``192.0.2.<number>`` and ``2001:db8::<number>``, and knows nobody 
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from types import ModuleType
 from typing import Any
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module
 
 PATIENCE_SECONDS = 60.0
 
-_SAY = """
-import socket, sys
-family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
-with socket.socket(family, socket.SOCK_DGRAM) as one:
-    one.settimeout(float(sys.argv[3]))
-    one.connect((sys.argv[1], int(sys.argv[2])))
-    one.send(b"hello")
-    print(one.recv(100).decode())
-"""
 _ANSWER = """
 import socket, sys
 with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as one:
@@ -65,23 +62,66 @@ class Host:
 
     def reaches(self, other: Host, *, version: int = 4, port: int = 7, seconds: float = 0.4) -> bool:
         """Tell whether a datagram to another host is answered."""
-        address = other.address if version == 4 else other.address6
-        done = subprocess.run(
-            self.argv("python3", "-c", _SAY, address, str(port), str(seconds)), capture_output=True, text=True, check=False
-        )
-        return done.stdout.strip() == "hello"
+        return answered([(self, other, version)], port=port, seconds=seconds)[0]
 
     def module(self, name: str, **options: Any) -> dict[str, Any]:
         """Run a module here."""
         return run_module(name, options, before=self.entering())
 
-    def module_before(self, before: str, name: str, **options: Any) -> dict[str, Any]:
-        """Run a module here, after some Python in the same process."""
-        return run_module(name, options, before=self.entering() + before)
+    def use(self, work: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+        """Call something here, in a child of this process, and return its answer as a module would; None when it died."""
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                os.setns(os.open(f"/run/netns/{self.namespace}", os.O_RDONLY), os.CLONE_NEWNET)
+                try:
+                    answer = work()
+                except UpkeepError as exc:
+                    answer = {**exc.details, "failed": True, "msg": exc.message}
+                with open(write, "wb") as stream:
+                    stream.write(json.dumps(answer).encode())
+            finally:
+                os._exit(0)
+        os.close(write)
+        with open(read, "rb") as stream:
+            text = stream.read()
+        os.waitpid(child, 0)
+        return json.loads(text) if text else None
 
     def entering(self) -> str:
         """Return Python that moves its process into this host."""
         return f"import os; os.setns(os.open('/run/netns/{self.namespace}', os.O_RDONLY), os.CLONE_NEWNET)\n"
+
+
+def answered(ways: Iterable[tuple[Host, Host, int]], *, port: int = 7, seconds: float = 0.4) -> list[bool]:
+    """Tell for each way (from, to, version of IP) whether a datagram is answered; all are tried at once."""
+    listed = list(ways)
+    with ThreadPoolExecutor(len(listed)) as pool:  # a thread of its own for each: it moves into the namespace and stays there
+        barrier = threading.Barrier(len(listed))
+        return list(pool.map(lambda way: _ask(*way, port, seconds, barrier), listed))
+
+
+def _ask(one: Host, other: Host, version: int, port: int, seconds: float, barrier: threading.Barrier) -> bool:
+    barrier.wait()
+    namespace = os.open(f"/run/netns/{one.namespace}", os.O_RDONLY)
+    try:
+        os.setns(namespace, os.CLONE_NEWNET)
+    finally:
+        os.close(namespace)
+    with socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(seconds)
+        try:
+            asking.connect((other.address if version == 4 else other.address6, port))
+            asking.send(b"hello")
+            return asking.recv(100) == b"hello"
+        except OSError:
+            return False
+
+
+def given_options(module: ModuleType, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a module as it would see them."""
+    return {**{name: option.get("default") for name, option in module.argument_spec().items()}, **given}
 
 
 @contextmanager

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.upkeep.runbook.tests.integration.networks import Host, hosts, wait_until
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall import blocking, nftables
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.blocking import block_addresses
+from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
+from ansible_collections.upkeep.runbook.plugins.modules import ip_block
+from ansible_collections.upkeep.runbook.tests.integration.networks import Host, given_options, hosts, wait_until
 
 OTHERS = "table ip shop {\n\tchain input {\n\t\ttype filter hook input priority 0; policy accept;\n\t\ttcp dport 80 counter\n\t}\n}\n"
 
@@ -32,6 +38,28 @@ class Blocker:
         self.host, self.state = host, state
 
     def __call__(self, **options: Any) -> dict[str, Any]:
+        """Do what the module does, in a child that is the host."""
+        answer = self.tried(**options)
+        assert answer is not None
+        return answer
+
+    def tried(self, before: Callable[[], None] = lambda: None, **options: Any) -> dict[str, Any] | None:
+        """Do the same after something else in that child; None when it died."""
+        params = given_options(ip_block, {"state_directory": str(self.state), **options})
+        if params["entries"]:
+            own = ip_block.argument_spec()["entries"]["options"]
+            params["entries"] = [{**dict.fromkeys(own), **entry} for entry in params["entries"]]
+        check_mode = params.pop("_ansible_check_mode", False)
+        params.pop("_ansible_diff", None)
+
+        def work() -> dict[str, Any]:
+            before()
+            return block_addresses(params, now=utc_now(), check_mode=check_mode)
+
+        return self.host.use(work)
+
+    def as_module(self, **options: Any) -> dict[str, Any]:
+        """Run the module as Ansible does."""
         return self.host.module("ip_block", state_directory=str(self.state), **options)
 
     def others(self) -> list[Any]:
@@ -53,12 +81,12 @@ def test_check_run_check_run_and_release(network: list[Host], block: Blocker) ->
     ours, bad, good = network
     wanted = {"entries": [{"address": bad.address}, {"address": f"{bad.address6}/128", "timeout_seconds": 0}], "reason": "a test"}
     before = block.others()
-    planned = block(**wanted, _ansible_check_mode=True, _ansible_diff=True)
+    planned = block.as_module(**wanted, _ansible_check_mode=True, _ansible_diff=True)
     assert planned["changed"] and f"\t\t\t{bad.address} timeout 86400s,\n" in planned["diff"]["after"] and not planned["diff"]["before"]
     assert not block.state.exists() and bad.reaches(ours)
     assert [one["address"] for one in planned["added"]] == [bad.address, bad.address6]
 
-    done = block(**wanted)
+    done = block.as_module(**wanted)
     assert done["changed"] and done["status"] == "ok", done["checks"]
     for version in (4, 6):
         assert not bad.reaches(ours, version=version) and not ours.reaches(bad, version=version)
@@ -66,7 +94,7 @@ def test_check_run_check_run_and_release(network: list[Host], block: Blocker) ->
     assert (block.state / "ip_block.json").stat().st_mode & 0o777 == 0o600
 
     assert not block(**wanted, _ansible_check_mode=True)["changed"]
-    again = block(**wanted)
+    again = block.as_module(**wanted)
     assert not again["changed"] and again["totals"]["dropped_packets"] >= 4
     assert [one["reason"] for one in again["blocked"]] == ["a test"] * 2 and again["blocked"][0]["expires"] == done["blocked"][0]["expires"]
     assert block.others() == before
@@ -174,32 +202,29 @@ def test_networks_within_networks_and_ten_thousand_addresses(network: list[Host]
     assert "block networks" in block(entries=[{"address": f"10.250.{number}.1"} for number in range(10)])["msg"]
 
 
-KILLED = """
-import os, signal
-from ansible_collections.upkeep.runbook.plugins.module_utils.firewall import nftables
-true_load = nftables.load
-def load(ruleset, check_only=False):
-    if not check_only and {before}:
-        os.kill(os.getpid(), signal.SIGKILL)
-    true_load(ruleset, check_only=check_only)
-    if not check_only:
-        os.kill(os.getpid(), signal.SIGKILL)
-nftables.load = load
-"""
+def killed(before: bool) -> None:
+    """Let this process die before or after the kernel's table is changed."""
+    load = nftables.load
+
+    def dying(text: str, *, check_only: bool = False) -> None:
+        if not check_only and before:
+            os.kill(os.getpid(), signal.SIGKILL)
+        load(text, check_only=check_only)
+        if not check_only:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    blocking.nftables.load = dying
 
 
 @pytest.mark.parametrize("before", [True, False])
 def test_killed_around_the_change_the_next_call_completes_it(network: list[Host], block: Blocker, before: bool) -> None:
     ours, bad, _good = network
-    dying = KILLED.format(before=before)
-    with pytest.raises(ValueError):  # no answer
-        block.host.module_before(dying, "ip_block", address=bad.address, state_directory=str(block.state))
+    assert block.tried(lambda: killed(before), address=bad.address) is None
     assert block(state="query")["totals"] == {
         "blocked": 1, "lost": int(before), "strays": 0, "dropped_packets": 0, "dropped_bytes": 0
     }
     assert block(address=bad.address)["changed"] == before and not bad.reaches(ours)
-    with pytest.raises(ValueError):
-        block.host.module_before(dying, "ip_block", state="absent", all=True, state_directory=str(block.state))
+    assert block.tried(lambda: killed(before), state="absent", all=True) is None
     assert bad.reaches(ours) is not before and block(state="query")["totals"]["strays"] == int(before)
     block(state="absent", all=True)
     assert bad.reaches(ours) and block(state="query")["totals"]["blocked"] == 0
@@ -209,24 +234,24 @@ def test_rules_that_the_kernel_refuses_leave_ledger_and_table_as_they_were(netwo
     ours, bad, good = network
     block(address=bad.address)
     ledger = (block.state / "ip_block.json").read_bytes()
-    broken = (
-        "from ansible_collections.upkeep.runbook.plugins.module_utils.firewall import nftables\n"
-        "true_load = nftables.load\n"
-        "nftables.load = lambda text, check_only=False: check_only or true_load(text + 'add rule inet nowhere x drop\\n')\n"
-    )
-    answer = block.host.module_before(broken, "ip_block", address=good.address, state_directory=str(block.state))
+
+    def break_rules() -> None:
+        load = nftables.load
+        blocking.nftables.load = lambda text, check_only=False: check_only or load(text + "add rule inet nowhere x drop\n")
+
+    answer = block.tried(break_rules, address=good.address)
+    assert answer is not None
     assert answer["failed"] and "nothing was changed" in answer["msg"]
     assert (block.state / "ip_block.json").read_bytes() == ledger
     assert good.reaches(ours) and not bad.reaches(ours)
 
 
 def test_without_nft_nobody_can_tell_and_nothing_is_done(block: Blocker, tmp_path: Path) -> None:
-    hidden = (
-        "from ansible_collections.upkeep.runbook.plugins.module_utils.firewall import nftables\n"
-        f"nftables.SEARCH_PATH = {str(tmp_path)!r}\n"
-    )
-    asked = block.host.module_before(hidden, "ip_block", state="query", state_directory=str(block.state))
+    def hide() -> None:
+        nftables.SEARCH_PATH = str(tmp_path)
+
+    asked, acted = block.tried(hide, state="query"), block.tried(hide, address="203.0.113.1")
+    assert asked is not None and acted is not None
     assert asked["status"] == "unknown" and "apt install nftables" in asked["checks"][0]["hint"]
-    acted = block.host.module_before(hidden, "ip_block", address="203.0.113.1", state_directory=str(block.state))
     assert acted["failed"] and "apt install nftables" in acted["msg"]
     assert not (block.state / "ip_block.json").exists()
