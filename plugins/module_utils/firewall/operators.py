@@ -52,25 +52,28 @@ class Operator:
 
 
 def find_operator() -> Operator:
-    """Return the connections of the ssh servers among the ancestors of this process, and those that ancestors claim.
+    """Return the connection over which an ssh server started this process, and those that ancestors claim.
 
-    That of the server is what counts. ``SSH_CONNECTION`` is believed where such a connection exists, since a server
-    that started us may be gone from the ancestors (``async`` tasks).
+    Only the nearest server is asked: the one above it takes in everybody, attackers included. One that forwards ports
+    holds further connections; then ``SSH_CONNECTION`` tells which is the operator's. It is believed where such a connection
+    exists, also when the server is gone from the ancestors (``async`` tasks).
     """
     sockets = _established()
-    found: dict[Connection, None] = {}
+    held: dict[Connection, None] = {}
+    proved: dict[Connection, None] = {}
     claimed: dict[Address, None] = {}
     for pid in ancestors(os.getpid()):
-        if _text(PROC / str(pid) / "comm").strip() in _DAEMONS:
-            found.update((sockets[inode][2], None) for inode in _socket_inodes(pid) if inode in sockets)
+        if not held and _text(PROC / str(pid) / "comm").strip() in _DAEMONS:
+            held.update((sockets[inode][2], None) for inode in _socket_inodes(pid) if inode in sockets)
         claim = _claim(pid)
         if claim is None:
             continue
         peer, peer_port, port = claim
         if any((peer, peer_port, port) == (*ends, connection.port) for *ends, connection in sockets.values()):
-            found[Connection(peer, port)] = None
+            proved[Connection(peer, port)] = None
         else:
             claimed[peer] = None
+    found = [one for one in held if one in proved] or [*held, *proved]
     return Operator(
         tuple(one for one in found if not one.peer.is_loopback), tuple(one for one in claimed if not one.is_loopback)
     )

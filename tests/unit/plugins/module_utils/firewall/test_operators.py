@@ -71,6 +71,20 @@ def test_the_server_above_holds_the_connection(proc: FakeProc, client: str, name
     assert find_operator() == Operator((connection(client.replace("::ffff:", ""), 2222),), ())
 
 
+def test_only_the_nearest_server_is_asked_and_of_its_connections_the_one_that_is_claimed(proc: FakeProc) -> None:
+    proc.process(30, 1, "sshd", inodes=[702])  # takes in everybody: an attacker just now
+    proc.process(35, 30, "sshd", inodes=[700])
+    proc.process(40, 35, "sshd", inodes=[700, 701])
+    proc.process(45, 40, "sh")
+    proc.process(50, 45, "python3")
+    proc.connection(700)
+    proc.connection(701, "203.0.113.1", port=8080)  # a forwarded port
+    proc.connection(702, "203.0.113.66")
+    assert find_operator().established == (connection(), connection("203.0.113.1", 8080))
+    (proc.root / "45" / "environ").write_text(f"SSH_CONNECTION={CLIENT} 5000 {SERVER} 22\0")
+    assert find_operator().established == (connection(),)
+
+
 def test_a_server_that_is_no_ancestor_or_a_program_of_another_name_tells_nothing(proc: FakeProc) -> None:
     proc.process(40, 1, "sshd", inodes=[700])
     proc.process(41, 1, "nginx", inodes=[701])
