@@ -5,6 +5,7 @@ Each host has ``192.0.2.<number>`` and ``2001:db8::<number>``, and knows nobody 
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import socket
@@ -21,6 +22,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.errors import Upkee
 from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module
 
 PATIENCE_SECONDS = 60.0
+_NETWORKS = itertools.count()
 
 _ANSWER = """
 import socket, sys
@@ -127,7 +129,7 @@ def given_options(module: ModuleType, given: Mapping[str, Any]) -> dict[str, Any
 @contextmanager
 def hosts(count: int) -> Iterator[list[Host]]:
     """Make hosts that reach each other, and take them away afterwards."""
-    prefix = f"upkeep{os.getpid()}"
+    prefix = f"upkeep{os.getpid()}n{next(_NETWORKS)}"
     with ExitStack() as stack:
         switch = _namespace(stack, f"{prefix}s")
         _ip(switch, "link", "add", "bridge", "type", "bridge")
