@@ -35,6 +35,11 @@ integration  zstd                                           zstd
 integration  sshd                                           openssh-server
 integration  ssh-keygen                                     openssh-client
 integration  unshare                                        util-linux
+integration  nft                                            nftables
+integration  ip                                             iproute2
+integration  mount                                          mount
+integration  usermod                                        passwd
+integration  conntrack                                      conntrack
 faults    igzip                                             isal
 bench     logrotate                                         logrotate
 bench     zstd                                              zstd

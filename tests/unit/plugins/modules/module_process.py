@@ -22,6 +22,14 @@ with patch_module_args(options):
 """
 
 
+def module_argv(name: str, *, before: str = "") -> list[str]:
+    """Return the command line that runs a module.
+
+    :param before: Python that runs first, in the same process.
+    """
+    return [sys.executable, "-c", before + _RUN, name]
+
+
 def start_module(
     name: str, options: Mapping[str, Any], *, before: str = "", env: Mapping[str, str] | None = None
 ) -> subprocess.Popen[str]:
@@ -31,7 +39,7 @@ def start_module(
     :param env: added to the environment.
     """
     process = subprocess.Popen(
-        [sys.executable, "-c", before + _RUN, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        module_argv(name, before=before), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **(env or {})},
     )
     assert process.stdin is not None

@@ -1,0 +1,105 @@
+"""Programs that stand in for systemd where it does not run: timers are real processes that sleep, and really run their command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+_SYSTEMD_RUN = """#!{python} -SE
+import os, subprocess, sys, time
+folder, arguments = {folder!r}, sys.argv[1:]
+if os.path.exists(f"{{folder}}/broken"):
+    sys.exit("System has not been booted with systemd as init system (PID 1). Can't operate.")
+options = dict(one.partition("=")[::2] for one in arguments[: arguments.index("--")])
+command = arguments[arguments.index("--") + 1 :]
+seconds, unit = float(options["--on-active"].rstrip("s")), options["--unit"]
+note = f"{{folder}}/{{unit}}.timer"
+if os.path.exists(note):
+    sys.exit(f"Failed to start transient timer unit: Unit {{unit}}.timer was already loaded")
+read, write = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    with open(note, "w") as stream:
+        stream.write(str(os.getpid()))
+    quiet = os.open(os.devnull, os.O_RDWR)
+    for descriptor in range(3):
+        os.dup2(quiet, descriptor)
+    os.close(write)
+    os.close(read)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not os.path.exists(f"{{folder}}/now"):
+        time.sleep(0.02)
+    subprocess.run(command)
+    os.unlink(note)
+    os._exit(0)
+os.close(write)
+os.read(read, 1)  # until the timer is there
+"""
+_SYSTEMCTL = """#!{python} -SE
+import os, signal, sys
+folder, arguments = {folder!r}, [one for one in sys.argv[1:] if not one.startswith("-")]
+with open(f"{{folder}}/log", "a") as stream:
+    stream.write(" ".join(arguments) + "\\n")
+if os.path.exists(f"{{folder}}/broken"):
+    sys.exit("System has not been booted with systemd as init system (PID 1). Can't operate.")
+if arguments[0] == "is-active":
+    sys.exit(0 if os.path.exists(f"{{folder}}/{{arguments[1]}}") else 3)
+if arguments[0] == "stop":
+    try:
+        with open(f"{{folder}}/{{arguments[1]}}") as stream:
+            os.kill(int(stream.read()), signal.SIGKILL)
+        os.unlink(f"{{folder}}/{{arguments[1]}}")
+    except (FileNotFoundError, ProcessLookupError):
+        sys.exit(f"Failed to stop {{arguments[1]}}: Unit {{arguments[1]}} not loaded.")
+"""
+
+
+class Systemd:
+    """The stand-ins.
+
+    :ivar programs: folder for the front of PATH.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.programs = folder / "systemd", folder / "programs"
+        self.folder.mkdir()
+        self.programs.mkdir()
+        for name, text in (("systemd-run", _SYSTEMD_RUN), ("systemctl", _SYSTEMCTL)):
+            (self.programs / name).write_text(text.format(python=sys.executable, folder=str(self.folder)))
+            (self.programs / name).chmod(0o755)
+
+    @property
+    def path(self) -> str:
+        """PATH with the stand-ins first."""
+        return f"{self.programs}:{os.environ['PATH']}:/usr/sbin:/sbin"
+
+    def timers(self) -> list[str]:
+        """Return the timers that run."""
+        return sorted(note.stem for note in self.folder.glob("*.timer"))
+
+    def fire(self) -> None:
+        """Let the time of every timer be over."""
+        (self.folder / "now").touch()
+
+    def rearm(self) -> None:
+        """Let later timers wait again."""
+        (self.folder / "now").unlink(missing_ok=True)
+
+    def break_down(self) -> None:
+        """Answer as where systemd does not run."""
+        (self.folder / "broken").touch()
+
+    def calls(self) -> list[str]:
+        """Return what systemctl was asked."""
+        log = self.folder / "log"
+        return log.read_text().splitlines() if log.exists() else []
+
+    def close(self) -> None:
+        """End the timers that still sleep."""
+        for note in self.folder.glob("*.timer"):
+            try:
+                os.kill(int(note.read_text()), signal.SIGKILL)
+            except (ValueError, ProcessLookupError, FileNotFoundError):
+                pass
