@@ -23,7 +23,7 @@ _PACKED = r"(?:\.(?:gz|xz|bz2|zst))?"
 _DATE = r"\d{4}-?\d{2}-?\d{2}(?:[-T_.]?\d{2}[-:_.]?\d{2}(?:[-:_.]?\d{2})?Z?)?"
 #: ``app.log.1.gz`` and ``app.log-20261122.gz`` of logrotate; ``app-20261122.log`` and ``app__2026-11-22_00-00-00.log`` of others.
 _BEHIND = re.compile(rf"(?P<log>.+?)(?:[.-](?:\d{{1,4}}|{_DATE}(?:[.-]\d{{1,3}})?))?{_PACKED}")
-_WITHIN = re.compile(rf"(?P<stem>.+?)(?:__|[-_.]){_DATE}(?P<end>(?:\.\d{{1,3}})?\.[A-Za-z]{{1,10}}){_PACKED}")
+_WITHIN = re.compile(rf"(?P<stem>.+?)(?:__|[-_.]){_DATE}(?P<end>(?:\.\d{{1,3}})?\.(?!(?:gz|xz|bz2|zst)$)[A-Za-z]{{1,10}}){_PACKED}")
 
 
 class Found(NamedTuple):

@@ -63,7 +63,7 @@ def scan_group(
     if group.journal is not None:
         _scan_journal(group.journal, memory, scanned, since, deadline)
         return scanned
-    policy = Policy(since, memory.logs, memory.written if clock_is_right else None)
+    policy = Policy(since, memory.logs, memory.written if clock_is_right else None, now.timestamp())
     looks, steps, unclaimed = _look_at_files(group.paths, memory, policy, scanned)
     _warn_of_lost(_lost(unclaimed, steps, memory), looks, scanned)
     course = Course(counter, scanned.figures, since, now, deadline)

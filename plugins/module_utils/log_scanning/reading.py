@@ -22,11 +22,17 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.files 
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.line_times import SinceFilter, offset_since
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.options import END
-from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.records import Record, Trail, plain_marks, record_of
+from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.records import (
+    COPIED,
+    Record,
+    Trail,
+    record_of,
+    tail_mark,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.resuming import (
+    COPY,
     FIRST,
-    NEW,
-    RESUMED,
+    MAKING,
     SKIPPED,
     UNCHANGED,
     Step,
@@ -87,8 +93,8 @@ def read_step(step: Step, course: Course) -> Outcome:
     look = step.look
     if step.state == UNCHANGED and step.record is not None:
         return Outcome(replace(step.record, path=look.found.path, log=look.found.log, seen=course.seconds))
-    if step.state not in (RESUMED, NEW, FIRST, SKIPPED):
-        return Outcome()
+    if step.state in (COPY, MAKING):
+        return Outcome(record_of(look, 0, b"", _NOTHING, course.seconds, kind=COPIED))
     course.counter.begin_source()
     try:
         with opened(look.found.path) as (descriptor, status):
@@ -107,7 +113,7 @@ def _unread(step: Step, course: Course) -> Record:
     """Return the record of a file of which nothing more was read, so that the next run goes on at the same place."""
     if step.record is not None:
         return step.record
-    return record_of(step.look, step.start, _NOTHING, _NOTHING, course.seconds)
+    return record_of(step.look, step.start, b"", _NOTHING, course.seconds)
 
 
 def _read_plain(descriptor: int, step: Step, course: Course) -> Outcome:
@@ -120,7 +126,7 @@ def _read_plain(descriptor: int, step: Step, course: Course) -> Outcome:
     blocks = blocks_of(plain_chunks(descriptor, start, look.size), start, course.figures, take_unended=idle)
     outcome = Outcome()
     end = _count(blocks, start, step, course, outcome)
-    head, tail = plain_marks(descriptor, end)
+    head, tail = os.pread(descriptor, MARK_BYTES, 0), tail_mark(descriptor, end, MARK_BYTES)
     outcome.record = record_of(look, end, head, tail, course.seconds)
     outcome.bytes = end - start
     return outcome
@@ -129,7 +135,7 @@ def _read_plain(descriptor: int, step: Step, course: Course) -> Outcome:
 def _read_packed(descriptor: int, step: Step, course: Course) -> Outcome:
     look = step.look
     if step.state == SKIPPED:
-        return Outcome(record_of(look, 0, _NOTHING, _NOTHING, course.seconds))
+        return Outcome(record_of(look, 0, b"", _NOTHING, course.seconds))
     if course.late:
         return Outcome(_unread(step, course), complete=False)
     trail, outcome = Trail(), Outcome()
@@ -139,7 +145,7 @@ def _read_packed(descriptor: int, step: Step, course: Course) -> Outcome:
         blocks_of(chunks, step.start, course.figures, take_unended=True), step.start, step, course, outcome, to_the_end=True
     )
     tail = trail.tail(end, MARK_BYTES) or _NOTHING
-    record = record_of(look, end, trail.head(MARK_BYTES), tail, course.seconds)
+    record = record_of(look, end, trail.head, tail, course.seconds)
     outcome.record = replace(record, size=_LOOK_AGAIN) if outcome.problem else record
     outcome.bytes = end - step.start
     return outcome
@@ -179,9 +185,3 @@ def _last_line_end(descriptor: int, size: int) -> int:
     begin = max(size - BLOCK_BYTES, 0)
     end = os.pread(descriptor, size - begin, begin).rfind(b"\n")
     return begin + end + 1 if end >= 0 or begin == 0 else size
-
-
-def sizes_left(looks: Iterable[Look], records: Iterable[Record]) -> int:
-    """Return how many bytes of plain files are left for the next run."""
-    offsets = {record.identity: record.offset for record in records}
-    return sum(max(look.size - offsets.get(look.identity, 0), 0) for look in looks if not look.kind)

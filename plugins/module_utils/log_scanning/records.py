@@ -11,6 +11,10 @@ from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.files import MARK_BYTES, Look, Mark
 
+#: So many first bytes tell a copy of a log that is shorter than its head.
+START_BYTES = 64
+#: In the place of how a file is packed: it was a copy of a log, and nothing of it was read.
+COPIED = "copy"
 #: What follows the place where reading ended, when a packed file was not read to its end, is seldom longer.
 _RECENT_BYTES = 1024 * 1024
 
@@ -19,9 +23,9 @@ _RECENT_BYTES = 1024 * 1024
 class Record:
     """How far a file was read.
 
-    :ivar kind: how it was packed, or empty.
+    :ivar kind: how it was packed, empty, or COPIED.
     :ivar offset: position in what it holds, unpacked; everything before is told.
-    :ivar head: its first bytes. :ivar tail: the bytes before the offset.
+    :ivar start: its first few bytes. :ivar head: more of them. :ivar tail: the bytes before the offset.
     :ivar seen: seconds since the epoch of the last run that met it.
     """
 
@@ -33,6 +37,7 @@ class Record:
     mtime_ns: int
     kind: str
     offset: int
+    start: Mark
     head: Mark
     tail: Mark
     seen: float
@@ -46,7 +51,7 @@ class Record:
         """Return it as it is stored."""
         return [
             self.path, self.log, self.device, self.inode, self.size, self.mtime_ns, self.kind, self.offset,
-            list(self.head), list(self.tail), self.seen,
+            list(self.start), list(self.head), list(self.tail), self.seen,
         ]  # fmt: skip
 
     @classmethod
@@ -55,24 +60,25 @@ class Record:
 
         :raises ValueError: when it has another form.
         """
-        path, log, device, inode, size, mtime_ns, kind, offset, head, tail, seen = stored
-        numbers = (device, inode, size, mtime_ns, offset, head[0], tail[0])
-        texts = (path, log, kind, head[1], tail[1])
+        path, log, device, inode, size, mtime_ns, kind, offset, *marks, seen = stored
+        start, head, tail = (Mark(*mark) for mark in marks)
+        numbers = (device, inode, size, mtime_ns, offset, start.length, head.length, tail.length)
+        texts = (path, log, kind, start.digest, head.digest, tail.digest)
         if not all(type(number) is int for number in numbers) or not all(isinstance(text, str) for text in texts):
             raise ValueError("a record in it has another form")
-        return cls(path, log, device, inode, size, mtime_ns, kind, offset, Mark(*head), Mark(*tail), float(seen))
+        return cls(path, log, device, inode, size, mtime_ns, kind, offset, start, head, tail, float(seen))
 
 
-def record_of(look: Look, offset: int, head: Mark, tail: Mark, seen: float) -> Record:
-    """Return the record of a file that was read up to ``offset``."""
+def record_of(look: Look, offset: int, head: bytes, tail: Mark, seen: float, *, kind: str | None = None) -> Record:
+    """Return the record of a file that was read up to ``offset``.
+
+    :param head: its first MARK_BYTES bytes, unpacked; empty when they are not known.
+    :param kind: instead of that of the file.
+    """
     return Record(
-        look.found.path, look.found.log, look.device, look.inode, look.size, look.mtime_ns, look.kind, offset, head, tail, seen
-    )
-
-
-def plain_marks(descriptor: int, offset: int) -> tuple[Mark, Mark]:
-    """Return the marks of a plain file that was read up to ``offset``."""
-    return Mark.of(os.pread(descriptor, MARK_BYTES, 0)), tail_mark(descriptor, offset, MARK_BYTES)
+        look.found.path, look.found.log, look.device, look.inode, look.size, look.mtime_ns, look.kind if kind is None else kind,
+        offset, Mark.of(head[:START_BYTES]), Mark.of(head), tail, seen,
+    )  # fmt: skip
 
 
 def tail_mark(descriptor: int, offset: int, length: int) -> Mark:
@@ -82,25 +88,24 @@ def tail_mark(descriptor: int, offset: int, length: int) -> Mark:
 
 
 class Trail:
-    """Watches chunks go by, and gives the marks of what went by."""
+    """Watches chunks go by.
+
+    :ivar head: the first MARK_BYTES bytes, or as many as went by. :ivar position: how many bytes went by.
+    """
 
     def __init__(self) -> None:
-        self._head = b""
+        self.head = b""
         self._recent = b""
         self.position = 0
 
     def watch(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Yield the chunks."""
         for chunk in chunks:
-            if len(self._head) < MARK_BYTES:
-                self._head += chunk[: MARK_BYTES - len(self._head)]
+            if len(self.head) < MARK_BYTES:
+                self.head += chunk[: MARK_BYTES - len(self.head)]
             self._recent = (self._recent + chunk)[-_RECENT_BYTES:]
             self.position += len(chunk)
             yield chunk
-
-    def head(self, length: int) -> Mark:
-        """Return the mark of the first bytes."""
-        return Mark.of(self._head[:length])
 
     def tail(self, offset: int, length: int) -> Mark | None:
         """Return the mark of the bytes before ``offset``, or None when they are not at hand any more."""

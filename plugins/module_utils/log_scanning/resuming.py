@@ -22,11 +22,11 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.files 
     unpacked_chunks,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.options import BEGINNING, END
-from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.records import Record, Trail, tail_mark
+from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.records import COPIED, Record, Trail, tail_mark
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.unreadable import Unreadable
 
-#: Fewer first bytes than these do not tell a log that is being copied from a new one.
-_SURE_BYTES = 64
+#: Somebody who makes a copy has written to it lately.
+_MAKING_SECONDS = 600.0
 #: The kernel stamps files with a clock that is up to one tick behind.
 _SLACK_SECONDS = 2.0
 #: How long an archive may take to be unpacked.
@@ -56,12 +56,14 @@ class Policy:
 
     :ivar since: where a first look begins.
     :ivar known: the logs that the last run met; any other is looked at for the first time.
-    :ivar last_run: seconds since the epoch; None when there was none, or the clock was set back since.
+    :ivar last_run: seconds since the epoch; None when there was none, or the clock was changed since.
+    :ivar now: the present moment, as ``last_run``.
     """
 
     since: datetime | str
     known: Collection[str]
     last_run: float | None
+    now: float
 
     def meets(self, look: Look) -> str:
         """Return NEW, FIRST or SKIPPED."""
@@ -92,7 +94,7 @@ def plan_reading(looks: Sequence[Look], records: Sequence[Record], policy: Polic
             steps[identity] = Step(look, UNCHANGED if record.kind else RESUMED, record.offset, record)
     for identity, look in sorted(unique.items(), key=lambda item: item[1].mtime_ns):
         if identity not in steps:
-            steps[identity] = _by_content(look, records, claimed, policy)
+            steps[identity] = _by_content(look, records, claimed, by_identity.get(identity), policy)
             if steps[identity].state == RESUMED:
                 claimed.add(id(steps[identity].record))
     unclaimed = [record for record in records if id(record) not in claimed]
@@ -116,15 +118,21 @@ def _is_same(look: Look, record: Record) -> bool:
         return False
 
 
-def _by_content(look: Look, records: Sequence[Record], claimed: set[int], policy: Policy) -> Step:
+def _by_content(look: Look, records: Sequence[Record], claimed: set[int], former: Record | None, policy: Policy) -> Step:
+    """Return what is done with a file that is not just one of before that has grown.
+
+    :param former: what was written down under its inode.
+    """
     # Those that nothing fits yet come first; of two alike, the one that was read further.
     order = sorted(records, key=lambda record: (id(record) in claimed, -record.offset))
     record, complete = _find_record(look, order)
     if record is not None and complete:
         return Step(look, COPY if id(record) in claimed else RESUMED, record.offset, record)
     # A log that starts like the one before is none; an archive that does is a copy that somebody is still making.
-    if record is not None and look.found.rotated and record.head.length >= _SURE_BYTES:
+    if record is not None and look.found.rotated and abs(policy.now - look.mtime_ns / 1e9) < _MAKING_SECONDS:
         return Step(look, MAKING, 0, record)
+    if former is not None and former.kind == COPIED and (former.size, former.mtime_ns) == (look.size, look.mtime_ns):
+        return Step(look, COPY, 0, former)
     return Step(look, policy.meets(look))
 
 
@@ -144,12 +152,11 @@ def _find_record(look: Look, records: Iterable[Record]) -> tuple[Record | None, 
 
 def _find_in_plain(descriptor: int, size: int, candidates: Sequence[Record]) -> tuple[Record | None, bool]:
     head = os.pread(descriptor, MARK_BYTES, 0)
-    alike = [record for record in candidates if Mark.of(head[: record.head.length]) == record.head]
+    alike = _alike(head, candidates)
     for record in alike:
         if size >= record.offset and tail_mark(descriptor, record.offset, record.tail.length) == record.tail:
             return record, True
-    shorter = [record for record in alike if size < record.offset]
-    return (shorter[0], False) if shorter else (None, False)
+    return _shorter(head, size, candidates)
 
 
 def _find_in_packed(descriptor: int, look: Look, candidates: Sequence[Record]) -> tuple[Record | None, bool]:
@@ -158,7 +165,7 @@ def _find_in_packed(descriptor: int, look: Look, candidates: Sequence[Record]) -
     try:
         for _chunk in trail.watch(unpacked_chunks(descriptor, look, _PATIENCE_SECONDS)):
             if not narrowed and trail.position >= MARK_BYTES:
-                alike, narrowed = _alike(trail, alike), True
+                alike, narrowed = _alike(trail.head, alike), True
             found = _reached(trail, alike)
             if found is not None:
                 return found, True
@@ -167,22 +174,28 @@ def _find_in_packed(descriptor: int, look: Look, candidates: Sequence[Record]) -
                 return None, False
     except Unreadable:
         pass  # as far as it could be read it is none of those that are left
-    alike = alike if narrowed else _alike(trail, alike)
+    alike = alike if narrowed else _alike(trail.head, alike)
     found = _reached(trail, alike)
-    if found is not None:
-        return found, True
-    shorter = [record for record in alike if trail.position < record.offset]
-    return (shorter[0], False) if shorter else (None, False)
+    return (found, True) if found is not None else _shorter(trail.head, trail.position, candidates)
 
 
-def _alike(trail: Trail, records: Iterable[Record]) -> list[Record]:
-    return [record for record in records if trail.head(record.head.length) == record.head]
+def _alike(head: bytes, records: Iterable[Record]) -> list[Record]:
+    return [record for record in records if Mark.of(head[: record.head.length]) == record.head]
+
+
+def _shorter(head: bytes, size: int, records: Iterable[Record]) -> tuple[Record | None, bool]:
+    """Return a record that begins as a file does which holds less than was read."""
+    for record in records:
+        mark = record.head if size >= record.head.length else record.start
+        if size < record.offset and size >= mark.length == len(head[: mark.length]) and Mark.of(head[: mark.length]) == mark:
+            return record, False
+    return None, False
 
 
 def _reached(trail: Trail, records: Iterable[Record]) -> Record | None:
     """Return the first record whose place went by and whose bytes before it are these."""
     for record in records:
-        if record.offset <= trail.position and trail.head(record.head.length) == record.head:
+        if record.offset <= trail.position and Mark.of(trail.head[: record.head.length]) == record.head:
             if trail.tail(record.offset, record.tail.length) == record.tail:
                 return record
     return None
