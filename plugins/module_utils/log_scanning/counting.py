@@ -19,7 +19,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.levels
     level_of,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.options import Ignore, Pattern
-from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.signatures import sample_of, signature_of
+from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.signatures import Signature, sample_of, signature_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 #: New signatures of one run that are told apart; the lines of further ones are counted together.
@@ -29,6 +29,9 @@ _LINE_BYTES = 16 * 1024
 
 _COLORS = re.compile(rb"\x1b\[[0-9;]{0,20}[A-Za-z]")
 _BETWEEN = re.compile(rb"(?:[ \t}\]][^\n]*\n|\n)*")
+#: Lines that differ in digits alone have one signature, which is then worked out once: in a storm nearly all do.
+_DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
+_MAX_CACHED = 2000
 _NO_LEVELS: Mapping[int, str] = {}
 
 
@@ -70,6 +73,7 @@ class Counter:
         self._max_matches = max_matches
         self._shown: dict[str, int] = {}
         self._new = 0
+        self._cached: dict[tuple[bytes, str], Signature] = {}
         #: Where in the next block the lines begin that may belong to the last error; None when none can.
         self._open: int | None = None
         self.lines = 0
@@ -163,7 +167,12 @@ class Counter:
         self.matches.append(row)
 
     def _note_signature(self, line: bytes, level: str, source: str) -> None:
-        signature = signature_of(line, level)
+        key = line.translate(_DIGITS_ALIKE), level
+        signature = self._cached.get(key)
+        if signature is None:
+            if len(self._cached) >= _MAX_CACHED:
+                self._cached.clear()
+            signature = self._cached[key] = signature_of(line, level)
         seen = self.signatures.get(signature.fingerprint)
         if seen is None:
             if signature.fingerprint not in self._known:

@@ -108,7 +108,7 @@ def read_journal(
         said = yield from _entries(program, journal, reading, fallback, deadline, only_place)
     if said:
         raise Unreadable(f"cannot be read: {plain(said, 200)}", _HINT)
-    if not reading.entries and not had_cursor:
+    if not reading.entries and not had_cursor and reading.complete:
         probe = [program, "--output=json", "--no-pager", "--quiet", "--lines=1", "--output-fields=PRIORITY", *filter_arguments(journal)]
         if not run_command(probe, timeout_seconds=_PROBE_SECONDS).stdout.strip():
             raise Unreadable("holds no entry at all of what is named, or this user may not read it", f"Correct the names. {_HINT}")

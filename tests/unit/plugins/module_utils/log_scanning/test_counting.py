@@ -122,3 +122,11 @@ def test_garbage_is_counted(garbage: bytes) -> None:
     found.feed(garbage * 3, "app.log")
     assert found.lines == 3 * garbage.count(b"\n")
     assert all(row["line"].isprintable() for row in found.matches)
+
+
+def test_a_storm_of_distinct_lines_keeps_nothing_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "_MAX_CACHED", 10)
+    found = counter()
+    found.feed("".join(f"ERROR {'x' * number} {number} failed\n" for number in range(1, 60)).encode() * 2, "app.log")
+    assert len(found.signatures) == 59 and {seen.count for seen in found.signatures.values()} == {2}
+    assert len(found._cached) <= 10
