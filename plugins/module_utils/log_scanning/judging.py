@@ -77,7 +77,7 @@ def pattern_check(group: str, pattern: Pattern, count: int, window: Window) -> d
     else:
         status = OK if not count or pattern.severity == "info" else {"warning": WARNING, "critical": CRITICAL}[pattern.severity]
         limits = Limits(1 if pattern.severity == "warning" else None, 1 if pattern.severity == "critical" else None)
-    parts = [f"{pattern.name} in {group}: {_lines(count, "")}{window.text()}{_rate_text(rate)}", *_limit_texts(limits)]
+    parts = [f"{pattern.name} in {group}: {_lines(count, '')}{window.text()}{_rate_text(rate)}", *_limit_texts(limits)]
     counts_only = rate is None or not any(limits.rates)
     return check_result(
         PATTERN, f"{group}/{pattern.name}", status, "; ".join(parts) + ".", hint=None if status == OK else _LOOK_HINT,
