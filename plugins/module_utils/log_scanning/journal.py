@@ -174,6 +174,8 @@ def _message(value: Any) -> bytes:
 class _Output:
     """What journalctl prints, line by line, until its end, a deadline or a number of bytes.
 
+    Making one raises :class:`Unreadable` when it does not start.
+
     :ivar stopped: it was ended before its own end.
     """
 
@@ -185,10 +187,13 @@ class _Output:
         self._bytes = 0
         self._ended = False
         # A program that answers a stream without end: run_command() would hold all of it, and has a bound.
-        self._process = subprocess.Popen(  # pylint: disable=ansible-bad-function
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/",
-            env={**os.environ, "LC_ALL": "C", "SYSTEMD_COLORS": "0"}, start_new_session=True,
-        )  # fmt: skip
+        try:
+            self._process = subprocess.Popen(  # pylint: disable=ansible-bad-function
+                argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/",
+                env={**os.environ, "LC_ALL": "C", "SYSTEMD_COLORS": "0"}, start_new_session=True,
+            )  # fmt: skip
+        except OSError as exc:
+            raise Unreadable(f"cannot be read: {argv[0]} does not start ({exc.strerror})", _HINT) from None
 
     def lines(self) -> Iterator[bytes]:
         """Yield the lines; one that is too long is yielded cut, and so is no entry."""

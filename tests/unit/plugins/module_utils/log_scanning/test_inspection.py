@@ -101,6 +101,19 @@ def test_a_clock_that_was_set_back_loses_no_line_and_makes_no_rate(place: Place)
     assert json.loads(place.memory.read_text())["points"] == []
 
 
+def test_a_clock_that_was_set_forward_makes_no_point_of_the_baseline(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = utc_now()
+    place.write("ERROR a")
+    monkeypatch.setattr(inspection, "boot_clock", lambda: ("boot", 1000.0))
+    place.scan(now=now)
+    place.write(*["ERROR a"] * 100)
+    monkeypatch.setattr(inspection, "boot_clock", lambda: ("boot", 1600.0))
+    place.scan(now=now + timedelta(days=10))
+    assert "set forward" in place.check("log.readable")["summary"]
+    assert place.check("log.errors")["value"] == 10.0, "in the ten minutes that have passed, not in ten days"
+    assert json.loads(place.memory.read_text())["points"] == []
+
+
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"schema": 99}', b'{"schema":1}', b"\xff" * 100, b"[" * 100_000])
 def test_a_damaged_memory_is_set_aside_and_said(place: Place, damage: bytes) -> None:
     place.write("ERROR a")

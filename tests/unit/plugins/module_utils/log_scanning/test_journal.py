@@ -82,7 +82,13 @@ def test_check_mode_leaves_the_place(place: Place, journal: Path) -> None:
     assert place.errors(groups=JOURNAL, check_mode=True) == place.errors(groups=JOURNAL) == 1
 
 
-@pytest.mark.parametrize("message", [None, [69, 82, 82, 255, 0, 10], ["ERROR a", "b"], {"x": 1}, 5, "", "\x1b[31mERROR\x1b[0m a\r\nb", "ERROR " + "x" * 3_000_000])
+ODD = {
+    "none": None, "bytes": [69, 82, 82, 255, 0, 10], "twice": ["ERROR a", "b"], "mapping": {"x": 1}, "number": 5, "empty": "",
+    "colors": "\x1b[31mERROR\x1b[0m a\r\nb", "long": "ERROR " + "x" * 3_000_000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("message", ODD.values(), ids=ODD)
 def test_odd_messages_are_no_trouble(place: Place, journal: Path, message: Any) -> None:
     add(journal, message, "ERROR after")
     with (journal / "entries").open("a") as entries:
@@ -120,6 +126,12 @@ def test_without_journalctl_it_is_unknown(place: Place, monkeypatch: pytest.Monk
     monkeypatch.setenv("PATH", "/nowhere")
     place.scan(groups=JOURNAL)
     assert "not installed" in place.check("log.readable")["summary"]
+
+
+def test_a_program_that_does_not_start_is_unknown(place: Place, journal: Path) -> None:
+    (journal / "journalctl").write_text("#!/nowhere/at/all\n")
+    place.scan(groups=JOURNAL)
+    assert place.check("log.readable")["status"] == "unknown" and "does not start" in place.check("log.readable")["summary"]
 
 
 def test_a_program_that_hangs_is_ended_and_said(place: Place, journal: Path) -> None:

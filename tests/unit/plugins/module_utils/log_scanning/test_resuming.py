@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning import group_scan
+from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning import group_scan, resuming
 from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.log_scanning.scanning import Place
 
 #: Enough to tell a copy that is being made from a log that begins alike.
@@ -134,6 +134,14 @@ def test_a_copy_of_a_log_is_no_log_of_its_own(begun: Place) -> None:
     begun.write("ERROR more")
     assert begun.errors() == 1 and states(begun) == {"app.log": "resumed"}
     assert begun.errors() == 0
+
+
+def test_a_copy_that_stays_is_remembered_as_one(begun: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copyfile(begun.log, begun.logs / "app.log.1")
+    monkeypatch.setattr(resuming, "_MAKING_SECONDS", -1.0)  # nobody writes to it any more
+    for _run in range(3):
+        begun.write("ERROR more")
+        assert begun.errors() == 1
 
 
 def test_an_archive_beside_the_raw_file_counts_once_and_outlives_it(begun: Place) -> None:
