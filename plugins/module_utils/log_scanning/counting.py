@@ -32,7 +32,6 @@ _BETWEEN = re.compile(rb"(?:[ \t}\]][^\n]*\n|\n)*")
 #: Lines that differ in digits alone have one signature, which is then worked out once: in a storm nearly all do.
 _DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
 _MAX_CACHED = 2000
-_NO_LEVELS: Mapping[int, str] = {}
 
 
 @dataclass
@@ -96,17 +95,18 @@ class Counter:
         """What follows comes from another file."""
         self._open = None
 
-    def feed(self, data: bytes, source: str, levels: Mapping[int, str] = _NO_LEVELS) -> None:
+    def feed(self, data: bytes, source: str, levels: Mapping[int, str] | None = None) -> None:
         """Count the lines of a block.
 
         :param data: whole lines, each ended by a line feed.
         :param source: the file they come from.
         :param levels: the levels that are known otherwise, by where their lines begin; such a block holds no escapes.
         """
+        levels = levels or {}
         self.lines += data.count(b"\n")
         data = without_decoration(data)
         starts = candidate_starts(data) if self._judges_levels else set()
-        if self._judges_levels and levels:
+        if self._judges_levels:
             starts.update(levels)
         fitting: dict[int, list[int]] = {}
         for number, pattern in enumerate(self._patterns):

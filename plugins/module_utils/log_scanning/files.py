@@ -57,6 +57,7 @@ class Look(NamedTuple):
     """A file as it was found.
 
     :ivar kind: how it is packed (``gz``, ``xz``, ``bz2``, ``zst``), or empty.
+    :ivar head: its first MARK_BYTES bytes; empty when it is packed.
     """
 
     found: Found
@@ -65,6 +66,7 @@ class Look(NamedTuple):
     size: int
     mtime_ns: int
     kind: str
+    head: bytes
 
     @property
     def identity(self) -> tuple[int, int]:
@@ -115,13 +117,13 @@ def look_at(found: Found) -> Look:
     :raises Unreadable: when it cannot be opened, or is of a kind that is not read here.
     """
     with opened(found.path) as (descriptor, status):
-        head = os.pread(descriptor, HEAD_BYTES, 0)
+        head = os.pread(descriptor, max(HEAD_BYTES, MARK_BYTES), 0)
     kind = outer_format(head)
     foreign = "a zip archive" if kind == ZIP else foreign_format(head)
     if foreign:
         raise Unreadable(f"is {foreign}, which is not read here", "Let logs be packed with gzip, xz, bzip2 or zstd.")
     kind = kind if kind in (GZIP, XZ, BZIP2, ZSTD) else ""
-    return Look(found, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, kind)
+    return Look(found, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, kind, b"" if kind else head)
 
 
 def plain_chunks(descriptor: int, start: int, end: int) -> Iterator[bytes]:

@@ -14,7 +14,6 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.blocks
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.counting import Counter
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.files import (
     MARK_BYTES,
-    Look,
     Mark,
     opened,
     plain_chunks,
@@ -103,8 +102,8 @@ def read_step(step: Step, course: Course) -> Outcome:
             if look.kind:
                 return _read_packed(descriptor, step, course)
             return _read_plain(descriptor, step, course)
-    except Gone:
-        return Outcome(_unread(step, course), complete=False)
+    except Gone:  # rotated just now: the next run finds it by its inode, or by how it begins, and loses nothing
+        return Outcome(_unread(step, course))
     except Unreadable as problem:
         return Outcome(_unread(step, course), problem=problem)
 
@@ -113,7 +112,7 @@ def _unread(step: Step, course: Course) -> Record:
     """Return the record of a file of which nothing more was read, so that the next run goes on at the same place."""
     if step.record is not None:
         return step.record
-    return record_of(step.look, step.start, b"", _NOTHING, course.seconds)
+    return record_of(step.look, step.start, step.look.head, _NOTHING, course.seconds)
 
 
 def _read_plain(descriptor: int, step: Step, course: Course) -> Outcome:

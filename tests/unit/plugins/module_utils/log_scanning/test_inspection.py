@@ -306,5 +306,3 @@ def test_wrong_options_are_named(options: dict[str, Any], words: str) -> None:
     with pytest.raises(UpkeepError) as caught:
         read_options(given, datetime(2026, 11, 22, tzinfo=timezone.utc))
     assert words in caught.value.message
-
-

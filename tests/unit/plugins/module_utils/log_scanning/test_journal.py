@@ -147,5 +147,6 @@ def test_the_arguments() -> None:
     journal = Journal(("a.service", "b*"), ("sshd",), "warning")
     since = datetime.fromtimestamp(1_800_000_000, timezone.utc)
     select = ["--unit=a.service", "--unit=b*", "--identifier=sshd", "--priority=warning"]
-    for cursor, start, expected in (("s=1", since, ["--after-cursor=s=1"]), ("", since, ["--since=@1800000000"]), ("", BEGINNING, []), ("", END, ["--lines=1"])):
+    cases = [("s=1", since, ["--after-cursor=s=1"]), ("", since, ["--since=@1800000000"]), ("", BEGINNING, []), ("", END, ["--lines=1"])]
+    for cursor, start, expected in cases:
         assert journal_arguments(journal, cursor=cursor, since=start)[5:] == [*select, *expected]

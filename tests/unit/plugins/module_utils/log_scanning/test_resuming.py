@@ -215,6 +215,29 @@ def test_a_rotation_while_the_files_are_listed(begun: Place, monkeypatch: pytest
     assert begun.errors() == 2 and begun.check("log.readable")["status"] == "ok" and len(calls) == 2
 
 
+@pytest.mark.parametrize("pack", [False, True])
+def test_a_new_log_that_is_rotated_before_it_is_read_waits_for_the_next_run(begun: Place, monkeypatch: pytest.MonkeyPatch, pack: bool) -> None:
+    begun.write(LONG.format("new"), "ERROR new", name="new.log")
+    groups = [{"name": "app", "paths": [f"{begun.logs}/*.log"]}]
+    read = group_scan.read_step
+
+    def rotated_before(step: resuming.Step, course: object) -> object:
+        if step.look.found.path.endswith("new.log"):
+            os.rename(step.look.found.path, begun.logs / "new.log.1")
+            begun.write("INFO fresh", name="new.log")
+        return read(step, course)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(group_scan, "read_step", rotated_before)
+    assert begun.errors(groups=groups) == 0 and begun.check("log.readable")["status"] == "ok"
+    monkeypatch.undo()
+    old = time.time() - 60  # from before that run
+    os.utime(begun.logs / "new.log.1", (old, old))
+    if pack:
+        begun.pack(begun.logs / "new.log.1")
+    assert begun.errors(groups=groups) == 1
+    assert begun.errors(groups=groups) == 0
+
+
 def test_archives_from_before_are_read_once_by_a_first_look_and_then_never(place: Place) -> None:
     place.pack(place.write("ERROR packed", name="app.log.2"))
     place.write("ERROR rotated", name="app.log.1")
