@@ -9,7 +9,7 @@ from typing import Any
 _SECONDS = ("s", "seconds")
 _BYTES = ("bytes", "B")
 _SUFFIXES = {
-    "percent": " %", "count": "", "per_core": " / core", "per_second": " / s", "hours": " h", "days": " days",
+    "percent": " %", "count": "", "per_core": " / core", "per_second": " / s", "per_minute": " / min", "hours": " h", "days": " days",
     "ms": " ms",
 }
 

@@ -1,6 +1,6 @@
 # Copyright: upkeep.runbook contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a platform description says about the logs of a host, as ``log_rotate`` takes it."""
+"""What a platform description says about the logs of a host, as ``log_rotate`` and ``log_scan`` take it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,19 @@ def log_groups(platform: dict[str, Any], host: Host) -> list[dict[str, Any]]:
             group = {"name": service["name"], "paths": list(service["logs"])}
             reopen = _reopen(service, service["user"] or platform["owner"])
             groups.append({**group, "reopen": reopen} if reopen else group)
+    return groups
+
+
+def scanned_groups(platform: dict[str, Any], host: Host) -> list[dict[str, Any]]:
+    """Return a group for each service of ``host`` that writes logs, or is a unit of systemd whose journal holds them."""
+    groups: list[dict[str, Any]] = []
+    for service in platform["services"]:
+        if not host.concerns(service["hosts"]):
+            continue
+        if service["logs"]:
+            groups.append({"name": service["name"], "paths": list(service["logs"])})
+        elif service["unit"]:
+            groups.append({"name": service["name"], "journal": {"units": [service["unit"]]}})
     return groups
 
 

@@ -166,7 +166,7 @@ def test_log_groups_are_those_of_the_host() -> None:
 
 
 CALLS = [
-    "platform", "health_probes('a', [])", "resource_paths('a', [])", "certificate_sources('a', [])", "log_groups('a', [])",
+    "platform", "health_probes('a', [])", "resource_paths('a', [])", "certificate_sources('a', [])", "log_groups('a', [])", "log_scan_groups('a', [])",
     "backup_plan('a', [])", "recovery_plan('a', [])",
 ]
 

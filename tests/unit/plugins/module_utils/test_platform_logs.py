@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.options import read_options
 from ansible_collections.upkeep.runbook.plugins.module_utils.platform_description import validate_platform
 from ansible_collections.upkeep.runbook.plugins.module_utils.platform_items import Host
-from ansible_collections.upkeep.runbook.plugins.module_utils.platform_logs import log_groups
+from ansible_collections.upkeep.runbook.plugins.module_utils.platform_logs import log_groups, scanned_groups
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.rules import read_groups
+from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
+from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.log_scanning.scanning import whole_options
 
 LOG = "/opt/app/logs/app.log"
 
@@ -44,3 +47,17 @@ def test_a_service_without_logs_or_on_other_hosts_has_no_group() -> None:
     assert groups_of(unit="a.service") == []
     assert groups_of(unit="a.service", logs=[LOG], hosts=["beta"]) == []
     assert len(groups_of(unit="a.service", logs=[LOG], hosts=["web"])) == 1
+
+
+def test_what_is_scanned_are_logs_or_else_the_journal() -> None:
+    services = [
+        {"name": "files", "unit": "a.service", "logs": [LOG], "reopen": {"signal": "USR1"}},
+        {"name": "journal", "unit": "b.service"},
+        {"name": "nothing", "process": "node c.js"},
+        {"name": "elsewhere", "unit": "d.service", "logs": [LOG], "hosts": ["beta"]},
+    ]
+    description = {"name": "P", "root": "/opt/app", "owner": "app", "services": services}
+    groups = scanned_groups(validate_platform(description).platform, Host("alpha", ["web"]))
+    assert groups == [{"name": "files", "paths": [LOG]}, {"name": "journal", "journal": {"units": ["b.service"]}}]
+    read = read_options(whole_options({"groups": groups}), utc_now())
+    assert [group.name for group in read.groups] == ["files", "journal"], "the module takes what is derived"
