@@ -65,7 +65,7 @@ def read_log_format(text: str) -> str:
         if text != JSON:
             read_format(text, "it")
     except UpkeepError as error:
-        raise ValueError(f"must be the format of an access log; {error.message}") from None
+        raise ValueError(f"must be the format of an access log; {error.message.removeprefix('it: ')}") from None
     return text
 
 

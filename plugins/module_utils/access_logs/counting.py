@@ -56,13 +56,17 @@ class Counting:
         """Say that the next rows do not follow those before."""
         self._last = None
 
-    def add(self, rows: Rows) -> None:
-        """Count the rows that count, in the order of the log."""
+    def add(self, rows: Rows, *, follows: bool = True) -> None:
+        """Count the rows that count, in the order of the log.
+
+        :param follows: whether they follow those before; otherwise they were picked out from among them.
+        """
         texts = Counter(rows.columns["time"])
         moments = self._moments.read(texts, rows.zone)
         selection = self._selection
         whole = [moment for moment in moments.values() if moment is not None]
-        self._look_for_steps(whole)
+        if follows:
+            self._look_for_steps(whole)
         if whole:
             self.tally.note_earliest(min(whole))
         if len(whole) < len(moments):

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.names import read_name
+
 MAX_FILES = 2_000
 #: A file that was written last so long before the window holds nothing of it, also when clocks differ a little.
 SLACK_SECONDS = 3600
@@ -63,6 +65,9 @@ def find_files(patterns: Sequence[str], *, since: float) -> FoundFiles:
         if len(paths) > MAX_FILES:
             found.problems[pattern] = f"matches more than {MAX_FILES} files, of which the rest is not read"
         for path in paths[:MAX_FILES]:
+            archive = read_name(os.path.basename(path))
+            if archive is not None and archive.draft:
+                continue  # log_rotate is writing it: a copy of what is read under another name
             try:
                 descriptor = open_log(path)
             except FileNotFoundError:

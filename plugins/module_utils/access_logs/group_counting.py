@@ -102,6 +102,6 @@ class _Worker:
     def _count(self, text: str) -> None:
         parts, unparsed = self._reader.read(text)
         self._answer.tally.note_unparsed(unparsed)
-        for rows in parts:
+        for number, rows in enumerate(parts):
             self._answer.fields.update(rows.columns)
-            self._counting.add(rows)
+            self._counting.add(rows, follows=number == 0)

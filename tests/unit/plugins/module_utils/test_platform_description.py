@@ -116,11 +116,11 @@ def full_description() -> dict[str, Any]:
         ],
         "web_logs": [
             {
-                "name": None,
+                "name": "",
                 "hosts": [],
                 "paths": ["/var/log/nginx/access.log*"],
                 "error_paths": [],
-                "format": None,
+                "format": "",
                 "fields": {},
                 "trusted_proxies": [],
                 "exclude_routes": [],

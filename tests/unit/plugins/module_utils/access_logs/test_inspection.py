@@ -115,9 +115,11 @@ def test_rotated_and_packed_files_are_read_and_older_ones_are_not(tmp_path: Path
     old = write(tmp_path / "access.log.3", line(minutes_ago(60)))
     os.utime(old, (0, NOW.timestamp() - 26 * 3600))
     os.link(tmp_path / "access.log", tmp_path / "access.log.again")
+    write(tmp_path / "access.log-20261128T110000Z-1a2b3c4d.gz.new", "half a packed file\n")
+    write(tmp_path / "access.log-20261128T110000Z-1a2b3c4d", line(minutes_ago(70)))
     result = inspect(paths=[str(tmp_path / "access.log*"), str(tmp_path / "access.log")])
-    assert result["totals"]["requests"] == 5
-    assert result["groups"][0]["files"] == {"read": 3, "older": 1, "not_read_whole": 0}
+    assert (result["totals"]["requests"], result["unparsed_lines"]) == (6, 0)
+    assert result["groups"][0]["files"] == {"read": 4, "older": 1, "not_read_whole": 0}
 
 
 def test_what_cannot_be_read_is_unknown_and_the_rest_is_counted(tmp_path: Path) -> None:
@@ -167,6 +169,8 @@ def test_hostile_lines_are_counted_and_shown_without_harm(tmp_path: Path) -> Non
 def test_the_clock_may_jump(tmp_path: Path) -> None:
     lines = [line(minutes_ago(50)), line(minutes_ago(10)), line(minutes_ago(40)), line(minutes_ago(39))]
     assert inspect(paths=[write(tmp_path / "a.log", *lines)])["totals"]["steps_back"] == 1
+    odd = [line(minutes_ago(50), agent='a \\"b\\" c'), line(minutes_ago(40)), line(minutes_ago(30))]
+    assert inspect(paths=[write(tmp_path / "a.log", *odd)])["totals"] == {**inspect(paths=[str(tmp_path / "a.log")])["totals"], "requests": 3, "steps_back": 0}
 
 
 def test_times_count_by_their_offset(tmp_path: Path) -> None:
