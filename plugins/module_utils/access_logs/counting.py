@@ -12,7 +12,7 @@ from itertools import compress, repeat
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.clients import Clients, Network
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.durations import NONE, SCALES, SECONDS_SCALE, DurationClasses
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.moments import Moments
-from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.routes import EXCLUDED, Agents, Routes, path_of
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.routes import EXCLUDED, Agents, Routes
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.rows import Rows, Unparsed, sample_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.tally import Tally
 
@@ -80,7 +80,7 @@ class Counting:
             self.tally.outside += rows.lines - sum(mask)
             rows = rows.select(mask)
         if rows.lines:
-            self._count(rows, moments)
+            self._count(rows, moments, texts if rows.lines == sum(texts.values()) else None)
 
     def _look_for_steps(self, moments: Iterable[int]) -> None:
         last = self._last
@@ -90,7 +90,7 @@ class Counting:
             last = moment
         self._last = last
 
-    def _count(self, rows: Rows, moments: dict[str, int | None]) -> None:
+    def _count(self, rows: Rows, moments: dict[str, int | None], texts: Counter[str] | None) -> None:
         requests = _requests(rows)
         routes = list(map(self._routes.__getitem__, requests)) if requests else ["-"] * rows.lines
         agents = rows.columns.get("agent")
@@ -101,7 +101,7 @@ class Counting:
             if not all(mask):
                 self.tally.excluded += rows.lines - sum(mask)
                 rows, requests, routes = rows.select(mask), list(compress(requests, mask)), list(compress(routes, mask))
-                agents = rows.columns.get("agent")
+                agents, texts = rows.columns.get("agent"), None
         columns, tally = rows.columns, self.tally
         tally.requests += rows.lines
         statuses = columns["status"]
@@ -112,7 +112,7 @@ class Counting:
             self._count_refused(clients, requests or routes, statuses)
         if agents:
             tally.agents.add(agents)
-        self._count_moments(Counter(columns["time"]), moments, clients)
+        self._count_moments(texts or Counter(columns["time"]), moments, clients)
         self._count_others(columns)
 
     def _classes(self, columns: dict[str, list[str]]) -> Iterable[int]:
@@ -146,14 +146,14 @@ class Counting:
     def _count_refused(self, clients: Sequence[str], requests: Sequence[str], statuses: Sequence[str]) -> None:
         different = set(statuses)
         if "429" in different:
-            self.tally.limited.add(compress(clients, map("429".__eq__, statuses)))
+            self.tally.limited.add(compress(clients, [status == "429" for status in statuses]))
         refused = {status for status in different if status[0] == "4" and status not in ("429", "499")}
         if not refused:
             return
         mask = list(map(refused.__contains__, statuses))
         paths: dict[str, list[int]] = {}
         for client, request in zip(compress(clients, mask), compress(requests, mask)):
-            paths.setdefault(client, []).append(hash(path_of(request)))
+            paths.setdefault(client, []).append(hash(request.partition("?")[0]))
         for client, hashes in paths.items():
             self.tally.note_refused(client, len(hashes), set(hashes))
 

@@ -20,6 +20,7 @@ _MAX_REMEMBERED = 20_000
 
 #: Where the seconds are in ``$time_local`` and in ``$time_iso8601``, by the character at the third place.
 _SECONDS_AT = {"/": 18, "2": 17, "1": 17, "0": 17}
+_SECONDS = {f"{second:02d}": second for second in range(60)}
 
 
 class Moments:
@@ -27,6 +28,7 @@ class Moments:
 
     def __init__(self) -> None:
         self._minutes: dict[str, int | None] = {}
+        self._zone = ""
 
     def read(self, texts: Iterable[str], zone: str) -> dict[str, int | None]:
         """Return the seconds since the epoch by the text; None for a text that is no time.
@@ -34,21 +36,22 @@ class Moments:
         :param texts: different ones.
         :param zone: what belongs behind each of them.
         """
+        if zone != self._zone or len(self._minutes) > _MAX_REMEMBERED:
+            self._minutes.clear()
+            self._zone = zone
         minutes = self._minutes
-        if len(minutes) > _MAX_REMEMBERED:
-            minutes.clear()
         answer: dict[str, int | None] = {}
         for text in texts:
             place = _SECONDS_AT.get(text[2:3], 0)
-            seconds = text[place : place + 2]
-            if not place or not (seconds.isascii() and seconds.isdigit() and seconds < "60"):
+            second = _SECONDS.get(text[place : place + 2])
+            if not place or second is None:
                 answer[text] = read_moment(text + zone)
                 continue
-            minute = f"{text[:place]}00{text[place + 2 :]}{zone}"
+            minute = text[:place] + text[place + 2 :]
             if minute not in minutes:
-                minutes[minute] = read_moment(minute)
+                minutes[minute] = read_moment(f"{text[:place]}00{text[place + 2 :]}{zone}")
             begin = minutes[minute]
-            answer[text] = None if begin is None else begin + int(seconds)
+            answer[text] = None if begin is None else begin + second
         return answer
 
 
