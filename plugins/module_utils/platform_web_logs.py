@@ -13,6 +13,4 @@ _KEYS = ("name", "paths", "error_paths", "format", "fields", "trusted_proxies", 
 
 def access_log_groups(platform: dict[str, Any], host: Host) -> list[dict[str, Any]]:
     """Return a group for each entry of ``web_logs`` that concerns ``host``, with the keys that were given."""
-    return [
-        {key: log[key] for key in _KEYS if log[key]} for log in platform["web_logs"] if host.concerns(log["hosts"])
-    ]
+    return [{key: log[key] for key in _KEYS if log[key]} for log in platform["web_logs"] if host.concerns(log["hosts"])]

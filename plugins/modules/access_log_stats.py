@@ -70,8 +70,8 @@ options:
         type: str
       fields: &fields
         description:
-          - For V(json), keys that are not called as usual, by what they tell, with dots between nested ones. Such as C(client=request.remote_ip),
-            C(path=request.uri).
+          - For V(json), keys that are not called as usual, by what they tell, with dots between nested ones. Such as
+            C(client=request.remote_ip) and C(path=request.uri).
         type: dict
       trusted_proxies: &trusted_proxies
         description:
@@ -451,7 +451,13 @@ def argument_spec() -> dict[str, Any]:
         "exclude_agents": {"type": "list", "elements": "str"},
         **{name: {"type": kind} for name, (kind, _default) in _LIMITS.items()},
     }
-    defaults: dict[str, Any] = {"format": "combined", "fields": {}, "trusted_proxies": [], "exclude_routes": [], "exclude_agents": []}
+    defaults: dict[str, Any] = {
+        "format": "combined",
+        "fields": {},
+        "trusted_proxies": [],
+        "exclude_routes": [],
+        "exclude_agents": [],
+    }
     defaults.update((name, default) for name, (_kind, default) in _LIMITS.items())
     group = {
         "name": {"type": "str"},

@@ -77,7 +77,8 @@ connection.execute("SET threads TO 2")
 pattern = r'^(\\S+) - (\\S+) \\[([^]]+)\\] "([^"]*)" (\\d+) (\\d+) "([^"]*)" "([^"]*)" (\\S+) (\\S+) (\\S+)$'
 names = ["client", "user", "time", "request", "status", "bytes", "referer", "agent", "took", "upstream", "cache"]
 connection.execute(
-    "CREATE TABLE log AS SELECT unnest(regexp_extract(line, ?, ?)) FROM read_csv(?, columns={'line': 'VARCHAR'}, delim='\\x01', quote='', escape='', header=false)",
+    "CREATE TABLE log AS SELECT unnest(regexp_extract(line, ?, ?)) "
+    "FROM read_csv(?, columns={'line': 'VARCHAR'}, delim='\\x01', quote='', escape='', header=false)",
     [pattern, names, sys.argv[1]],
 )
 print(connection.execute("SELECT status, count(*), quantile_cont(took::DOUBLE, 0.95) FROM log GROUP BY status").fetchall())
@@ -185,11 +186,19 @@ def measure(folder: Path, log: Path, sample: Path) -> None:
         f"An access log of {LINES} lines, {log.stat().st_size >> 20} MiB",
         medians,
         [
-            ("access_log_stats / its parsing alone, to values (at most 1.5)", "access_log_stats", "parsing alone: times, sizes and durations"),
+            (
+                "access_log_stats / its parsing alone, to values (at most 1.5)",
+                "access_log_stats",
+                "parsing alone: times, sizes and durations",
+            ),
             ("access_log_stats / its parsing alone, to text", "access_log_stats", "parsing alone: text"),
             ("access_log_stats / one regular expression", "access_log_stats", "parsing alone: text, by regular expression"),
             (f"goaccess / access_log_stats, {SAMPLE} lines (at least 3)", f"goaccess, {SAMPLE} lines", sampled),
-            ("gzip in several files / plain (at most 2)", f"access_log_stats, gzip in {PACKED_FILES} files", "access_log_stats"),
+            (
+                "gzip in several files / plain (at most 2)",
+                f"access_log_stats, gzip in {PACKED_FILES} files",
+                "access_log_stats",
+            ),
             ("gzip in one file / plain (at most 2)", "access_log_stats, gzip in one file", "access_log_stats"),
             ("access_log_stats / mawk", "access_log_stats", "mawk, less than that"),
         ],

@@ -78,7 +78,9 @@ def test_a_log_that_is_rotated_while_it_is_read_gives_figures_and_no_crash(tmp_p
             os.replace(log, tmp_path / "access.log.1")
             log.write_text("")
             time.sleep(0.02)
-            (tmp_path / "access.log.2.gz").write_bytes(gzip.compress(b"".join(map(str.encode, lines[:2000])), 1)[: -(1 + len(os.listdir(tmp_path)))])
+            (tmp_path / "access.log.2.gz").write_bytes(
+                gzip.compress(b"".join(map(str.encode, lines[:2000])), 1)[: -(1 + len(os.listdir(tmp_path)))]
+            )
             os.replace(tmp_path / "access.log.1", log)
             time.sleep(0.02)
 

@@ -38,7 +38,6 @@ class Part:
         return self.file.size * 8 // self.stripes if self.file.packed else self.end - self.begin
 
 
-
 @dataclass
 class Reading:
     """The blocks of a part.

@@ -59,7 +59,10 @@ def find_bursts(kind: str, figures: Mapping[int, int], span: range, *, threshold
     for minute in sorted(minute for minute, figure in figures.items() if figure >= least and minute in span):
         hour = minute // 60
         if around[0] != hour:
-            around = (hour, [figures.get(other, 0) for other in range(max(span.start, (hour - 1) * 60), min(span.stop, (hour + 2) * 60))])
+            around = (
+                hour,
+                [figures.get(other, 0) for other in range(max(span.start, (hour - 1) * 60), min(span.stop, (hour + 2) * 60))],
+            )
         score, usual = robust_score(figures[minute], around[1])
         if score < threshold or figures[minute] < _FACTOR * usual:
             continue

@@ -40,7 +40,9 @@ def read_networks(texts: Sequence[str], place: str) -> tuple[Network, ...]:
         try:
             networks.append(ipaddress.ip_network(text.strip(), strict=False))
         except ValueError:
-            raise UpkeepError(f"{place}: {text!r} is no network; give addresses or CIDR, such as 10.0.0.0/8 or 2001:db8::/32") from None
+            raise UpkeepError(
+                f"{place}: {text!r} is no network; give addresses or CIDR, such as 10.0.0.0/8 or 2001:db8::/32"
+            ) from None
     return tuple(networks)
 
 

@@ -10,7 +10,12 @@ from dataclasses import dataclass
 from itertools import compress, repeat
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.clients import Clients, Network
-from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.durations import NONE, SCALES, SECONDS_SCALE, DurationClasses
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.durations import (
+    NONE,
+    SCALES,
+    SECONDS_SCALE,
+    DurationClasses,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.moments import Moments
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.routes import EXCLUDED, Agents, Routes
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.rows import Rows, Unparsed, sample_of
@@ -75,7 +80,9 @@ class Counting:
             self.tally.note_unparsed(Unparsed(sum(bad), sample_of(f"{first}{rows.zone}")))
             rows = rows.select([not is_bad for is_bad in bad])
         if whole and (min(whole) < selection.since or max(whole) >= selection.until):
-            inside = {text for text, moment in moments.items() if moment is not None and selection.since <= moment < selection.until}
+            inside = {
+                text for text, moment in moments.items() if moment is not None and selection.since <= moment < selection.until
+            }
             mask = [text in inside for text in rows.columns["time"]]
             self.tally.outside += rows.lines - sum(mask)
             rows = rows.select(mask)
@@ -164,7 +171,11 @@ class Counting:
         if "seconds" in columns and "upstream_seconds" in columns:
             for duration, number in Counter(map(self._upstream.__getitem__, columns["upstream_seconds"])).items():
                 tally.upstream[duration] = tally.upstream.get(duration, 0) + number
-        for field, counter in (("cache", tally.cache), ("host", tally.hosts), *((name, tally.limit_statuses) for name in _LIMITS)):
+        for field, counter in (
+            ("cache", tally.cache),
+            ("host", tally.hosts),
+            *((name, tally.limit_statuses) for name in _LIMITS),
+        ):
             if field in columns:
                 counter.add(columns[field])
 

@@ -76,7 +76,9 @@ def group_figures(tally: Tally, limits: Mapping[str, float], *, until: int, top:
 
 def _totals(tally: Tally, statuses: Counter[str]) -> dict[str, Any]:
     seconds = (tally.last - tally.first + 1) if tally.last is not None and tally.first is not None else 0
-    peak_second = max(((max(row), -hour, hour * 3600 + row.index(max(row))) for hour, row in tally.hours.items()), default=(0, 0, None))
+    peak_second = max(
+        ((max(row), -hour, hour * 3600 + row.index(max(row))) for hour, row in tally.hours.items()), default=(0, 0, None)
+    )
     minutes = _requests_by_minute(tally)
     busiest = max(minutes, key=lambda minute: (minutes[minute], -minute), default=None)
     exact = not tally.clients.missing
@@ -134,7 +136,13 @@ def _routes(tally: Tally, top: int) -> dict[str, Any]:
 def _route(row: tuple[str, int, int, dict[str, Any]]) -> dict[str, Any]:
     route, requests, failed, latency = row
     figures = {name: value for name, value in latency.items() if name != "requests"}
-    return {"route": shown(route), "requests": requests, "errors": failed, "error_percent": percent(failed, requests), **figures}
+    return {
+        "route": shown(route),
+        "requests": requests,
+        "errors": failed,
+        "error_percent": percent(failed, requests),
+        **figures,
+    }
 
 
 def _rate_limited(tally: Tally, statuses: Counter[str], top: int) -> dict[str, Any]:
@@ -149,7 +157,8 @@ def _rate_limited(tally: Tally, statuses: Counter[str], top: int) -> dict[str, A
         "statuses": {shown(status): number for status, number in tally.limit_statuses.top(top)},
         "clients": [{"client": shown(client), "responses": number} for client, number in tally.limited.top(top)],
         "zone_clients": [
-            {"zone": shown(zone), "client": shown(client), "lines": number} for (zone, client), number in tally.limit_clients.top(top)
+            {"zone": shown(zone), "client": shown(client), "lines": number}
+            for (zone, client), number in tally.limit_clients.top(top)
         ],
     }
 
@@ -196,7 +205,9 @@ def _scanners(tally: Tally, top: int) -> dict[str, Any]:
     for client, (refused, paths) in tally.refused.items():
         requests = max(refused, tally.clients.counts.get(client, 0))
         if len(paths) >= SCANNER_PATHS and refused >= _SCANNER_SHARE * requests:
-            rows.append({"client": shown(client), "requests": requests, "refused": refused, "paths": min(len(paths), MAX_PATHS)})
+            rows.append(
+                {"client": shown(client), "requests": requests, "refused": refused, "paths": min(len(paths), MAX_PATHS)}
+            )
     rows.sort(key=lambda row: (-row["refused"], row["client"]))
     return {"scanners": rows[:top], "different_scanners": len(rows)}
 

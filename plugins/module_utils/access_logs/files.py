@@ -18,7 +18,13 @@ MAX_FILES = 2_000
 #: A file that was written last so long before the window holds nothing of it, also when clocks differ a little.
 SLACK_SECONDS = 3600
 _OTHER_FORMATS = {".zst": "zstd", ".xz": "xz", ".bz2": "bzip2", ".lz4": "lz4", ".zip": "zip"}
-_KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"), (stat.S_ISSOCK, "a socket"))
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISSOCK, "a socket"),
+)
 
 
 class Unreadable(Exception):

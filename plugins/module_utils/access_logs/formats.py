@@ -75,11 +75,17 @@ def read_format(text: str, place: str = "format") -> Format:
     tokens = _tokens(written)
     names = [token.text for token in tokens if token.is_variable]
     if not names:
-        raise UpkeepError(f"{place}: {plain(text, 100)!r} is not known; give combined, common, json, or the log_format of nginx with its $variables")
+        raise UpkeepError(
+            f"{place}: {plain(text, 100)!r} is not known; give combined, common, json, or the log_format of nginx with its $variables"
+        )
     for first, second in zip(tokens, tokens[1:]):
         if first.is_variable and second.is_variable:
-            raise UpkeepError(f"{place}: nothing stands between ${first.text} and ${second.text}, so that they cannot be told apart")
-    fields = {field: next(name for name in known if name in names) for field, known in FIELDS.items() if set(known) & set(names)}
+            raise UpkeepError(
+                f"{place}: nothing stands between ${first.text} and ${second.text}, so that they cannot be told apart"
+            )
+    fields = {
+        field: next(name for name in known if name in names) for field, known in FIELDS.items() if set(known) & set(names)
+    }
     for field in REQUIRED:
         if field not in fields:
             known = " or ".join(f"${name}" for name in FIELDS[field])

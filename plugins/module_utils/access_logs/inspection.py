@@ -37,7 +37,17 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_
 _TREND_DAYS = 30
 _REMEMBERED_ROUTES = 30
 #: What is told of a group that is ok.
-_SHORT = ("name", "status", "totals", "latency", "status_classes", "error_percent", "unparsed_lines", "unparsed_percent", "trend")
+_SHORT = (
+    "name",
+    "status",
+    "totals",
+    "latency",
+    "status_classes",
+    "error_percent",
+    "unparsed_lines",
+    "unparsed_percent",
+    "trend",
+)
 #: What stands at the top, too, when there is one group only.
 _PINNED = (
     "totals", "latency", "status_classes", "rate_limited", "top_clients", "bursts", "cache", "unparsed_lines", "routes",

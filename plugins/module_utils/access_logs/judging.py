@@ -63,7 +63,9 @@ def _of_nothing(check: str, group: Judged, reasons: list[Check]) -> Check:
     """Return the check of a group without a request: as unknown as what it is for, or ok where silence is."""
     reason = next((row for row in reasons if row["status"] == UNKNOWN), None)
     if reason is None:
-        return check_result(check, group.name, OK, f"{group.name} has no requests in this time, which is accepted (min_requests is 0).")
+        return check_result(
+            check, group.name, OK, f"{group.name} has no requests in this time, which is accepted (min_requests is 0)."
+        )
     return check_result(check, group.name, UNKNOWN, f"{group.name} has no requests to look at; see {reason['check']}.")
 
 
@@ -123,11 +125,18 @@ def _error_rate(group: Judged) -> Check:
 def _latency(group: Judged) -> Check:
     latency, slow = group.figures["latency"], group.figures["slowest_routes"]
     if latency["p95"] is None:
-        return check_result("access.latency", group.name, OK, f"No request of {group.name} has a duration: all were upgrades, or none was passed on.")
+        return check_result(
+            "access.latency",
+            group.name,
+            OK,
+            f"No request of {group.name} has a duration: all were upgrades, or none was passed on.",
+        )
     worst = f"; slowest is {slow[0]['route']} ({figure_text(slow[0]['p95'], 'seconds')})" if slow else ""
     before = group.figures.get("usual_p95")
     usual = f", usually {figure_text(before, 'seconds')}" if before is not None else ""
-    text = f"95 % of {latency['requests']} requests of {group.name} took at most {figure_text(latency['p95'], 'seconds')}{usual}"
+    text = (
+        f"95 % of {latency['requests']} requests of {group.name} took at most {figure_text(latency['p95'], 'seconds')}{usual}"
+    )
     return _row(
         group, "access.latency", latency["p95"], "seconds", "latency", text, worst,
         hint="Look at the slowest routes in the evidence, and at processors and database at that time.",
@@ -227,7 +236,16 @@ def _pattern(group: Judged) -> Check:
 
 
 def _row(
-    group: Judged, check: str, value: float, unit: str, name: str, text: str, more: str, *, hint: str, evidence: dict[str, Any] | None
+    group: Judged,
+    check: str,
+    value: float,
+    unit: str,
+    name: str,
+    text: str,
+    more: str,
+    *,
+    hint: str,
+    evidence: dict[str, Any] | None,
 ) -> Check:
     """Return the check of a figure that is too high from a threshold on, when enough requests stand behind it."""
     warning, critical = group.limit(f"{name}_warning_{unit}"), group.limit(f"{name}_critical_{unit}")

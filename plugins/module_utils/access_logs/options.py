@@ -38,9 +38,7 @@ DEFAULTS: dict[str, Any] = {
     "cache_critical_percent": 0.0,
     "pattern_warning_score": 8.0,
 }
-_RANGES: dict[str, tuple[float, float]] = {
-    name: (0, 100 if name.endswith("_percent") else 1_000_000_000) for name in DEFAULTS
-}
+_RANGES: dict[str, tuple[float, float]] = {name: (0, 100 if name.endswith("_percent") else 1_000_000_000) for name in DEFAULTS}
 MAX_HOURS = 24 * 31
 _MAX_GROUPS = 200
 _MAX_NAME = 200
@@ -103,7 +101,9 @@ def _moment(text: str | None, name: str) -> datetime | None:
     try:
         return from_iso(text)
     except ValueError:
-        raise UpkeepError(f"{name}: {text!r} is not accepted; give a time such as 2026-11-28T06:00:00Z, with Z or an offset") from None
+        raise UpkeepError(
+            f"{name}: {text!r} is not accepted; give a time such as 2026-11-28T06:00:00Z, with Z or an offset"
+        ) from None
 
 
 def read_groups(params: Mapping[str, Any]) -> list[Group]:
@@ -111,7 +111,10 @@ def read_groups(params: Mapping[str, Any]) -> list[Group]:
 
     :raises UpkeepError: naming the option, what was given and what is accepted.
     """
-    shared = {name: params.get(name) for name in (*DEFAULTS, "format", "fields", "trusted_proxies", "exclude_routes", "exclude_agents")}
+    shared = {
+        name: params.get(name)
+        for name in (*DEFAULTS, "format", "fields", "trusted_proxies", "exclude_routes", "exclude_agents")
+    }
     own: list[tuple[str, Mapping[str, Any]]] = []
     if params.get("paths") or params.get("error_paths"):
         own.append(("", {"paths": params.get("paths"), "error_paths": params.get("error_paths")}))
@@ -139,7 +142,12 @@ def _group(place: str, given: Mapping[str, Any]) -> Group:
     refuse_out_of_range(limits, _RANGES, place)
     for name, warning in limits.items():
         critical = limits.get(name.replace("_warning", "_critical"), 0)
-        if "_warning" in name and warning and critical and (warning < critical if name.startswith("cache_") else warning > critical):
+        if (
+            "_warning" in name
+            and warning
+            and critical
+            and (warning < critical if name.startswith("cache_") else warning > critical)
+        ):
             other = name.replace("_warning", "_critical")
             raise UpkeepError(f"{place}{name} is {warning:g}, which is worse than {other}, {critical:g}; exchange them")
     text, keys = given.get("format") or "combined", given.get("fields") or {}

@@ -113,7 +113,11 @@ def keep(state_directory: Path, found: Mapping[str, Past], *, now: datetime, own
             for day, row in past.days.items():
                 before.add(past.hours, day, row)
         newest = max((day for past in known.values() for day in past.days), default="")
-        kept = {name: past.record() for name, past in known.items() if past.days and _days_between(max(past.days), newest) <= MAX_DAYS}
+        kept = {
+            name: past.record()
+            for name, past in known.items()
+            if past.days and _days_between(max(past.days), newest) <= MAX_DAYS
+        }
         content = json.dumps({"schema": 1, "groups": kept}, sort_keys=True, allow_nan=False) + "\n"
         write_atomically(state_directory / FILE_NAME, content.encode("ascii"))
     return set_aside

@@ -30,7 +30,9 @@ def test_the_groups_of_a_host_are_what_the_module_takes() -> None:
 
 
 def test_a_format_that_is_none_is_named_with_its_place() -> None:
-    with pytest.raises(UpkeepError, match=r"web_logs\[0\].format: must be the format of an access log; it has no time; log \$time_local"):
+    with pytest.raises(
+        UpkeepError, match=r"web_logs\[0\].format: must be the format of an access log; it has no time; log \$time_local"
+    ):
         validate_platform({"name": "P", "root": "/", "web_logs": [{"paths": ["/a"], "format": "x $status"}]})
 
 

@@ -19,7 +19,9 @@ def run(**options: Any) -> dict[str, Any]:
 
 def write_log(path: Path, number: int) -> str:
     at = datetime.now(timezone.utc) - timedelta(hours=2)
-    path.write_text("".join(line(at + timedelta(seconds=second % 3600), client=f"192.0.2.{second % 200}") for second in range(number)))
+    path.write_text(
+        "".join(line(at + timedelta(seconds=second % 3600), client=f"192.0.2.{second % 200}") for second in range(number))
+    )
     return str(path)
 
 
@@ -37,7 +39,9 @@ def test_it_looks_and_changes_nothing(tmp_path: Path) -> None:
     assert (result["changed"], result["status"], result["totals"]["requests"]) == (False, "ok", 300)
     assert not state.exists()
     again = run(paths=[path], state_directory=str(state))
-    assert [(row["check"], row["status"]) for row in again["checks"]] == [(row["check"], row["status"]) for row in result["checks"]]
+    assert [(row["check"], row["status"]) for row in again["checks"]] == [
+        (row["check"], row["status"]) for row in result["checks"]
+    ]
     assert sorted(os.listdir(state)) == ["access_logs.json", "access_logs.json.lock"]
     assert os.stat(state / "access_logs.json").st_mode & 0o777 == 0o600
     after = os.stat(path)

@@ -40,7 +40,15 @@ def line(
     return f'{client} - {user} [{at.strftime("%d/%b/%Y:%H:%M:%S %z")}] "{request}" {status} {size} "-" "{agent}"{more}\n'
 
 
-def extended(at: datetime = NOW - timedelta(hours=1), *, took: str = "0.010", upstream: str = "0.009", cache: str = "-", forwarded: str = "-", **rest: Any) -> str:
+def extended(
+    at: datetime = NOW - timedelta(hours=1),
+    *,
+    took: str = "0.010",
+    upstream: str = "0.009",
+    cache: str = "-",
+    forwarded: str = "-",
+    **rest: Any,
+) -> str:
     """Return a line in the format EXTENDED."""
     return line(at, more=f' {took} {upstream} {cache} "{forwarded}"', **rest)
 

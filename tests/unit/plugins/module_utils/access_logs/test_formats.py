@@ -40,17 +40,33 @@ def test_variables_may_have_braces_and_the_first_known_one_counts() -> None:
 
 #: Format, line, and the fields that it tells.
 LINES = [
-    (NAMED["combined"], COMBINED, {"client": "192.0.2.7", "request": "GET / HTTP/1.1", "status": "200", "bytes": "512", "agent": "curl/8.5.0"}),
+    (
+        NAMED["combined"],
+        COMBINED,
+        {"client": "192.0.2.7", "request": "GET / HTTP/1.1", "status": "200", "bytes": "512", "agent": "curl/8.5.0"},
+    ),
     (NAMED["common"], COMBINED.split(' "-"')[0], {"client": "192.0.2.7", "status": "200", "bytes": "512"}),
     (
         EXTENDED,
         f'2001:db8::1 - bob [{TIME}] "POST /a?b=c HTTP/2.0" 502 0 "-" "a b" 1.250 0.100, 1.150 MISS "198.51.100.1, 10.0.0.1"',
         {"client": "2001:db8::1", "seconds": "1.250", "cache": "MISS", "forwarded": "198.51.100.1, 10.0.0.1"},
     ),
-    ("$time_iso8601|$remote_addr|$request|$status", "2026-11-28T11:00:00+00:00|::1|GET /a b HTTP/1.0|404", {"request": "GET /a b HTTP/1.0", "client": "::1"}),
+    (
+        "$time_iso8601|$remote_addr|$request|$status",
+        "2026-11-28T11:00:00+00:00|::1|GET /a b HTTP/1.0|404",
+        {"request": "GET /a b HTTP/1.0", "client": "::1"},
+    ),
     ("$msec\t$status\t$request_method\t$request_uri", "1764327600.123\t200\tGET\t/x", {"method": "GET", "path": "/x"}),
-    ("[$time_local] rt=$request_time st=$status host=$host", f"[{TIME}] rt=0.5 st=204 host=www.example.com", {"seconds": "0.5", "status": "204", "host": "www.example.com"}),
-    ('$host:$server_port [$time_local] "$request" <$status>', f'www.example.com:443 [{TIME}] "-" <400>', {"status": "400", "host": "www.example.com"}),
+    (
+        "[$time_local] rt=$request_time st=$status host=$host",
+        f"[{TIME}] rt=0.5 st=204 host=www.example.com",
+        {"seconds": "0.5", "status": "204", "host": "www.example.com"},
+    ),
+    (
+        '$host:$server_port [$time_local] "$request" <$status>',
+        f'www.example.com:443 [{TIME}] "-" <400>',
+        {"status": "400", "host": "www.example.com"},
+    ),
     ('$status [$time_local] "$remote_addr"', f'200 [{TIME}] "192.0.2.1"', {"client": "192.0.2.1"}),
 ]
 
@@ -83,14 +99,26 @@ def test_columns_and_expression_agree_on_lines_that_chance_has_damaged() -> None
             line = good.replace("502", chance.choice(["200", "404"])).replace("bob", chance.choice(["-", "bob", "a b"]))
             for _damage in range(chance.choice([0, 0, 0, 1, 2])):
                 place = chance.randrange(len(line))
-                line = line[:place] + chance.choice(['"', " ", "", "[", "x", '\\"', "\0", "\xff"]) + line[place + chance.randrange(2) :]
+                line = (
+                    line[:place]
+                    + chance.choice(['"', " ", "", "[", "x", '\\"', "\0", "\xff"])
+                    + line[place + chance.randrange(2) :]
+                )
             lines.append(line)
         block = "\n".join(lines)
         parts, unparsed = whole.read(block)
-        found = sorted(tuple(row) for rows in parts for row in zip(*(rows.columns[key] for key in ("client", "request", "status", "bytes", "agent", "seconds", "cache"))))
+        found = sorted(
+            tuple(row)
+            for rows in parts
+            for row in zip(
+                *(rows.columns[key] for key in ("client", "request", "status", "bytes", "agent", "seconds", "cache"))
+            )
+        )
         alone = [TextReader(log_format)._match(line)[0] for line in lines]
         expected = sorted(
-            tuple(rows[0].columns[key][0] for key in ("client", "request", "status", "bytes", "agent", "seconds", "cache")) for rows in alone if rows
+            tuple(rows[0].columns[key][0] for key in ("client", "request", "status", "bytes", "agent", "seconds", "cache"))
+            for rows in alone
+            if rows
         )
         assert len(found) + unparsed.lines == len(lines)
         assert set(expected) <= set(found), block
@@ -106,7 +134,9 @@ def test_columns_and_expression_agree_on_lines_that_chance_has_damaged() -> None
         ("ab\ncd", 0, [["ab", "cd"]]),
     ],
 )
-def test_a_split_proves_that_every_line_has_the_separator_equally_often(text: str, per_line: int, columns: list[list[str]] | None) -> None:
+def test_a_split_proves_that_every_line_has_the_separator_equally_often(
+    text: str, per_line: int, columns: list[list[str]] | None
+) -> None:
     assert split_aligned(text, " ", per_line, text.count("\n") + 1) == columns
 
 

@@ -32,7 +32,16 @@ def minutes_ago(minutes: float) -> datetime:
 
 
 def test_figures_are_those_of_counting_by_hand(tmp_path: Path) -> None:
-    lines = [extended(minutes_ago(30 - number / 10), client=f"192.0.2.{number % 3}", took=f"0.{number:03d}", size=10, cache="HIT" if number % 4 else "MISS") for number in range(100)]
+    lines = [
+        extended(
+            minutes_ago(30 - number / 10),
+            client=f"192.0.2.{number % 3}",
+            took=f"0.{number:03d}",
+            size=10,
+            cache="HIT" if number % 4 else "MISS",
+        )
+        for number in range(100)
+    ]
     lines += [extended(minutes_ago(10), status=500, request="GET /broken/7 HTTP/1.1", took="1.000", size=0)]
     lines += [extended(minutes_ago(9), status=101, request="GET /ws HTTP/1.1", took="3600.000")]
     lines += [extended(minutes_ago(8), status=429, client="2001:db8::5", took="0.000")]
@@ -57,9 +66,23 @@ def test_figures_are_those_of_counting_by_hand(tmp_path: Path) -> None:
 
 
 def test_each_threshold_has_its_check(tmp_path: Path) -> None:
-    lines = [extended(minutes_ago(60 - number / 10), status=503 if number < 10 else 429 if number < 40 else 200, took="3.000", cache="MISS") for number in range(100)]
+    lines = [
+        extended(
+            minutes_ago(60 - number / 10),
+            status=503 if number < 10 else 429 if number < 40 else 200,
+            took="3.000",
+            cache="MISS",
+        )
+        for number in range(100)
+    ]
     lines += ["rubbish\n"] * 5
-    result = inspect(paths=[write(tmp_path / "a.log", *lines)], format=EXTENDED, groups=[], cache_warning_percent=50.0, cache_critical_percent=10.0)
+    result = inspect(
+        paths=[write(tmp_path / "a.log", *lines)],
+        format=EXTENDED,
+        groups=[],
+        cache_warning_percent=50.0,
+        cache_critical_percent=10.0,
+    )
     statuses = {row["check"]: (row["status"], row["value"]) for row in result["checks"]}
     assert statuses == {
         "access.format": ("warning", 4.762),
@@ -130,7 +153,11 @@ def test_what_cannot_be_read_is_unknown_and_the_rest_is_counted(tmp_path: Path) 
     (tmp_path / "bad.log.gz").write_bytes(b"no gzip at all")
     (tmp_path / "a.log.zst").write_bytes(b"(\xb5/\xfd")
     result = inspect(paths=[str(tmp_path / "*"), str(tmp_path / "missing.log"), str(tmp_path / "none-*")])
-    reasons = {Path(row["subject"]).name: row["summary"].split(" ", 1)[1] for row in result["checks"] if row["check"] == "access.readable"}
+    reasons = {
+        Path(row["subject"]).name: row["summary"].split(" ", 1)[1]
+        for row in result["checks"]
+        if row["check"] == "access.readable"
+    }
     assert reasons == {
         "pipe.log": "is a pipe, not a log.",
         "cut.log.gz": "is cut off: its end is missing.",
@@ -157,7 +184,14 @@ def test_a_link_of_somebody_else_is_not_followed(tmp_path: Path) -> None:
 
 def test_hostile_lines_are_counted_and_shown_without_harm(tmp_path: Path) -> None:
     agent = "\x1b[31m<script>alert(1)</script>\udcff\udcfe"
-    lines = [line(agent=agent), line(client="2001:db8::1"), "\0" * 100 + "\n", "x" * (10 << 20) + "\n", "\n", line(request="\\x16\\x03")]
+    lines = [
+        line(agent=agent),
+        line(client="2001:db8::1"),
+        "\0" * 100 + "\n",
+        "x" * (10 << 20) + "\n",
+        "\n",
+        line(request="\\x16\\x03"),
+    ]
     lines += [line(status="999"), line(status="20"), line(size="-"), line().replace("28/Nov/2026", "99/Nov/2026")]
     result = inspect(paths=[write(tmp_path / "a.log", *lines)], unparsed_critical_percent=0)
     assert (result["totals"]["requests"], result["unparsed_lines"]) == (5, 5)
@@ -170,12 +204,20 @@ def test_the_clock_may_jump(tmp_path: Path) -> None:
     lines = [line(minutes_ago(50)), line(minutes_ago(10)), line(minutes_ago(40)), line(minutes_ago(39))]
     assert inspect(paths=[write(tmp_path / "a.log", *lines)])["totals"]["steps_back"] == 1
     odd = [line(minutes_ago(50), agent='a \\"b\\" c'), line(minutes_ago(40)), line(minutes_ago(30))]
-    assert inspect(paths=[write(tmp_path / "a.log", *odd)])["totals"] == {**inspect(paths=[str(tmp_path / "a.log")])["totals"], "requests": 3, "steps_back": 0}
+    assert inspect(paths=[write(tmp_path / "a.log", *odd)])["totals"] == {
+        **inspect(paths=[str(tmp_path / "a.log")])["totals"],
+        "requests": 3,
+        "steps_back": 0,
+    }
 
 
 def test_times_count_by_their_offset(tmp_path: Path) -> None:
     berlin = timezone(timedelta(hours=2))
-    lines = [line(minutes_ago(10).astimezone(berlin)), line(minutes_ago(9)), line((NOW - timedelta(hours=25)).astimezone(berlin))]
+    lines = [
+        line(minutes_ago(10).astimezone(berlin)),
+        line(minutes_ago(9)),
+        line((NOW - timedelta(hours=25)).astimezone(berlin)),
+    ]
     assert inspect(paths=[write(tmp_path / "a.log", *lines)])["totals"]["requests"] == 2
     exact = inspect(paths=[str(tmp_path / "a.log")], since="2026-11-28T13:51:00+02:00", until="2026-11-28T11:51:01Z")
     assert exact["totals"]["requests"] == 1
@@ -189,7 +231,10 @@ def test_health_checks_do_not_count(tmp_path: Path) -> None:
 
 
 def test_the_client_is_whom_a_trusted_proxy_names(tmp_path: Path) -> None:
-    lines = [extended(client="10.0.0.1", forwarded="203.0.113.9, 198.51.100.2"), extended(client="203.0.113.1", forwarded="1.2.3.4")]
+    lines = [
+        extended(client="10.0.0.1", forwarded="203.0.113.9, 198.51.100.2"),
+        extended(client="203.0.113.1", forwarded="1.2.3.4"),
+    ]
     path = write(tmp_path / "a.log", *lines)
     result = inspect(paths=[path], format=EXTENDED, trusted_proxies=["10.0.0.0/8"])
     assert {row["client"] for row in result["top_clients"]} == {"198.51.100.2", "203.0.113.1"}
@@ -222,22 +267,34 @@ def test_a_burst_of_one_client_and_one_of_many_stand_out(tmp_path: Path) -> None
     lines = []
     for minute in range(180, 0, -1):
         number = 900 if minute in (100, 99) else 20
-        lines += [line(minutes_ago(minute) + timedelta(seconds=second % 60), client=f"192.0.2.{second % 5}") for second in range(number)]
+        lines += [
+            line(minutes_ago(minute) + timedelta(seconds=second % 60), client=f"192.0.2.{second % 5}")
+            for second in range(number)
+        ]
         if minute == 40:
             lines += [line(minutes_ago(minute), client=f"10.{second // 250}.0.{second % 250}") for second in range(500)]
     result = inspect(paths=[write(tmp_path / "a.log", *lines)], return_all=True)
     found = {(burst["kind"], burst["begin"][11:16]): burst for burst in result["bursts"]}
     assert set(found) == {("requests", "10:20"), ("requests", "11:20"), ("clients", "11:20")}
-    assert (found[("requests", "10:20")]["minutes"], found[("requests", "10:20")]["peak"], found[("requests", "10:20")]["usual"]) == (2, 900, 20)
+    assert (
+        found[("requests", "10:20")]["minutes"],
+        found[("requests", "10:20")]["peak"],
+        found[("requests", "10:20")]["usual"],
+    ) == (2, 900, 20)
     assert found[("requests", "10:20")]["clients_at_most"] == 5
     assert found[("clients", "11:20")]["clients_at_most"] == pytest.approx(505, rel=0.4)
     assert check(result, "access.bursts")["status"] == "warning"
 
 
 def test_a_scanner_is_told_from_a_client_with_a_broken_link(tmp_path: Path) -> None:
-    lines = [line(client="198.51.100.9", request=f"GET /wp-{number}.php?x={number} HTTP/1.1", status=404) for number in range(30)]
+    lines = [
+        line(client="198.51.100.9", request=f"GET /wp-{number}.php?x={number} HTTP/1.1", status=404) for number in range(30)
+    ]
     lines += [line(client="192.0.2.1", request="GET /missing.css HTTP/1.1", status=404)] * 200
-    lines += [line(client="192.0.2.2", request=f"GET /page/{number} HTTP/1.1", status=404 if number < 25 else 200) for number in range(100)]
+    lines += [
+        line(client="192.0.2.2", request=f"GET /page/{number} HTTP/1.1", status=404 if number < 25 else 200)
+        for number in range(100)
+    ]
     result = inspect(paths=[write(tmp_path / "a.log", *lines)], scanners_warning=1)
     assert result["groups"][0]["scanners"] == [{"client": "198.51.100.9", "requests": 30, "refused": 30, "paths": 30}]
     row = check(result, "access.scanners")
@@ -256,10 +313,23 @@ def test_lines_of_json_are_read_by_their_usual_keys_or_by_named_ones(tmp_path: P
     assert result["routes"][0]["route"] == "GET /a/:number"
     assert result["latency"]["p50"] == pytest.approx(0.25, rel=0.011)
     assert result["groups"][0]["first_unparsed"] == "[1, 2]"
-    nested = [json.dumps({"ts": NOW.timestamp() - 60.5, "status": 404, "request": {"remote_ip": "::1", "uri": "/x", "headers": {"User-Agent": ["a"]}}}) + "\n"]
+    nested = [
+        json.dumps(
+            {
+                "ts": NOW.timestamp() - 60.5,
+                "status": 404,
+                "request": {"remote_ip": "::1", "uri": "/x", "headers": {"User-Agent": ["a"]}},
+            }
+        )
+        + "\n"
+    ]
     keys = {"client": "request.remote_ip", "path": "request.uri", "agent": "request.headers.User-Agent"}
     found = inspect(paths=[write(tmp_path / "b.log", *nested)], format="json", fields=keys)
-    assert (found["top_clients"][0]["client"], found["groups"][0]["top_agents"][0]["agent"], found["routes"][0]["route"]) == ("::1", "a", "ANY /x")
+    assert (found["top_clients"][0]["client"], found["groups"][0]["top_agents"][0]["agent"], found["routes"][0]["route"]) == (
+        "::1",
+        "a",
+        "ANY /x",
+    )
 
 
 @pytest.mark.parametrize(
@@ -275,8 +345,14 @@ def test_lines_of_json_are_read_by_their_usual_keys_or_by_named_ones(tmp_path: P
         ({"paths": ["/a"], "since": "yesterday"}, "since: 'yesterday' is not accepted"),
         ({"paths": ["/a"], "since": "2026-11-28T12:00:00"}, "since: '2026-11-28T12:00:00' is not accepted"),
         ({"paths": ["/a"], "since": "2026-11-28T13:00:00Z"}, "since and until"),
-        ({"paths": ["/a"], "error_warning_percent": 6}, "error_warning_percent is 6, which is worse than error_critical_percent, 5"),
-        ({"paths": ["/a"], "cache_warning_percent": 5, "cache_critical_percent": 9}, "cache_warning_percent is 5, which is worse"),
+        (
+            {"paths": ["/a"], "error_warning_percent": 6},
+            "error_warning_percent is 6, which is worse than error_critical_percent, 5",
+        ),
+        (
+            {"paths": ["/a"], "cache_warning_percent": 5, "cache_critical_percent": 9},
+            "cache_warning_percent is 5, which is worse",
+        ),
         ({"paths": ["/a"], "error_warning_percent": 101}, "error_warning_percent: 101 is not accepted"),
         ({"groups": [{"paths": ["/a"], "min_requests": -1}]}, "groups[0].min_requests: -1 is not accepted"),
         ({"paths": ["/a"], "fields": {"client": "ip"}}, "fields is only for format json"),
@@ -293,9 +369,17 @@ def test_wrong_options_are_refused_in_words(given: dict[str, Any], message: str)
 
 def test_groups_are_judged_apart_and_a_group_overrides_an_option(tmp_path: Path) -> None:
     bad, good = write(tmp_path / "bad.log", *[line(status=500)] * 200), write(tmp_path / "good.log", *[line()] * 200)
-    groups = [{"name": "bad", "paths": [bad]}, {"name": "good", "paths": [good]}, {"name": "mild", "paths": [bad], "error_warning_percent": 0, "error_critical_percent": 0}]
+    groups = [
+        {"name": "bad", "paths": [bad]},
+        {"name": "good", "paths": [good]},
+        {"name": "mild", "paths": [bad], "error_warning_percent": 0, "error_critical_percent": 0},
+    ]
     result = inspect(groups=groups)
-    assert [(group["name"], group["status"]) for group in result["groups"]] == [("bad", "critical"), ("good", "ok"), ("mild", "ok")]
+    assert [(group["name"], group["status"]) for group in result["groups"]] == [
+        ("bad", "critical"),
+        ("good", "ok"),
+        ("mild", "ok"),
+    ]
     assert "top_clients" in result["groups"][0] and "top_clients" not in result["groups"][1]
     assert "totals" not in result
     assert check(result, "access.format")["folded"] == 3
@@ -311,10 +395,15 @@ class TestMemory:
         for week, number in sorted(numbers.items()):
             now = NOW + timedelta(weeks=week)
             path = folder / "a.log"
-            lines = [extended(now - timedelta(hours=3) + timedelta(seconds=second * 9000 / number), took="0.100") for second in range(number)]
+            lines = [
+                extended(now - timedelta(hours=3) + timedelta(seconds=second * 9000 / number), took="0.100")
+                for second in range(number)
+            ]
             path.write_text("".join(lines))
             os.utime(path, (now.timestamp(), now.timestamp()))
-            result = inspect(now, paths=[str(path)], format=EXTENDED, history=True, state_directory=str(folder / "state"), **given)
+            result = inspect(
+                now, paths=[str(path)], format=EXTENDED, history=True, state_directory=str(folder / "state"), **given
+            )
         return result
 
     def test_without_a_baseline_it_says_so(self, tmp_path: Path) -> None:

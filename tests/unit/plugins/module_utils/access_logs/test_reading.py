@@ -49,7 +49,9 @@ def test_a_file_cut_anywhere_gives_every_line_once(tmp_path: Path, part_bytes: i
         assert sorted(found) == sorted(lines)
 
 
-def test_packed_files_give_every_line_once_also_when_processes_share_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_packed_files_give_every_line_once_also_when_processes_share_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 4096)
     lines = [b"%d %s" % (number, os.urandom(20).hex().encode()) for number in range(5000)]
     path = tmp_path / "a.log.gz"
@@ -149,19 +151,28 @@ def test_two_processes_count_what_one_counts(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(group_counting, "_PART_BYTES", (10_000, 10_000))
     chance = random.Random(8)
     lines = sorted(
-        line(NOW.replace(hour=chance.randrange(12), minute=chance.randrange(60)), client=f"192.0.2.{chance.randrange(250)}", status=chance.choice([200, 404, 500]), request=f"GET /{chance.choice('abc')}/{number} HTTP/1.1")
+        line(
+            NOW.replace(hour=chance.randrange(12), minute=chance.randrange(60)),
+            client=f"192.0.2.{chance.randrange(250)}",
+            status=chance.choice([200, 404, 500]),
+            request=f"GET /{chance.choice('abc')}/{number} HTTP/1.1",
+        )
         for number in range(3000)
-    )  # fmt: skip
+    )
     (tmp_path / "a.log").write_text("".join(lines[:2000]))
     (tmp_path / "b.log.gz").write_bytes(gzip.compress("".join(lines[2000:]).encode()))
     (group,) = read_groups(options(paths=[str(tmp_path / "*")]))
     until = int(NOW.timestamp())
-    one, two = (count_group(group, since=until - 86400, until=until, processes=number, share_above=0).tally for number in (1, 2))
+    one, two = (
+        count_group(group, since=until - 86400, until=until, processes=number, share_above=0).tally for number in (1, 2)
+    )
     for name in ("requests", "bytes", "routes", "refused", "latency", "first", "last", "earliest", "hours"):
         assert getattr(one, name) == getattr(two, name), name
     assert one.clients.counts == two.clients.counts
     assert one.distinct_clients.count() == two.distinct_clients.count() == 250
-    assert {minute: sketch.count() for minute, sketch in one.minutes.items()} == {minute: sketch.count() for minute, sketch in two.minutes.items()}
+    assert {minute: sketch.count() for minute, sketch in one.minutes.items()} == {
+        minute: sketch.count() for minute, sketch in two.minutes.items()
+    }
 
 
 def test_the_same_hour_of_the_week_is_that_on_the_wall(monkeypatch: pytest.MonkeyPatch) -> None:

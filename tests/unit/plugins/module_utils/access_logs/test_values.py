@@ -9,7 +9,12 @@ import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.busiest import Busiest
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.clients import client_of, read_networks
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.distinct import Distinct
-from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.durations import NONE, class_of, percentiles, seconds_of
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.durations import (
+    NONE,
+    class_of,
+    percentiles,
+    seconds_of,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.moments import Moments, read_moment
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.routes import EXCLUDED, NOT_HTTP, Routes
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
@@ -56,8 +61,20 @@ def test_remembered_minutes_give_what_reading_anew_gives() -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("0.000", 0.0), ("0.007", 0.007), ("0.1", 0.1), ("0.1, 0.2", 0.3), ("0.01 : 0.02, -", 0.03), ("-", None), ("", None), ("nan", None), ("-1", None), ("86400", 86400.0), ("1e300", 86400.0)],
-)  # fmt: skip
+    [
+        ("0.000", 0.0),
+        ("0.007", 0.007),
+        ("0.1", 0.1),
+        ("0.1, 0.2", 0.3),
+        ("0.01 : 0.02, -", 0.03),
+        ("-", None),
+        ("", None),
+        ("nan", None),
+        ("-1", None),
+        ("86400", 86400.0),
+        ("1e300", 86400.0),
+    ],
+)
 def test_a_duration_is_known_within_a_percent(text: str, seconds: float | None) -> None:
     found = class_of(text)
     if seconds is None:
