@@ -126,7 +126,7 @@ class Reading:
         rest, skipping = b"", False
         for chunk in chunks:
             if skipping:
-                _, newline, chunk = chunk.partition(b"\n")
+                _line, newline, chunk = chunk.partition(b"\n")
                 skipping = not newline
             end = chunk.rfind(b"\n")
             if end < 0:

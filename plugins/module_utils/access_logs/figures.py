@@ -59,7 +59,7 @@ def group_figures(tally: Tally, limits: Mapping[str, float], *, until: int, top:
         "unparsed_percent": percent(tally.unparsed, lines),
         "first_unparsed": tally.first_unparsed,
         "status_classes": {f"{digit}xx": sum(n for status, n in statuses.items() if status[0] == digit) for digit in _CLASSES},
-        "statuses": {status: number for status, number in sorted(statuses.most_common(_MAX_STATUSES))},
+        "statuses": dict(sorted(statuses.most_common(_MAX_STATUSES))),
         "error_percent": percent(sum(n for status, n in statuses.items() if status[0] == "5"), tally.requests),
         "latency": percentiles(latency),
         "upstream_latency": percentiles(tally.upstream),

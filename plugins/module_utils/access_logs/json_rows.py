@@ -90,7 +90,7 @@ def _objects(lines: list[str]) -> tuple[list[dict[str, Any]], set[int]]:
     try:
         # Text was carried as Latin-1; JSON is UTF-8, whose bytes are the same up to 127. The rest is only shown.
         whole = json.loads("[" + ",".join(lines) + "]")
-        if len(whole) == len(lines) and all(type(item) is dict for item in whole):
+        if len(whole) == len(lines) and all(isinstance(item, dict) for item in whole):
             return whole, set()
     except (ValueError, RecursionError):
         pass

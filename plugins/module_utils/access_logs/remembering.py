@@ -46,7 +46,7 @@ class Past:
         self.hours: dict[int, int] = {
             int(hour): requests
             for hour, requests in (hours.items() if isinstance(hours, dict) else ())
-            if hour.isdigit() and len(hour) < _DIGITS_OF_HOUR and type(requests) is int
+            if hour.isdigit() and len(hour) < _DIGITS_OF_HOUR and isinstance(requests, int)
         }
         self.days: dict[str, dict[str, Any]] = {
             day: row for day, row in (days.items() if isinstance(days, dict) else ()) if isinstance(row, dict)

@@ -49,7 +49,7 @@ class Routes(dict):  # type: ignore[type-arg]
         return found
 
     def _route(self, request: str) -> str:
-        method, _, rest = request.partition(" ")
+        method, _blank, rest = request.partition(" ")
         if not rest or not _METHOD.fullmatch(method):
             return NOT_HTTP
         path = path_of(request)
