@@ -45,7 +45,7 @@ LINES = [
         COMBINED,
         {"client": "192.0.2.7", "request": "GET / HTTP/1.1", "status": "200", "bytes": "512", "agent": "curl/8.5.0"},
     ),
-    (NAMED["common"], COMBINED.split(' "-"')[0], {"client": "192.0.2.7", "status": "200", "bytes": "512"}),
+    (NAMED["common"], COMBINED.split(' "-"', maxsplit=1)[0], {"client": "192.0.2.7", "status": "200", "bytes": "512"}),
     (
         EXTENDED,
         f'2001:db8::1 - bob [{TIME}] "POST /a?b=c HTTP/2.0" 502 0 "-" "a b" 1.250 0.100, 1.150 MISS "198.51.100.1, 10.0.0.1"',
