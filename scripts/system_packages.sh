@@ -45,6 +45,8 @@ bench     logrotate                                         logrotate
 bench     zstd                                              zstd
 bench     igzip                                             isal
 bench     restic                                            restic
+bench     goaccess                                          goaccess
+bench     mawk                                              mawk
 bench     borg                                              borgbackup
 molecule  ssh                                               openssh-client
 molecule  ssh-keygen                                        openssh-client

@@ -19,6 +19,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.platform_kinds impo
     HOSTS,
     HTTP_URL,
     LINE,
+    LOG_FORMAT,
     PATH,
     PATTERN,
     PORT,
@@ -178,7 +179,20 @@ CONTACT = Record(
     }
 )
 
-WEB_LOG = Record({"paths": Field(ListOf(GLOB, minimum=1), required=True), "hosts": HOSTS})
+#: The keys are those of a group of ``access_log_stats``.
+WEB_LOG = Record(
+    {
+        "name": optional(LINE),
+        "hosts": HOSTS,
+        "paths": Field(ListOf(GLOB, minimum=1), required=True),
+        "error_paths": optional(ListOf(GLOB)),
+        "format": optional(LOG_FORMAT),
+        "fields": optional(TextMap()),
+        "trusted_proxies": optional(ListOf(LINE)),
+        "exclude_routes": optional(ListOf(LINE)),
+        "exclude_agents": optional(ListOf(LINE)),
+    }
+)
 
 DIRECTORY = Record({"path": Field(PATH, required=True), "hosts": HOSTS}, from_text=_as("path"))
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from urllib.parse import SplitResult, urlsplit
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.formats import JSON, read_format
+from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.schema_problems import shown
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -54,6 +56,16 @@ def read_pattern(text: str) -> str:
         re.compile(read_free(text))
     except re.error as error:
         raise ValueError(f"must be a regular expression; {shown(text)} is none: {error}") from None
+    return text
+
+
+def read_log_format(text: str) -> str:
+    """Read the format of an access log: the name of one, or the ``log_format`` of nginx."""
+    try:
+        if text != JSON:
+            read_format(text, "it")
+    except UpkeepError as error:
+        raise ValueError(f"must be the format of an access log; {error.message.removeprefix('it: ')}") from None
     return text
 
 

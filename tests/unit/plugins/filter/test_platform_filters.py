@@ -165,9 +165,16 @@ def test_log_groups_are_those_of_the_host() -> None:
     assert render(f"{call}('b', [])", upkeep_platform=description) == {"value": []}
 
 
+def test_access_log_groups_are_those_of_the_host() -> None:
+    description = {**DESCRIPTION, "web_logs": [{"name": "www", "paths": ["/logs/access.log*"], "hosts": ["a"]}]}
+    call = "upkeep_platform | upkeep.runbook.access_log_groups"
+    assert render(f"{call}('a', [])", upkeep_platform=description) == {"value": [{"name": "www", "paths": ["/logs/access.log*"]}]}
+    assert render(f"{call}('b', [])", upkeep_platform=description) == {"value": []}
+
+
 CALLS = [
     "platform", "health_probes('a', [])", "resource_paths('a', [])", "certificate_sources('a', [])", "log_groups('a', [])", "log_scan_groups('a', [])",
-    "backup_plan('a', [])", "recovery_plan('a', [])",
+    "access_log_groups('a', [])", "backup_plan('a', [])", "recovery_plan('a', [])",
 ]
 
 

@@ -114,7 +114,19 @@ def full_description() -> dict[str, Any]:
                 "backup": False,
             }
         ],
-        "web_logs": [{"paths": ["/var/log/nginx/access.log*"], "hosts": []}],
+        "web_logs": [
+            {
+                "name": "",
+                "hosts": [],
+                "paths": ["/var/log/nginx/access.log*"],
+                "error_paths": [],
+                "format": "",
+                "fields": {},
+                "trusted_proxies": [],
+                "exclude_routes": [],
+                "exclude_agents": [],
+            }
+        ],
         "backup": {
             "hosts": [],
             "directory": "/opt/backups/neurosensefx",

@@ -1,0 +1,130 @@
+# Copyright: upkeep.runbook contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is kept of earlier runs: the requests of each hour, and what each day was like. Without it there is no baseline.
+
+It is bookkeeping of this host: one JSON file in the state directory. A damaged one is set aside and begun anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.weekly_pattern import HOURS_OF_WEEK, WEEKS
+from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import make_private_directory, write_atomically
+from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LockOwner, exclusive_lock
+
+FILE_NAME = "access_logs.json"
+MAX_DAYS = 60
+_MAX_HOURS = (WEEKS + 1) * HOURS_OF_WEEK
+_MAX_BYTES = 32 * 1024 * 1024
+_LOCK_NAME = "access_logs.json.lock"
+_LOCK_SECONDS = 30.0
+_DIGITS_OF_HOUR = 7
+
+
+class Damaged(UpkeepError):
+    """The file holds something else than this module wrote."""
+
+
+class Past:
+    """What is known of earlier runs of one group.
+
+    :ivar hours: requests by hour since the epoch.
+    :ivar days: by date (UTC) a mapping with ``requests``, ``error_percent``, ``p95`` and ``routes`` (their p95), in seconds.
+    """
+
+    def __init__(self, record: Mapping[str, Any] | None = None) -> None:
+        given = record or {}
+        hours, days = given.get("hours"), given.get("days")
+        self.hours: dict[int, int] = {
+            int(hour): requests
+            for hour, requests in (hours.items() if isinstance(hours, dict) else ())
+            if hour.isdigit() and len(hour) < _DIGITS_OF_HOUR and isinstance(requests, int)
+        }
+        self.days: dict[str, dict[str, Any]] = {
+            day: row for day, row in (days.items() if isinstance(days, dict) else ()) if isinstance(row, dict)
+        }
+
+    def add(self, hours: Mapping[int, int], day: str, row: Mapping[str, Any]) -> None:
+        """Add what this run has found. A rotation may have taken lines since an earlier run, so the larger figure stays."""
+        for hour, requests in hours.items():
+            self.hours[hour] = max(requests, self.hours.get(hour, 0))
+        self.days[day] = dict(row)
+        newest = max(self.hours, default=0)
+        self.hours = {hour: number for hour, number in self.hours.items() if hour > newest - _MAX_HOURS}
+        self.days = {name: self.days[name] for name in sorted(self.days)[-MAX_DAYS:]}
+
+    def record(self) -> dict[str, Any]:
+        """Return it as it is kept."""
+        return {"hours": {str(hour): number for hour, number in sorted(self.hours.items())}, "days": self.days}
+
+
+def read_past(state_directory: Path) -> dict[str, Past]:
+    """Return what is known of each group by its name; nothing when there is no file.
+
+    :raises Damaged: when it is damaged.
+    :raises UpkeepError: when it cannot be read.
+    """
+    path = state_directory / FILE_NAME
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return {}
+    except OSError as exc:
+        raise UpkeepError(f"cannot read {path}: {exc.strerror}") from exc
+    with os.fdopen(descriptor, "rb") as file:
+        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        data = file.read(_MAX_BYTES + 1) if is_file else b""
+    try:
+        groups = json.loads(data)["groups"]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        groups = None
+    if not isinstance(groups, dict) or len(data) > _MAX_BYTES or not all(isinstance(group, dict) for group in groups.values()):
+        raise Damaged(f"{path} is damaged")
+    return {name: Past(group) for name, group in groups.items()}
+
+
+def keep(state_directory: Path, found: Mapping[str, Past], *, now: datetime, owner: LockOwner) -> str | None:
+    """Add what was found to what is kept; return where a damaged file was set aside, or None.
+
+    :param found: what this run has found, by the name of the group.
+    :raises UpkeepError: when it cannot be read or written.
+    """
+    set_aside = None
+    make_private_directory(state_directory)
+    with exclusive_lock(state_directory / _LOCK_NAME, owner, wait_seconds=_LOCK_SECONDS):
+        try:
+            known = read_past(state_directory)
+        except Damaged:
+            known, set_aside = {}, f"{FILE_NAME}.corrupt-{now.strftime('%Y%m%dT%H%M%SZ')}"
+            try:
+                os.replace(state_directory / FILE_NAME, state_directory / set_aside)
+            except OSError as exc:
+                raise UpkeepError(f"{state_directory / FILE_NAME} is damaged and cannot be set aside: {exc.strerror}") from exc
+        for name, past in found.items():
+            before = known.setdefault(name, Past())
+            for day, row in past.days.items():
+                before.add(past.hours, day, row)
+        newest = max((day for past in known.values() for day in past.days), default="")
+        kept = {
+            name: past.record()
+            for name, past in known.items()
+            if past.days and _days_between(max(past.days), newest) <= MAX_DAYS
+        }
+        content = json.dumps({"schema": 1, "groups": kept}, sort_keys=True, allow_nan=False) + "\n"
+        write_atomically(state_directory / FILE_NAME, content.encode("ascii"))
+    return set_aside
+
+
+def _days_between(day: str, later: str) -> int:
+    try:
+        return (datetime.fromisoformat(later) - datetime.fromisoformat(day)).days
+    except ValueError:
+        return MAX_DAYS + 1

@@ -1,0 +1,168 @@
+# Copyright: upkeep.runbook contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What was counted in the logs of a group, in room that does not grow with them; two counts can be added up."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from typing import Any
+
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.busiest import Busiest
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.distinct import Distinct
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.durations import add_classes
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.routes import OTHERS
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.rows import Unparsed
+
+#: A switch of protocols, such as to WebSocket: its line is written at the end of the connection, whose age is no latency.
+UPGRADED = "101"
+MINUTE_SKETCH = 64
+CLIENT_SKETCH = 2048
+
+_MAX_JOINT = 30_000
+_MAX_HASHES = 16_000
+_KEPT_ROUTES = 500
+_KEPT_SCANNERS = 5_000
+#: Different paths that are told apart for one client; more are not needed to call it a scanner.
+MAX_PATHS = 100
+
+
+class Tally:
+    """The figures of a group.
+
+    :ivar requests: requests that count: in the window and not excluded.
+    :ivar outside: lines before or after the window.
+    :ivar first: the first second of the window with a request, ``last`` the last; ``earliest`` is that of any line.
+    :ivar steps_back: how often the time of a line was more than five minutes before that of the line above it.
+    :ivar hours: requests of each second, by the hour since the epoch.
+    :ivar minutes: the different clients of each minute since the epoch.
+    :ivar routes: requests by route and status.
+    :ivar latency: requests by route and class of their duration, without upgrades.
+    :ivar refused: by client, how often it got a 4xx other than 429, and hashes of the paths.
+    :ivar limits: lines of error logs by (kind, zone), and ``limit_clients`` by (zone, client).
+    """
+
+    def __init__(self) -> None:
+        self.requests = self.bytes = self.outside = self.excluded = self.steps_back = 0
+        self.unparsed, self.first_unparsed = 0, ""
+        self.first: int | None = None
+        self.earliest: int | None = None
+        self.last: int | None = None
+        self.hours: dict[int, array[int]] = {}
+        self.minutes: dict[int, Distinct] = {}
+        self.distinct_clients = Distinct(CLIENT_SKETCH)
+        self.clients, self.agents, self.limited = Busiest(), Busiest(2000), Busiest(2000)
+        self.hosts, self.cache, self.limit_statuses = Busiest(500), Busiest(50), Busiest(50)
+        self.limits, self.limit_clients = Busiest(500), Busiest(2000)
+        self.routes: dict[str, Counter[str]] = {}
+        self.latency: dict[str, dict[int, int]] = {}
+        self.upstream: dict[int, int] = {}
+        self.refused: dict[str, tuple[int, set[int]]] = {}
+        self._joint: Counter[tuple[str, str, int]] = Counter()
+        self._hashes: set[int] = set()
+
+    def note_unparsed(self, unparsed: Unparsed) -> None:
+        """Count lines that do not have the format, and keep the first of them."""
+        self.unparsed += unparsed.lines
+        self.first_unparsed = self.first_unparsed or unparsed.first
+
+    def note_earliest(self, moment: int) -> None:
+        """Note the time of a line, whether it counts or not: from there on the log tells everything."""
+        self.earliest = _least(self.earliest, moment)
+
+    def note_second(self, second: int, requests: int) -> None:
+        """Count requests of a second since the epoch."""
+        hour = second // 3600
+        if hour not in self.hours:
+            self.hours[hour] = array("L", bytes(array("L").itemsize * 3600))
+        self.hours[hour][second % 3600] += requests
+        self.first = second if self.first is None or second < self.first else self.first
+        self.last = second if self.last is None or second > self.last else self.last
+
+    def note_clients(self, minute: int, clients: set[str]) -> None:
+        """Note who asked in a minute since the epoch."""
+        hashes = list(map(hash, clients))
+        self.minutes.setdefault(minute, Distinct(MINUTE_SKETCH)).add_hashes(hashes)
+        self._hashes.update(hashes)
+        if len(self._hashes) > _MAX_HASHES:
+            self._settle_clients()
+
+    def note_requests(self, rows: Any) -> None:
+        """Count requests, each as (route, status, class of its duration)."""
+        self._joint.update(rows)
+        if len(self._joint) > _MAX_JOINT:
+            self.settle()
+
+    def note_refused(self, client: str, requests: int, paths: set[int]) -> None:
+        """Note that a client asked for what it did not get.
+
+        :param paths: hashes of the paths.
+        """
+        before, known = self.refused.get(client, (0, set()))
+        if len(known) < MAX_PATHS:
+            known |= paths
+        self.refused[client] = (before + requests, known)
+        if len(self.refused) > 2 * _KEPT_SCANNERS:
+            busiest = sorted(self.refused.items(), key=lambda item: -item[1][0])[:_KEPT_SCANNERS]
+            self.refused = dict(busiest)
+
+    def settle(self) -> None:
+        """Sort what was counted together by route, which is wanted before anything is read here."""
+        for (route, status, duration), number in self._joint.items():
+            statuses = self.routes.get(route)
+            if statuses is None:
+                statuses = self.routes[route] = Counter()
+                self.latency[route] = {}
+            statuses[status] += number
+            if duration >= 0 and status != UPGRADED:
+                classes = self.latency[route]
+                classes[duration] = classes.get(duration, 0) + number
+        self._joint.clear()
+        self._settle_clients()
+        if len(self.routes) > 2 * _KEPT_ROUTES:
+            self._fold_routes()
+
+    def _settle_clients(self) -> None:
+        self.distinct_clients.add_hashes(self._hashes)
+        self._hashes.clear()
+
+    def merge(self, other: Tally) -> None:
+        """Add the figures of another count of the same group."""
+        other.settle()
+        self.settle()
+        for name in ("requests", "bytes", "outside", "excluded", "steps_back"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.note_unparsed(Unparsed(other.unparsed, other.first_unparsed))
+        for name in ("clients", "agents", "limited", "hosts", "cache", "limit_statuses", "limits", "limit_clients"):
+            getattr(self, name).merge(getattr(other, name))
+        self._merge_times(other)
+        for route, statuses in other.routes.items():
+            self.routes.setdefault(route, Counter()).update(statuses)
+            add_classes(self.latency.setdefault(route, {}), other.latency[route].items())
+        add_classes(self.upstream, other.upstream.items())
+        for client, (requests, paths) in other.refused.items():
+            self.note_refused(client, requests, paths)
+        if len(self.routes) > 2 * _KEPT_ROUTES:
+            self._fold_routes()
+
+    def _merge_times(self, other: Tally) -> None:
+        for hour, seconds in other.hours.items():
+            own = self.hours.get(hour)
+            self.hours[hour] = array("L", map(sum, zip(own, seconds))) if own else seconds
+        for minute, sketch in other.minutes.items():
+            self.minutes.setdefault(minute, Distinct(MINUTE_SKETCH)).add_hashes(sketch.hashes)
+        self.distinct_clients.add_hashes(other.distinct_clients.hashes)
+        self.first = _least(self.first, other.first)
+        self.earliest = _least(self.earliest, other.earliest)
+        self.last = max((moment for moment in (self.last, other.last) if moment is not None), default=None)
+
+    def _fold_routes(self) -> None:
+        """Let the rarest routes become one."""
+        totals = {route: sum(statuses.values()) for route, statuses in self.routes.items() if route != OTHERS}
+        for route in sorted(totals, key=lambda name: -totals[name])[_KEPT_ROUTES:]:
+            self.routes.setdefault(OTHERS, Counter()).update(self.routes.pop(route))
+            add_classes(self.latency.setdefault(OTHERS, {}), self.latency.pop(route).items())
+
+
+def _least(*moments: int | None) -> int | None:
+    return min((moment for moment in moments if moment is not None), default=None)
