@@ -57,7 +57,7 @@ options:
         type: list
         elements: str
   expected_digest:
-    description: The RV(baseline.digest) of the baseline as it was accepted, kept where nobody on this host can write.
+    description: The C(digest) in RV(baseline) as it was accepted, kept where nobody on this host can write.
     type: str
   severity:
     description: How bad a new account, key or right is.
@@ -90,6 +90,7 @@ options:
     type: str
 seealso:
   - module: upkeep.runbook.file_integrity
+  - module: upkeep.runbook.ioc_scan
 """
 
 EXAMPLES = r"""
@@ -139,7 +140,7 @@ accounts:
   type: list
   elements: dict
   returned: success
-keys:
+authorized_keys:
   description:
     - The keys that open accounts, at most 1000, each with C(account), C(path), C(line), C(type), C(bits), C(fingerprint), C(comment) and
       the names of its C(options).

@@ -89,7 +89,7 @@ options:
     description:
       - Take a file for unchanged, without reading it, when its inode, size, mode, owner and both times are those of the baseline, to the
         nanosecond. Much quicker. Who is root can forge the times by way of the clock or the disk, so that it proves less.
-      - RV(totals.trusted) says how many files were not read.
+      - C(trusted) in RV(totals) says how many files were not read.
     type: bool
     default: false
   severity:
@@ -120,6 +120,9 @@ options:
 notes:
   - Access control lists, other extended attributes and the times of files are not compared.
   - Files on a network file system that does not answer hold the call up.
+seealso:
+  - module: upkeep.runbook.access_review
+  - module: upkeep.runbook.ioc_scan
 """
 
 EXAMPLES = r"""

@@ -85,7 +85,7 @@ def review_access(params: Mapping[str, Any], *, now: datetime, check_mode: bool,
     rows += _new_rows(params, accepted, present, news)
     answer = {
         "changed": changed, "status": worst_of(rows), "checks": fold_ok(rows, return_all=params["return_all"]), "baseline": known,
-        "accounts": _account_details(access), "keys": _key_details(access), "sudo": _sudo_details(access),
+        "accounts": _account_details(access), "authorized_keys": _key_details(access), "sudo": _sudo_details(access),
         "news": {"new": _bounded(news.new), "gone": _bounded(news.gone)},
     }
     return {**answer, "diff": diff} if diff is not None else answer

@@ -59,7 +59,7 @@ class Baseline:
         """
         with open(os.dup(self._stream.fileno()), encoding="utf-8", errors="surrogateescape", newline="\n") as text:
             text.seek(0)
-            next(text)
+            text.readline()
             for line in text:
                 if line[0] == "{":
                     return

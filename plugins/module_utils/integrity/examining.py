@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,8 +31,13 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.integrity.records i
 from ansible_collections.upkeep.runbook.plugins.module_utils.integrity.walking import Folder, Found
 
 #: A batch is what a thread is given at a time: so many files to read, or so many entries in all.
-FILES_IN_BATCH = 32
+FILES_IN_BATCH = 64
 ENTRIES_IN_BATCH = 4096
+#: Batches that are under way, and folders that are open for them: a process may have 1024 files open.
+MAX_WAITING = 64
+MAX_OPEN_FOLDERS = 400
+#: How long a thread may go on while another one wants to. Python's own 5 ms are the time in which 100 files are read.
+_TURN_SECONDS = 0.0001
 
 
 class Outcome(NamedTuple):
@@ -56,20 +63,17 @@ class Effort:
     trusted: int = 0
 
 
-class _Job(NamedTuple):
-    position: int
-    folder: Folder
-    found: Found
-
-
 @dataclass
 class _Batch:
     outcomes: list[Outcome] = field(default_factory=list)
-    jobs: list[_Job] = field(default_factory=list)
+    jobs: list[tuple[int, Found]] = field(default_factory=list)
+    folders: list[Folder] = field(default_factory=list)
 
     def add_job(self, found: Found, before: str | None) -> None:
-        found.folder.retain()
-        self.jobs.append(_Job(len(self.outcomes), found.folder, found))
+        if not self.folders or self.folders[-1] is not found.folder:
+            found.folder.retain()
+            self.folders.append(found.folder)
+        self.jobs.append((len(self.outcomes), found))
         self.outcomes.append(Outcome(before, None))
 
 
@@ -93,19 +97,30 @@ class Examination:
         self._trust_before = trust_before
         self._capabilities = capabilities
         self.effort = Effort()
+        self._buffers = threading.local()
 
     def __iter__(self) -> Iterator[Outcome]:
         """Yield an outcome for each path here or there, in order."""
         waiting: deque[tuple[_Batch, Future[tuple[int, int]] | None]] = deque()
+        open_folders = 0
+        turn = sys.getswitchinterval()
+        sys.setswitchinterval(_TURN_SECONDS)
         with ThreadPoolExecutor(self._workers) as pool:
             try:
                 for batch in self._batches():
                     waiting.append((batch, pool.submit(self._read, batch) if batch.jobs else None))
-                    while waiting and (len(waiting) > self._workers + 2 or waiting[0][1] is None):
+                    open_folders += len(batch.folders)
+                    # A large file is read while many small ones behind it are read, too; they are taken in order.
+                    while waiting and (
+                        len(waiting) > MAX_WAITING or open_folders > MAX_OPEN_FOLDERS
+                        or waiting[0][1] is None or waiting[0][1].done()
+                    ):  # fmt: skip
+                        open_folders -= len(waiting[0][0].folders)
                         yield from self._taken(waiting)
                 while waiting:
                     yield from self._taken(waiting)
             finally:
+                sys.setswitchinterval(turn)
                 for batch, future in waiting:
                     if future is not None and not future.cancel():
                         future.exception()
@@ -158,12 +173,14 @@ class Examination:
 
     def _read(self, batch: _Batch) -> tuple[int, int]:
         """Read the files of a batch, in a thread; return how many were hashed, and their bytes."""
-        buffer = memoryview(bytearray(BUFFER_BYTES))
+        buffer = getattr(self._buffers, "own", None)
+        if buffer is None:
+            buffer = self._buffers.own = memoryview(bytearray(BUFFER_BYTES))
         hashed = total = 0
-        for position, folder, found in batch.jobs:
+        for position, found in batch.jobs:
             before = batch.outcomes[position].before
             try:
-                after, size = read_entry(folder.descriptor, found.name, found.path, buffer, capabilities=self._capabilities)
+                after, size = read_entry(found.folder.descriptor, found.name, found.path, buffer, capabilities=self._capabilities)
             except Vanished:
                 continue
             except Unreadable as exc:
@@ -196,5 +213,5 @@ def _look(found: Found, status: os.stat_result, before: str | None) -> Outcome:
 
 
 def _release(batch: _Batch) -> None:
-    for job in batch.jobs:
-        job.folder.release()
+    for folder in batch.folders:
+        folder.release()

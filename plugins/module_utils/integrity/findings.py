@@ -39,7 +39,8 @@ class Change:
     def record(self) -> Record:
         """What is there, or what was."""
         record = self.after or self.before
-        assert record is not None
+        if record is None:
+            raise AssertionError("a change is of something")
         return record
 
     @property

@@ -57,7 +57,7 @@ def test_an_ordinary_host_is_in_order_once_it_was_accepted(place: Place) -> None
     details = {account["name"]: account for account in answer["accounts"]}
     assert (details["ada"]["password"], details["bob"]["password"], details["root"]["password"]) == ("set", "locked", "none")
     assert (details["ada"]["groups"], details["ada"]["keys"]) == (["sudo", "ada"], 1)
-    assert answer["keys"] == [{
+    assert answer["authorized_keys"] == [{
         "account": "ada", "path": "/home/ada/.ssh/authorized_keys", "line": 1, "type": "ssh-ed25519", "bits": 256,
         "fingerprint": FINGERPRINTS[ED], "comment": "laptop", "options": ["command"],
     }]  # fmt: skip
