@@ -138,5 +138,6 @@ bench: venv-test ## Speed and memory, as ratios; not part of `make test`
 	@.venv/bin/python tests/benchmarks/log_rotation.py
 	@.venv/bin/python tests/benchmarks/log_scan.py
 	@.venv/bin/python tests/benchmarks/access_logs.py
+	@.venv/bin/python tests/benchmarks/file_integrity.py
 	@.venv/bin/python tests/benchmarks/daily.py
 	@.venv/bin/python tests/benchmarks/whole_daily.py

@@ -48,6 +48,7 @@ bench     restic                                            restic
 bench     goaccess                                          goaccess
 bench     mawk                                              mawk
 bench     borg                                              borgbackup
+bench     aide                                              aide
 molecule  ssh                                               openssh-client
 molecule  ssh-keygen                                        openssh-client
 molecule  podman                                            podman
