@@ -27,13 +27,18 @@ _MAX_GUESSED_ROWS = 50
 
 
 class _Kind(NamedTuple):
-    """One kind of subject. :ivar level: the part of the names of its thresholds."""
+    """One kind of subject.
+
+    :ivar level: the part of the names of its thresholds.
+    :ivar prefix: keeps a user called like an address apart from the address.
+    """
 
     check: str
     level: str
     words: str
     many: str
     hint: str
+    prefix: str = ""
 
 
 _ADDRESS = _Kind(
@@ -41,7 +46,7 @@ _ADDRESS = _Kind(
     "See whom it tried, and block it if it is none of yours; let it be one of allow if it is.",
 )
 _SUBNET = _Kind(FAILURES, "per_subnet", "failed logins came from", "subnets", "Block the subnet if none of yours is in it.")
-_USER = _Kind(FAILURES, "per_user", "failed logins were for the user", "users", "Let the account log in with keys only, or from known networks.")
+_USER = _Kind(FAILURES, "per_user", "failed logins were for the user", "users", "Let the account log in with keys only, or from known networks.", "user ")
 _LOCAL = _Kind(LOCAL, "sudo", "wrong passwords were given to", "users", "Ask the person; if it was nobody, someone else uses the account.")
 
 
@@ -119,7 +124,7 @@ def _over(kind: _Kind, rows: Mapping[str, Figures], params: Mapping[str, Any], m
     over = sorted((item for item in over if item[2] != OK), key=lambda item: (-item[1].failures, item[0]))
     checks = [
         check_result(
-            kind.check, name, status,
+            kind.check, f"{kind.prefix}{name}", status,
             f"{row.failures} {kind.words} {plain(name, 100)} within {duration_text(max(60.0, row.last - row.first))}{_limits(warning, critical)}"
             + (f"; {row.accepted} {_plural(row.accepted, 'login')} succeeded." if row.accepted else "."),
             value=row.failures, unit="count", warning=warning, critical=critical, hint=kind.hint,

@@ -94,6 +94,8 @@ def inodes_of(pid: int, proc: Path = PROC) -> dict[int, int]:
     for name in os.listdir(folder)[:_MAX_DESCRIPTORS]:
         try:
             link = os.readlink(folder / name)
+        except PermissionError:
+            raise
         except OSError:
             continue  # closed meanwhile
         if link.startswith("socket:["):

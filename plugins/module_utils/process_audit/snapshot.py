@@ -136,7 +136,10 @@ def _look(proc: Path, pid: int, sockets: dict[int, Socket]) -> Seen:
         facts, argv=argv, executable=executable, deleted=deleted, preload=preload, working_directory=working_directory,
         replaced=deleted and _exists(folder, executable),
     )
-    return _more(seen, folder, proc, sockets)
+    try:
+        return _more(seen, folder, proc, sockets)
+    except PermissionError:
+        return replace(seen, denied=True)
 
 
 def _more(seen: Seen, folder: Path, proc: Path, sockets: dict[int, Socket]) -> Seen:

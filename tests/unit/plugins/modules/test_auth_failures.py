@@ -82,7 +82,7 @@ def test_findings_and_what_is_folded(tmp_path: Path) -> None:
     failures = rows(answer, "auth.failures")
     assert failures[A] == "critical" and failures["198.51.0.0"] == "warning" and failures["further addresses"] == "warning"
     assert sum(subject.count(".") == 3 and "/" not in subject for subject in failures) == 4
-    assert failures["alice"] == "warning" and failures["198.51.0.0/24"] == "warning"
+    assert failures["user alice"] == "warning" and failures["198.51.0.0/24"] == "warning"
     assert rows(answer, "auth.success_after_failures") == {f"alice from {A}": "critical"}
     assert rows(answer, "auth.sudo") == {"sudo alice": "warning"}
     assert [(row["user"], row["by"], row["failures"]) for row in answer["successes_after_failures"]] == [("alice", "address", 6)]
