@@ -8,6 +8,8 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: auth_failures
 version_added: 0.1.0
+author:
+  - upkeep.runbook contributors (!UNKNOWN)
 short_description: Count failed logins by address, subnet and user, and find logins that may have been guessed
 description:
   - Reads what sshd, PAM, sudo, su and login wrote within a window, from the journal or from log files with their rotations, packed

@@ -8,6 +8,8 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: port_baseline
 version_added: 0.1.0
+author:
+  - upkeep.runbook contributors (!UNKNOWN)
 short_description: Compare who listens on a host with what was accepted and what the platform expects
 description:
   - Looks at every TCP and UDP socket that listens, IPv4 and IPv6, with the program, user and service behind it. Nothing is sent to any.

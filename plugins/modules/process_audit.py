@@ -8,6 +8,8 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: process_audit
 version_added: 0.1.0
+author:
+  - upkeep.runbook contributors (!UNKNOWN)
 short_description: Look for processes that are not what they seem, or are where they should not be
 description:
   - Looks at every process in C(/proc). What counts is what really runs, from where, with which sockets and started by whom. A name proves

@@ -68,7 +68,7 @@ class _Visit:
 
 
 def _most(seen: Counter[str]) -> int:
-    return max(max(seen.values()), seen["tried"] + seen["key"])
+    return max(*seen.values(), seen["tried"] + seen["key"])
 
 
 class AttemptCounter:

@@ -92,7 +92,10 @@ def _figures(row: Figures, names: str) -> dict[str, Any]:
 
 def _logins(tally: Tally) -> list[dict[str, Any]]:
     return [
-        {"user": plain(user, _MAX_NAME), "address": plain(address, _MAX_NAME) or None, "count": count, "last": _iso(last), "method": plain(method, _MAX_NAME)}
+        {
+            "user": plain(user, _MAX_NAME), "address": plain(address, _MAX_NAME) or None, "count": count, "last": _iso(last),
+            "method": plain(method, _MAX_NAME),
+        }
         for (user, address), (count, last, method) in list(tally.logins.items())[:_MAX_LISTED]
     ]
 

@@ -46,7 +46,10 @@ _ADDRESS = _Kind(
     "See whom it tried, and block it if it is none of yours; let it be one of allow if it is.",
 )
 _SUBNET = _Kind(FAILURES, "per_subnet", "failed logins came from", "subnets", "Block the subnet if none of yours is in it.")
-_USER = _Kind(FAILURES, "per_user", "failed logins were for the user", "users", "Let the account log in with keys only, or from known networks.", "user ")
+_USER = _Kind(
+    FAILURES, "per_user", "failed logins were for the user", "users", "Let the account log in with keys only, or from known networks.",
+    "user ",
+)
 _LOCAL = _Kind(LOCAL, "sudo", "wrong passwords were given to", "users", "Ask the person; if it was nobody, someone else uses the account.")
 
 
@@ -77,11 +80,14 @@ def source_checks(sources: Sequence[Source], *, expect_messages: bool) -> list[d
         where = "The journal" if source.name == JOURNAL else plain(source.name, 200)
         if source.problem:
             how = "was not wholly read" if source.usable else "could not be read"
-            rows.append(check_result(SOURCE, source.name, UNKNOWN, f"{where} {how}: {source.problem}.", hint=source.hint or NO_LOG_HINT))
+            rows.append(check_result(
+                SOURCE, source.name, UNKNOWN, f"{where} {how}: {source.problem}.", hint=source.hint or NO_LOG_HINT,
+            ))
         elif source.forged:
             rows.append(check_result(
                 SOURCE, source.name, WARNING,
-                f"{where} holds {source.forged} {_plural(source.forged, 'message')} in the name of sshd, sudo, su or login that another program wrote.",
+                f"{where} holds {source.forged} {_plural(source.forged, 'message')} in the name of sshd, sudo, su or login "
+                "that another program wrote.",
                 value=source.forged, unit="count", hint="See who wrote them: journalctl -t sshd -t sudo -o verbose. They were not counted.",
             ))
         elif source.unparsed > max(10, source.lines // 10):
@@ -111,9 +117,10 @@ def _total(tally: Tally, params: Mapping[str, Any]) -> dict[str, Any]:
     return check_result(
         FAILURES, "all logins", status,
         f"{remote} {_plural(remote, 'login')} failed and {tally.accepted} succeeded{_limits(warning, critical)}; "
-        f"{len(tally.addresses.rows) + tally.addresses.folded_keys} addresses and {len(tally.users.rows) + tally.users.folded_keys} users were seen.",
+        f"{len(tally.addresses.rows) + tally.addresses.folded_keys} addresses and "
+        f"{len(tally.users.rows) + tally.users.folded_keys} users were seen.",
         value=remote, unit="count", warning=warning, critical=critical,
-        hint=None if status == OK else "See addresses and users of the result; limit who may reach sshd (firewall), and let it take keys only.",
+        hint=None if status == OK else "See addresses and users of the result; limit who may reach sshd, and let it take keys only.",
     )
 
 
@@ -153,13 +160,16 @@ def _guessed(found: Sequence[Guessed], folded: int) -> list[dict[str, Any]]:
         whose = f"from {address}" if one.by == "address" else f"for {user} from various addresses"
         rows.append(check_result(
             GUESSED, f"{user} from {address}", CRITICAL,
-            f"{user} logged in from {address} ({plain(one.method or 'unknown method', 60)}) after {one.failures} failed passwords {whose}: it may have been guessed.",
+            f"{user} logged in from {address} ({plain(one.method or 'unknown method', 60)}) after {one.failures} failed passwords {whose}: "
+            "it may have been guessed.",
             value=one.failures, unit="count",
             hint="Ask the person. If it was not them: ansible-playbook upkeep.runbook.security_incident; otherwise list their network in allow.",
         ))
     rest = len(found) - len(rows) + folded
     if rest:
-        rows.append(check_result(GUESSED, "further logins", CRITICAL, f"{rest} further logins followed many failures.", value=rest, unit="count"))
+        rows.append(check_result(
+            GUESSED, "further logins", CRITICAL, f"{rest} further logins followed many failures.", value=rest, unit="count",
+        ))
     return rows
 
 
@@ -168,18 +178,25 @@ def _local(table: Table, params: Mapping[str, Any]) -> list[dict[str, Any]]:
     refused = sorted(((name, row) for name, row in table.rows.items() if row.refused), key=lambda item: (-item[1].refused, item[0]))
     checks = [
         check_result(
-            LOCAL, name, WARNING, f"{plain(name, 100)} was refused {row.refused} {_plural(row.refused, 'time')}: not in sudoers, or not for that command.",
+            LOCAL, name, WARNING,
+            f"{plain(name, 100)} was refused {row.refused} {_plural(row.refused, 'time')}: not in sudoers, or not for that command.",
             value=row.refused, unit="count", hint=_LOCAL.hint,
         )
         for name, row in refused[:most]
     ]
     if len(refused) > most:
-        checks.append(check_result(LOCAL, "further refusals", WARNING, f"{len(refused) - most} further users were refused.", value=len(refused) - most, unit="count"))
+        checks.append(check_result(
+            LOCAL, "further refusals", WARNING, f"{len(refused) - most} further users were refused.",
+            value=len(refused) - most, unit="count",
+        ))
     already = {name for name, _row in refused}
     checks += _over(_LOCAL, {name: row for name, row in table.rows.items() if name not in already}, params, most)
     if not checks:
         count = sum(row.failures for row in table.rows.values())
-        checks.append(check_result(LOCAL, "sudo and su", OK, f"{count} wrong passwords were given to sudo and su; nobody was refused.", value=count, unit="count"))
+        checks.append(check_result(
+            LOCAL, "sudo and su", OK, f"{count} wrong passwords were given to sudo and su; nobody was refused.",
+            value=count, unit="count",
+        ))
     return checks
 
 

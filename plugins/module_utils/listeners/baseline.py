@@ -84,7 +84,10 @@ def digest_of(data: bytes) -> str:
 
 
 def _listener(row: dict[str, Any]) -> Listener:
-    owners = tuple(Owner(str(o["executable"]), str(o["process"]), str(o["user"]), None if o["unit"] is None else str(o["unit"])) for o in row["owners"])
+    owners = tuple(
+        Owner(str(one["executable"]), str(one["process"]), str(one["user"]), None if one["unit"] is None else str(one["unit"]))
+        for one in row["owners"]
+    )
     return Listener(str(row["protocol"]), str(row["address"]), int(row["port"]), owners)
 
 

@@ -80,7 +80,8 @@ def read_expected(given: Sequence[Mapping[str, Any]]) -> list[Expected]:
                 address = str(ipaddress.ip_address(address))
             except ValueError:
                 raise UpkeepError(f"expected[{index}].address: {plain(address, 60)!r} is no address") from None
-        found.append(Expected(item["port"], item.get("protocol") or "tcp", address, item.get("process"), item.get("unit"), item.get("user")))
+        owner = (item.get("process"), item.get("unit"), item.get("user"))
+        found.append(Expected(item["port"], item.get("protocol") or "tcp", address, *owner))
     return found
 
 
@@ -134,7 +135,8 @@ def compare_baseline(
         if not any(known.is_at(one) for known in expected):
             names["gone"].append(one.subject)
             checks.append(check_result(
-                MISSING, one.subject, WARNING, f"{one.subject} was held by {one.shown_owners} when the baseline was accepted, and nobody listens there now.",
+                MISSING, one.subject, WARNING,
+                f"{one.subject} was held by {one.shown_owners} when the baseline was accepted, and nobody listens there now.",
                 hint="Start it again, or accept that it is gone, with a reason.",
             ))
     for key, one in present.items():
@@ -142,9 +144,11 @@ def compare_baseline(
         if changed:
             names["changed"].append(one.subject)
             checks.append(changed)
-    same = len(present.keys() & accepted.keys()) - sum(accepted[key].subject in names["changed"] for key in present.keys() & accepted.keys())
+    same = sum(present[key].subject not in names["changed"] for key in present.keys() & accepted.keys())
     if same > 0:
-        checks.append(check_result(CHANGED, "listeners", OK, f"{same} listeners are as they were accepted.", value=same, unit="count"))
+        checks.append(check_result(
+            CHANGED, "listeners", OK, f"{same} listeners are as they were accepted.", value=same, unit="count",
+        ))
     return _bounded(checks), names
 
 
@@ -164,7 +168,8 @@ def _moved(old: Listener, new: Listener, other_owner: dict[str, Any] | None) -> 
     status = CRITICAL if wider or (other_owner and other_owner["status"] == CRITICAL) else WARNING
     return check_result(
         CHANGED, new.subject, status,
-        f"{new.protocol} port {new.port} was bound to {old.address} by {old.shown_owners} when it was accepted, and is bound to {new.address} "
+        f"{new.protocol} port {new.port} was bound to {old.address} by {old.shown_owners} when it was accepted, "
+        f"and is bound to {new.address} "
         + (f"by {new.shown_owners} " if other_owner else "") + ("now, where more can reach it." if wider else "now."),
         hint=_ACCEPT_HINT, evidence=_evidence(new),
     )
@@ -194,5 +199,8 @@ def _bounded(checks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     problems.sort(key=lambda row: row["status"] != CRITICAL)
     rest = problems[MAX_ROWS:]
     worst = CRITICAL if any(row["status"] == CRITICAL for row in rest) else WARNING
-    further = check_result(UNEXPECTED, "further listeners", worst, f"{len(rest)} further differences are not listed.", value=len(rest), unit="count", hint=_ACCEPT_HINT)
+    further = check_result(
+        UNEXPECTED, "further listeners", worst, f"{len(rest)} further differences are not listed.",
+        value=len(rest), unit="count", hint=_ACCEPT_HINT,
+    )
     return [*problems[:MAX_ROWS], further, *(row for row in checks if row["status"] == OK)]

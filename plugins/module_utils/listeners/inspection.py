@@ -93,7 +93,8 @@ def _accept(
     wanted = params["expected_digest"]
     if wanted and (before is None or before.digest != wanted.lower()):
         raise UpkeepError(
-            f"nothing was accepted: {directory / FILE} is not the baseline of expected_digest. Find out who changed it; to accept all the same, leave expected_digest out"
+            f"nothing was accepted: {directory / FILE} is not the baseline of expected_digest. "
+            "Find out who changed it; to accept all the same, leave expected_digest out"
         )
     changed = before is None or list(before.listeners) != seen.listeners
     after = before
@@ -111,7 +112,8 @@ def _accept(
 
 
 def _checks(
-    seen: Look, baseline: Baseline | None, problem: NoBaseline | None, expected: Sequence[Expected], wanted: str | None, directory: Path
+    seen: Look, baseline: Baseline | None, problem: NoBaseline | None, expected: Sequence[Expected], wanted: str | None,
+    directory: Path,
 ) -> list[dict[str, Any]]:
     owners_known = not seen.unowned
     checks = [_baseline_check(seen, baseline, problem, wanted, directory)]
@@ -122,7 +124,10 @@ def _checks(
             value=seen.unowned, unit="count", hint=hint,
         ))
     if seen.left_out:
-        checks.append(check_result(BASELINE, "further listeners", UNKNOWN, f"{seen.left_out} listeners were left out; there are too many.", value=seen.left_out, unit="count"))
+        checks.append(check_result(
+            BASELINE, "further listeners", UNKNOWN, f"{seen.left_out} listeners were left out; there are too many.",
+            value=seen.left_out, unit="count",
+        ))
     checks += compare_expected(seen.listeners, expected, owners_known=owners_known)
     if baseline is not None:
         checks += compare_baseline(seen.listeners, baseline.listeners, expected, owners_known=owners_known)[0]
@@ -136,7 +141,10 @@ def _baseline_check(
     if baseline is None:
         why = str(problem)
         if wanted and problem is not None and problem.missing:
-            return check_result(BASELINE, subject, CRITICAL, f"{subject} is gone, and the one of the expected digest was there.", hint="Find out who removed it. " + ACCEPT_HINT)
+            return check_result(
+                BASELINE, subject, CRITICAL, f"{subject} is gone, and the one of the expected digest was there.",
+                hint="Find out who removed it. " + ACCEPT_HINT,
+            )
         forgeable = problem is not None and problem.forgeable
         return check_result(
             BASELINE, subject, CRITICAL if forgeable else UNKNOWN, f"Listeners cannot be compared: {why}. {_everywhere(seen.listeners)}", hint=ACCEPT_HINT
@@ -148,7 +156,8 @@ def _baseline_check(
         )
     return check_result(
         BASELINE, subject, OK,
-        f"{len(seen.listeners)} listeners were compared with those accepted {plain(baseline.accepted, 30)} ({plain(baseline.reason, 100)}). {_everywhere(seen.listeners)}",
+        f"{len(seen.listeners)} listeners were compared with those accepted {plain(baseline.accepted, 30)} "
+        f"({plain(baseline.reason, 100)}). {_everywhere(seen.listeners)}",
         value=len(seen.listeners), unit="count",
     )
 
@@ -177,7 +186,9 @@ def _answer(
         "listeners": rows(seen.listeners[:_MAX_LISTED]),
         "all_addresses": [one.subject for one in seen.listeners if one.everywhere][:_MAX_LISTED],
         "differences": {name: found[:_MAX_LISTED] for name, found in names.items()},
-        "baseline": {"accepted": plain(baseline.accepted, 30), "reason": plain(baseline.reason, 300), "listeners": len(baseline.listeners)} if baseline else None,
+        "baseline": {
+            "accepted": plain(baseline.accepted, 30), "reason": plain(baseline.reason, 300), "listeners": len(baseline.listeners),
+        } if baseline else None,
         "digest": baseline.digest if baseline else None,
         "totals": {"listeners": len(seen.listeners) + seen.left_out, "ephemeral": seen.ephemeral, "without_owner": seen.unowned},
     }

@@ -107,7 +107,10 @@ def look(protocols: Iterable[str], *, ephemeral_udp: bool, proc: Path = PROC) ->
         found = owners.get(one.inode, set())
         unowned += bool(one.inode and not found and denied)
         by_key.setdefault((one.protocol, one.port, one.address), set()).update(found)
-    listeners = [Listener(protocol, address, port, tuple(sorted(found, key=_order))) for (protocol, port, address), found in sorted(by_key.items())]
+    listeners = [
+        Listener(protocol, address, port, tuple(sorted(found, key=_order)))
+        for (protocol, port, address), found in sorted(by_key.items())
+    ]
     return Look(listeners[:MAX_LISTENERS], unowned, len(waiting) - len(kept), max(0, len(listeners) - MAX_LISTENERS))
 
 

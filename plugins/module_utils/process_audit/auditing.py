@@ -135,7 +135,10 @@ def _audit_check(snapshot: Snapshot, rules: Sequence[Rule], findings: Sequence[_
         return check_result(AUDIT, "processes", UNKNOWN, f"Sockets could not be looked at: {snapshot.sockets_problem}.")
     count = len({one.process.pid for one in findings if one.allowance is None})
     said = f"{count} of them {'is' if count == 1 else 'are'} conspicuous" if count else "none is conspicuous"
-    return check_result(AUDIT, "processes", OK, f"{len(programs)} processes were looked at by {len(rules)} rules; {said}.", value=len(programs), unit="count")
+    return check_result(
+        AUDIT, "processes", OK, f"{len(programs)} processes were looked at by {len(rules)} rules; {said}.",
+        value=len(programs), unit="count",
+    )
 
 
 def _finding_checks(findings: Sequence[_Finding]) -> list[dict[str, Any]]:
@@ -162,7 +165,9 @@ def _finding_checks(findings: Sequence[_Finding]) -> list[dict[str, Any]]:
     if len(rows) > MAX_ROWS:
         rest = rows[MAX_ROWS:]
         worst = worst_of(rest)
-        rows = [*rows[:MAX_ROWS], check_result(AUDIT, "further findings", worst, f"{len(rest)} further findings are not listed.", value=len(rest), unit="count")]
+        rows = [*rows[:MAX_ROWS], check_result(
+            AUDIT, "further findings", worst, f"{len(rest)} further findings are not listed.", value=len(rest), unit="count",
+        )]
     return rows
 
 
@@ -173,7 +178,9 @@ def _preload_file(path: Path) -> list[dict[str, Any]]:
     except FileNotFoundError:
         return []
     except OSError as exc:
-        return [check_result("process.preloaded_library", str(path), UNKNOWN, f"{path} could not be read: {exc.strerror}.", hint=BECOME_HINT)]
+        return [check_result(
+            "process.preloaded_library", str(path), UNKNOWN, f"{path} could not be read: {exc.strerror}.", hint=BECOME_HINT,
+        )]
     named = [line for line in text.split() if not line.startswith("#")]
     if not named:
         return []
@@ -186,9 +193,15 @@ def _preload_file(path: Path) -> list[dict[str, Any]]:
 def _allow_checks(one: Allowance, used: bool, now: datetime) -> list[dict[str, Any]]:
     subject = plain(one.subject, 200)
     if one.expired(now):
-        return [check_result(ALLOW, subject, WARNING, f"{one.place} ({one.reason}) has expired and does not count any more.", hint="Mend what it covers, or decide anew.")]
+        return [check_result(
+            ALLOW, subject, WARNING, f"{one.place} ({one.reason}) has expired and does not count any more.",
+            hint="Mend what it covers, or decide anew.",
+        )]
     if not used:
-        return [check_result(ALLOW, subject, WARNING, f"{one.place} ({one.reason}) covers nothing that runs now.", hint="Remove it, or correct its patterns.")]
+        return [check_result(
+            ALLOW, subject, WARNING, f"{one.place} ({one.reason}) covers nothing that runs now.",
+            hint="Remove it, or correct its patterns.",
+        )]
     return []
 
 

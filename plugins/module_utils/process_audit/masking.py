@@ -14,11 +14,19 @@ MAX_CHARACTERS = 300
 #: So much is looked at; what is cut off is not shown either.
 _MAX_LOOKED_AT = 2000
 
-_WORD = r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|credentials?|auth(?:orization)?|cookie|session)"
+_WORD = (
+    r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|credentials?|auth(?:orization)?"
+    r"|cookie|session)"
+)
+#: A name with such a word in it.
+_NAME = rf"[\w.-]{{0,60}}{_WORD}[\w.-]{{0,60}}"
+_QUOTED = r"'[^']*'|\"[^\"]*\""
 #: --password, -Dapp.token, PGPASSWORD and the like, whose value is the next argument.
-_OPTION = re.compile(rf"-{{1,2}}[\w.-]{{0,60}}{_WORD}[\w.-]{{0,60}}\Z", re.IGNORECASE)
-_ASSIGNED = re.compile(rf"((?<![\w.-])[\w.-]{{0,60}}{_WORD}[\w.-]{{0,60}}[\"']?\s{{0,5}}[=:]\s{{0,5}})(?:'[^']*'|\"[^\"]*\"|(?:(?:bearer|basic|token)\s+)?[^\s'\"]+)", re.IGNORECASE)
-_FOLLOWED = re.compile(rf"((?<![\w.-])-{{1,2}}[\w.-]{{0,60}}{_WORD}[\w.-]{{0,60}}\s+)(?:'[^']*'|\"[^\"]*\"|[^\s'\"]+)", re.IGNORECASE)
+_OPTION = re.compile(rf"-{{1,2}}{_NAME}\Z", re.IGNORECASE)
+_ASSIGNED = re.compile(
+    rf"((?<![\w.-]){_NAME}[\"']?\s{{0,5}}[=:]\s{{0,5}})(?:{_QUOTED}|(?:(?:bearer|basic|token)\s+)?[^\s'\"]+)", re.IGNORECASE
+)
+_FOLLOWED = re.compile(rf"((?<![\w.-])-{{1,2}}{_NAME}\s+)(?:{_QUOTED}|[^\s'\"]+)", re.IGNORECASE)
 _IN_URL = re.compile(r"(://[^/@\s:]*:)[^/@\s]*(?=@)")
 _SHORT = re.compile(r"(?<!\S)(-p)(?=[^\s\d/])\S+")
 _CLIENT = re.compile(r"(?:mysql\w*|mariadb[\w-]*|mysqldump|sshpass|redis-cli)\b")
@@ -36,7 +44,7 @@ def masked_command(argv: Sequence[str], limit: int = MAX_CHARACTERS) -> str:
             shown.append(MASK)
             hide_next = False
             continue
-        hide_next = len(argument) < 200 and bool(_OPTION.match(argument)) or (argument == "-a" and bool(argv) and argv[0].endswith("redis-cli"))
+        hide_next = bool(len(argument) < 200 and _OPTION.match(argument)) or (argument == "-a" and argv[0].endswith("redis-cli"))
         shown.append(argument[:_MAX_LOOKED_AT])
     text = _FOLLOWED.sub(rf"\1{MASK}", " ".join(shown)[:_MAX_LOOKED_AT])
     text = _ASSIGNED.sub(rf"\1{MASK}", text)

@@ -21,8 +21,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.processes import un
 TEMPORARY = ("/tmp/", "/var/tmp/", "/dev/shm/", "/dev/mqueue/", "/run/user/", "/run/shm/", "/run/lock/", "/var/lock/")
 #: Hidden folders in which people and Ansible install programs.
 ORDINARY_HIDDEN = (
-    ".ansible", ".ansible_async", ".asdf", ".bun", ".cargo", ".collections", ".deno", ".fnm", ".local", ".nodenv", ".npm", ".nvm", ".pm2", ".pyenv", ".rbenv",
-    ".rustup", ".rvm", ".sdkman", ".venv", ".virtualenvs", ".volta", ".vscode-server", ".yarn", ".bin", ".pnpm",
+    ".ansible", ".ansible_async", ".asdf", ".bin", ".bun", ".cargo", ".deno", ".fnm", ".local", ".nodenv", ".npm", ".nvm", ".pm2",
+    ".pnpm", ".pyenv", ".rbenv", ".rustup", ".rvm", ".sdkman", ".venv", ".virtualenvs", ".volta", ".vscode-server", ".yarn",
 )
 #: Programs whose names are worn by others.
 SYSTEM_NAMES = (
@@ -31,7 +31,8 @@ SYSTEM_NAMES = (
     "systemd-timesyncd", "systemd-udevd", "udevd",
 )
 _KERNEL_NAME = re.compile(
-    r"(?:kworker|ksoftirqd|migration|cpuhp|jbd2|irq|scsi_eh|idle_inject)/|(?:kthreadd|kswapd\d+|kauditd|khungtaskd|khugepaged|kdevtmpfs|rcu_\w+|oom_reaper|kcompactd\d+|kblockd|watchdogd)\Z"
+    r"(?:kworker|ksoftirqd|migration|cpuhp|jbd2|irq|scsi_eh|idle_inject)/"
+    r"|(?:kthreadd|kswapd\d+|kauditd|khungtaskd|khugepaged|kdevtmpfs|rcu_\w+|oom_reaper|kcompactd\d+|kblockd|watchdogd)\Z"
 )
 _IN_BRACKETS = re.compile(r"\[[^\s\]]+\]\Z")
 #: Servers that start no shell in ordinary life; those that may are a warning.
@@ -151,7 +152,8 @@ def _parent(process: Seen, context: Context) -> Found | None:
     parent = context.snapshot.processes.get(process.parent)
     if parent is None or not process.is_shell:
         return None
-    status = next((found for name, found in _SERVERS.items() if parent.program == name or (name == "php-fpm" and parent.program.startswith(name))), None)
+    # php-fpm carries its version in its name.
+    status = _SERVERS.get("php-fpm" if parent.program.startswith("php-fpm") else parent.program)
     if status is None or any(_SHELL_STARTERS.search(argument) for argument in parent.argv[:3]):
         return None
     return Found(status, f"is a shell that {parent.program} started (pid {parent.pid})")
@@ -180,7 +182,10 @@ def _preloaded(process: Seen, _context: Context) -> Found | None:
     return Found(WARNING, f"was started with {name}={value[:200]}")
 
 
-_EVIDENCE = "Keep it running until its memory and files are saved: ansible-playbook upkeep.runbook.security_incident; if it is yours, list it in allow."
+_EVIDENCE = (
+    "Keep it running until its memory and files are saved: ansible-playbook upkeep.runbook.security_incident; "
+    "if it is yours, list it in allow."
+)
 RULES = (
     Rule("deleted_executable", _deleted, "Restart it when it was updated. Otherwise copy /proc/<pid>/exe before it ends."),
     Rule("memory_executable", _memory_only, _EVIDENCE),

@@ -42,7 +42,6 @@ assert ctypes.CDLL(None).setns(os.open("/proc/{}/ns/net", os.O_RDONLY), 0) == 0
 """
 
 
-
 class Host:
     """A network of its own, and a state directory."""
 
@@ -219,5 +218,3 @@ def test_a_state_directory_that_cannot_be_written(tmp_path: Path) -> None:
     before = fake_proc(tmp_path, closed=False)
     answer = run_module("port_baseline", {"accept": True, "reason": "x", "state_directory": str(blocked)}, before=before)
     assert answer["failed"] is True and "exception" not in answer
-
-

@@ -115,7 +115,8 @@ def test_who_is_allowed(tmp_path: Path, start: Start) -> None:
     assert ours(audit(**only, allow=[{**mine, "command": f"{copy} *", "user": str(os.geteuid())}])) == [("process.temporary_executable", "critical", True)]
     expired = audit(**only, allow=[{**mine, "expires": "2020-01-01"}])
     assert ours(expired) == [("process.temporary_executable", "critical", False), ("process.allow", "warning", False)]
-    assert ours(audit(**only, allow=[{**mine, "user": "nobody-here"}])) == [("process.temporary_executable", "critical", False), ("process.allow", "warning", False)]
+    useless = audit(**only, allow=[{**mine, "user": "nobody-here"}])
+    assert ours(useless) == [("process.temporary_executable", "critical", False), ("process.allow", "warning", False)]
     assert rules(audit(rules=["other_name"], allow=[mine]), pid) == {}
 
 

@@ -45,7 +45,8 @@ def times(lines: list[str], last_change: str) -> list[str | None]:
         (["Nov  5 06:07:08"], "2026-11-05T06:07:08", ["2026-11-05 06:07:08"]),
         (["Nov 05 06:07:08"], "2026-11-05T06:07:08", ["2026-11-05 06:07:08"]),
         (["Dec 31 23:59:59", "Jan  1 00:00:01"], "2027-01-01T00:00:01", ["2026-12-31 23:59:59", "2027-01-01 00:00:01"]),
-        (["Jan  1 00:00:00", "Dec 31 23:59:59", "Jan  1 00:00:02"], "2027-01-01T00:00:02", ["2027-01-01 00:00:00", "2026-12-31 23:59:59", "2027-01-01 00:00:02"]),
+        (["Jan  1 00:00:00", "Dec 31 23:59:59", "Jan  1 00:00:02"], "2027-01-01T00:00:02",
+         ["2027-01-01 00:00:00", "2026-12-31 23:59:59", "2027-01-01 00:00:02"]),
         # A log of fourteen months: its first lines are of the same days as its last ones, and a year older.
         (["Nov 20 01:00:00", "Mar  1 01:00:00", "Jul  1 01:00:00", "Nov 28 01:00:00", "Jan  2 01:00:00"], "2027-01-02T01:00:00",
          ["2025-11-20 01:00:00", "2026-03-01 01:00:00", "2026-07-01 01:00:00", "2026-11-28 01:00:00", "2027-01-02 01:00:00"]),
@@ -92,7 +93,10 @@ def test_the_parts_of_a_line(rest: str, program: str, process: int, text: str) -
     assert line == (stamp("2026-11-05T06:07:08"), program, process, text)
 
 
-@pytest.mark.parametrize("text", ["", "Failed password for root from 192.0.2.7 port 2 ssh2", "Nov  5", "\0" * 50, "2026-11-05T06:07:08Z", "2026-11-05T06:07:08Z host", "2026-11-05T06:07:08Z host no program"])
+@pytest.mark.parametrize("text", [
+    "", "Failed password for root from 192.0.2.7 port 2 ssh2", "Nov  5", "\0" * 50,
+    "2026-11-05T06:07:08Z", "2026-11-05T06:07:08Z host", "2026-11-05T06:07:08Z host no program",
+])
 def test_what_is_no_line(text: str) -> None:
     assert read_line(text, Calendar(datetime.now(timezone.utc), 0)) is None
 

@@ -76,7 +76,8 @@ def test_sudo_and_pam_tell_of_the_same_attempts() -> None:
     said = "alice : 3 incorrect password attempts ; TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/id"
     local = "pam_unix(sudo:auth): authentication failure; logname=alice uid=1 euid=0 tty=/dev/pts/0 ruser=alice rhost=  user=alice"
     su = local.replace("sudo:", "su:")
-    found = tally((0, 0, local), (5, 7, said), (6, 0, su), (6, 8, "FAILED SU (to root) alice on pts/0"), (7, 9, said.replace("3 incorrect password attempts", "user NOT in sudoers")))
+    refused = said.replace("3 incorrect password attempts", "user NOT in sudoers")
+    found = tally((0, 0, local), (5, 7, said), (6, 0, su), (6, 8, "FAILED SU (to root) alice on pts/0"), (7, 9, refused))
     assert {name: (row.failures, row.refused) for name, row in found.local.rows.items()} == {"sudo alice": (3, 1), "su alice": (1, 0)}
     assert found.addresses.rows == {}
 
@@ -119,6 +120,7 @@ def test_guessing_from_many_addresses_at_one_user() -> None:
     assert guessed(*spread, (30, 99, login("publickey"))) == []
     assert guessed(*spread, (30, 99, login(user="root"))) == []
     assert guessed(*spread, (30, 99, login()), allowed=("198.51.100.0/24",)) == []
+    assert guessed(*spread, (9000, 99, login()), allowed=("198.51.100.0/24",)) == []
     assert guessed(*spread, (30, 99, login()), allowed=(f"{A}/32",)) == []
 
 
