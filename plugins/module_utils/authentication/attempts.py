@@ -9,8 +9,8 @@ counted by their kind, and the kind that was seen most often is believed.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.authentication.messages import Sign
@@ -79,8 +79,9 @@ class AttemptCounter:
 
     def __init__(self, hand_over: Callable[[Attempts], None]) -> None:
         self._hand_over = hand_over
-        #: By service, address and, where there is none, user or process.
-        self._visits: dict[tuple[str, str | None, int | str | None], _Visit] = {}
+        #: By service, address and, where there is none, user or process; in the order of their last message. The first of a
+        #: plain dict is found slowly after many were taken out.
+        self._visits: OrderedDict[tuple[str, str | None, int | str | None], _Visit] = OrderedDict()
 
     def see(self, sign: Sign, at: float, process: int) -> None:
         """Count a sign of a failure; :param at: seconds since 1970."""
@@ -94,21 +95,26 @@ class AttemptCounter:
             visit = None
         visit = visit or _Visit(at)
         visit.see(sign, at)
-        self._visits[key] = visit  # the last place: visits are in the order of their last message
+        self._visits[key] = visit
         while len(self._visits) > MAX_OPEN or self._is_over(at):
-            oldest = next(iter(self._visits))
-            self._end(oldest, self._visits.pop(oldest))
+            self._end(*self._visits.popitem(last=False))
 
     def pending(self) -> Iterator[Attempts]:
         """Yield the attempts of the visits that have not ended; they will be handed over later."""
         for key, visit in self._visits.items():
             yield from visit.attempts(key[0], key[1])
 
+    def pending_from(self, address: str, services: Iterable[str]) -> Iterator[Attempts]:
+        """Yield those of one address, without looking at the others."""
+        for service in services:
+            visit = self._visits.get((service, address, None))
+            if visit:
+                yield from visit.attempts(service, address)
+
     def finish(self) -> None:
         """Hand over what is left."""
         while self._visits:
-            key = next(iter(self._visits))
-            self._end(key, self._visits.pop(key))
+            self._end(*self._visits.popitem(last=False))
 
     def _is_over(self, at: float) -> bool:
         return at - next(iter(self._visits.values())).last > QUIET_SECONDS

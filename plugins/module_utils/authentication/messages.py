@@ -12,6 +12,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 SSH, SUDO, SU, LOGIN = "ssh", "sudo", "su", "login"
@@ -105,6 +106,7 @@ def read_message(program: str, text: str) -> Sign | None:
     return sign._replace(times=sign.times * repeats) if sign else None
 
 
+@lru_cache(maxsize=4096)
 def address_of(text: str | None) -> str | None:
     """Return an address in its one form, a host name as it is, and None for nothing (``UNKNOWN`` too)."""
     if not text or text in ("UNKNOWN", "?"):

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Union
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.authentication.attempts import AttemptCounter, Attempts
@@ -135,7 +136,7 @@ class Tally:
 
     def is_allowed(self, address: str | None) -> bool:
         """Tell whether failures from an address are no finding."""
-        found = _ip(address)
+        found = _ip(address) if self._allowed else None
         return found is not None and any(found.version == net.version and found in net for net in self._allowed)
 
     def _take(self, attempts: Attempts) -> None:
@@ -173,20 +174,20 @@ class Tally:
         if sign.service not in (SSH, LOGIN) or self.is_allowed(address):
             return
         if address:
-            guesses = self._guesses(self.addresses, address, lambda one: one.address == address)
+            guesses = self._guesses(self.addresses, address, self._counter.pending_from(address, (SSH, LOGIN)))
             if guesses >= self._limits[0] > 0:
                 self._find(Guessed(user, address, "address", sign.method, guesses, at, at))
                 return
         # A key cannot be guessed, so it says nothing that somebody guessed at this user before.
         if sign.method and not sign.method.startswith(("publickey", "hostbased", "gssapi")):
-            guesses = self._guesses(self.users, user, lambda one: one.user == user)
+            guesses = self._guesses(self.users, user, (one for one in self._counter.pending() if one.user == user))
             if guesses >= self._limits[1] > 0:
                 self._find(Guessed(user, address, "user", sign.method, guesses, at, at))
 
-    def _guesses(self, table: Table, key: str, belongs: Callable[[Attempts], bool]) -> int:
+    def _guesses(self, table: Table, key: str, pending: Iterable[Attempts]) -> int:
         """Return how often was guessed so far, what is still being counted included."""
         figures = table.rows.get(key)
-        open_ones = sum(one.guesses for one in self._counter.pending() if belongs(one) and not self.is_allowed(one.address))
+        open_ones = sum(one.guesses for one in pending if not self.is_allowed(one.address))
         return (figures.guesses if figures else 0) + open_ones
 
     def _find(self, found: Guessed) -> None:
@@ -211,6 +212,7 @@ class Tally:
             self.logins_folded += sign.times
 
 
+@lru_cache(maxsize=4096)
 def subnet_of(address: str) -> str | None:
     """Return the /24 of an IPv4 address or the /64 of an IPv6 one; None for a host name."""
     found = _ip(address)

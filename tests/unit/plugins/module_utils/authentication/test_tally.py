@@ -6,6 +6,7 @@ import ipaddress
 from typing import Any
 
 import pytest
+from ansible_collections.upkeep.runbook.plugins.module_utils.authentication import attempts
 from ansible_collections.upkeep.runbook.plugins.module_utils.authentication.messages import read_message
 from ansible_collections.upkeep.runbook.plugins.module_utils.authentication.tally import Table, Tally, subnet_of
 
@@ -140,3 +141,21 @@ def test_a_table_keeps_the_worst_and_says_what_it_folded() -> None:
     assert table.rows["worst"].failures == 99 and "inside" in table.rows
     assert table.folded_keys + len(table.rows) == 1002
     assert table.folded_failures + sum(row.failures for row in table.rows.values()) == 1099
+
+
+def test_many_addresses_at_once_are_counted_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempts, "MAX_OPEN", 50)
+    found: list[attempts.Attempts] = []
+    counter = attempts.AttemptCounter(found.append)
+    for index in range(2000):
+        sign = read_message("sshd", failed(address=f"10.0.{index // 250}.{index % 250}"))
+        assert sign is not None
+        counter.see(sign, 1.0, index)
+        assert sum(1 for _one in counter.pending()) <= 50
+    counter.finish()
+    assert sum(one.failed for one in found) == len(found) == 2000
+
+
+def test_a_visit_with_many_users_is_counted_whole() -> None:
+    found = tally(*[(float(index), 1, failed(f"invalid user u{index}")) for index in range(1000)])
+    assert found.addresses.rows[A].failures == 1000 and len(found.users.rows) == 1000
