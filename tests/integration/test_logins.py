@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.upkeep.runbook.tests.integration.journal_server import journal_server
 from ansible_collections.upkeep.runbook.tests.integration.login_server import PASSWORD, USER, LoginServer, login_server
 from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module
 
@@ -50,3 +52,23 @@ def test_logins_at_a_real_sshd(keyboard_interactive: bool) -> None:
         answer = look(server)
         assert [(row["user"], row["failures"]) for row in answer["local"]] == [(f"su {USER}", 1)], server.log.read_text()
         assert answer["totals"]["accepted"] == 2
+
+
+def test_logins_in_a_real_journal(tmp_path: Path) -> None:
+    """Entries of root count; what somebody else writes in the name of sshd does not, since the kernel says who wrote it."""
+    with journal_server(tmp_path) as journal:
+        for _attempt in range(5):
+            journal.log("sshd-session", "Failed password for alice from 192.0.2.7 port 5 ssh2")
+        journal.log("sshd-session", "Failed password for invalid user b\x1b[2J from 192.0.2.7 port 5 ssh2")
+        journal.log("sshd", "Accepted password for root from 192.0.2.7 port 5 ssh2", user=65534)
+        journal.log("cron", "Failed password for alice from 192.0.2.7 port 5 ssh2")
+        journal.log("sshd-session", "Server listening on 192.0.2.1 port 22.")
+        journal.wait_for("Server listening")
+        answer = run_module("auth_failures", {"return_all": True}, before=journal.enter)
+        assert [(row["source"], row["messages"], row["forged"], row["unparsed"]) for row in answer["sources"]] == [("journal", 6, 1, 0)]
+        assert (answer["totals"]["failures"], answer["totals"]["accepted"], answer["successes_after_failures"]) == (6, 0, [])
+        assert answer["status"] == "warning"  # the forged one
+        journal.log("sshd-session", "Accepted password for alice from 192.0.2.7 port 5 ssh2")
+        journal.wait_for("Accepted password for alice")
+        answer = run_module("auth_failures", {"source": "journal"}, before=journal.enter)
+        assert [(row["user"], row["failures"]) for row in answer["successes_after_failures"]] == [("alice", 6)]

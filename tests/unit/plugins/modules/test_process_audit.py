@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -120,12 +121,22 @@ def test_who_is_allowed(tmp_path: Path, start: Start) -> None:
     assert rules(audit(rules=["other_name"], allow=[mine]), pid) == {}
 
 
-def test_nothing_of_ansible_is_found(tmp_path: Path) -> None:
-    """A module runs from a temporary folder with python, through a shell, below another python."""
-    answer = audit()
-    pids = {row["pid"] for row in answer["processes"]}
-    assert os.getpid() not in pids
-    assert not any("audit" in row["command"] for row in answer["processes"])
+def test_the_module_does_not_find_itself(tmp_path: Path) -> None:
+    """It runs from a temporary folder, through a shell there, below this python, as it does under Ansible."""
+    shell = tmp_path / "sh"
+    shell.write_text(f'#!/bin/sh\necho $$ > {tmp_path}/pid\n"$@"\n')
+    shell.chmod(0o755)
+    code = f"{tmp_path}/module.py"
+    Path(code).write_text(
+        "import json, sys\nsys.argv[0] = 'x'\nfrom ansible.module_utils.testing import patch_module_args\n"
+        "from ansible_collections.upkeep.runbook.plugins.modules import process_audit\nwith patch_module_args({}):\n    process_audit.main()\n"
+    )
+    done = subprocess.run(
+        [str(shell), sys.executable, code], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True, check=True
+    )
+    answer = json.loads(done.stdout)
+    assert answer["totals"]["processes"] > 2
+    assert not [row for row in answer["processes"] if str(tmp_path) in row["command"] or row["pid"] in (os.getpid(), int((tmp_path / "pid").read_text()))]
 
 
 def test_an_interpreter_with_a_socket_may_be_expected(start: Start) -> None:
