@@ -121,7 +121,9 @@ def test_guessing_from_many_addresses_at_one_user() -> None:
     assert guessed(*spread, (30, 99, login("publickey"))) == []
     assert guessed(*spread, (30, 99, login(user="root"))) == []
     assert guessed(*spread, (30, 99, login()), allowed=("198.51.100.0/24",)) == []
-    assert guessed(*spread, (9000, 99, login()), allowed=("198.51.100.0/24",)) == []
+    later = (8000, 98, failed("bob", B))  # ends the visits before
+    assert guessed(*spread, later, (9000, 99, login()), allowed=("198.51.100.0/24",)) == []
+    assert guessed(*spread, later, (9000, 99, login())) == [("alice", A, "user", 20, 1)]
     assert guessed(*spread, (30, 99, login()), allowed=(f"{A}/32",)) == []
 
 
