@@ -40,6 +40,8 @@ integration  ip                                             iproute2
 integration  mount                                          mount
 integration  usermod                                        passwd
 integration  conntrack                                      conntrack
+integration  openssl                                        openssl
+integration  /lib/systemd/systemd-journald                  systemd
 faults    igzip                                             isal
 bench     logrotate                                         logrotate
 bench     zstd                                              zstd
