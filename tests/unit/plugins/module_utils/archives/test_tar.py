@@ -306,7 +306,10 @@ def test_a_number_that_is_none_is_damage() -> None:
             member.details()
 
 
-@pytest.mark.parametrize("record", [b"14 mtime=1e99\n", b"11 uid=-1\n\0", b"15 mtime=1.x.y\n", b"29 mtime=9999999999999999999\n", b"30 mtime=-9999999999999999999\n"])
+@pytest.mark.parametrize(
+    "record",
+    [b"14 mtime=1e99\n", b"11 uid=-1\n\0", b"15 mtime=1.x.y\n", b"29 mtime=9999999999999999999\n", b"30 mtime=-9999999999999999999\n"],
+)
 def test_a_record_that_is_no_number_is_damage(record: bytes) -> None:
     header = tarfile.TarInfo("PaxHeader")
     header.type, header.size = tarfile.XHDTYPE, len(record)
