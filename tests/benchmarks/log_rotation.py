@@ -17,6 +17,7 @@ LARGE_BYTES = 1024 * 1024 * 1024
 
 _MODULE = """
 import json, sys
+sys.path.insert(0, ".collections")
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.upkeep.runbook.plugins.modules import log_rotate
 with patch_module_args(json.loads(sys.argv[1])):
