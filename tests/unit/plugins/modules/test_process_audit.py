@@ -169,12 +169,12 @@ def test_without_the_right_to_look_it_is_unknown() -> None:
 
 # What is loaded when it is first used has to be there before: nobody may not read where ansible-test keeps it.
 AS_NOBODY = """
-import os
+import contextlib, io, os
 import ansible.module_utils.basic
 import ansible.module_utils.testing
 import ansible_collections.upkeep.runbook.plugins.modules.process_audit
-with ansible.module_utils.testing.patch_module_args({}):
-    ansible.module_utils.basic.AnsibleModule({})
+with ansible.module_utils.testing.patch_module_args({}), contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    ansible.module_utils.basic.AnsibleModule({}).exit_json()
 os.setgroups([])
 os.setgid(65534)
 os.setuid(65534)
