@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.mysql_client import ask
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.mysql_restore import MysqlRestorer
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import DumpSpec
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.redis_client import call_client
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.restoring import restore_databases
@@ -299,6 +300,39 @@ def test_killed_at_any_moment_the_next_run_has_the_old_data_or_the_new(
         assert base.leftovers() == [] and base.noted() == []
         if isinstance(base, MariaDb):
             assert base.shape() == shape
+
+
+class Ended(BaseException):
+    """The run is ended here, as by a signal."""
+
+
+@pytest.mark.parametrize("kept", ["nothing", "the schema"])
+@pytest.mark.parametrize("state", ["restored", "previous"])
+def test_ended_before_any_table_moves_nothing_is_left(
+    state: str, kept: str, mariadb_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = MariaDb(tmp_path, {**mariadb_server.options, "type": "mysql", "database": "shop"})
+    run = MysqlRestorer._run
+    if state == "previous":
+        base.restore()
+
+    def ended(self: MysqlRestorer, statements: str) -> None:
+        before, marker, _rest = statements.partition("CREATE TABLE `")
+        if marker and kept == "the schema":
+            run(self, before)
+        if marker:
+            raise Ended
+        run(self, statements)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MysqlRestorer, "_run", ended)
+        with pytest.raises(Ended):
+            base.restore(state=state)
+    assert "no previous data are kept" in base.refusal(state="previous", id="00000000")
+    assert base.count() == LIVE
+    if state == "previous":
+        base.restore(state="dropped_previous")
+    assert base.leftovers() == [] and base.noted() == []
 
 
 def test_views_triggers_routines_events_and_keys_follow_the_tables(mariadb_server: Server, tmp_path: Path) -> None:

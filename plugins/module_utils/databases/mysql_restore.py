@@ -67,6 +67,10 @@ class MysqlRestorer(Restorer):
     def discard_stage(self) -> None:
         drop(self.spec, self.staged_name, self.deadline)
         self._forget(self.staged_name)
+        # A run that is ended before any table moved leaves these: a note, and a schema in which there is nothing.
+        self._drop_empty(self.previous_name)
+        if not self._exists(self.previous_name):
+            self._forget(self.previous_name)
         if not self.existed:
             self._drop_empty(self.spec.database)
 
@@ -89,6 +93,7 @@ class MysqlRestorer(Restorer):
     def _exchange(self, incoming: str, outgoing: str) -> None:
         """Let the tables of ``incoming`` take the place of those of the database, which go to ``outgoing``."""
         live = self.spec.database
+        self._drop_empty(outgoing)  # which a run leaves that is ended before any table moved
         coming, going = self._objects(incoming), self._objects(live)
         if not self._note(incoming).exists():
             self._write(incoming, dump_objects(self.spec, incoming, coming, self.deadline))
