@@ -35,6 +35,8 @@ integration  zstd                                           zstd
 integration  sshd                                           openssh-server
 integration  ssh-keygen                                     openssh-client
 integration  unshare                                        util-linux
+integration  openssl                                        openssl
+integration  /lib/systemd/systemd-journald                  systemd
 faults    igzip                                             isal
 bench     logrotate                                         logrotate
 bench     zstd                                              zstd

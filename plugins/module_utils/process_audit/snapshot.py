@@ -1,0 +1,202 @@
+# Copyright: upkeep.runbook contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Every process as ``/proc`` shows it now. Processes that end meanwhile are no error; what this user may not see is counted."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ansible_collections.upkeep.runbook.plugins.module_utils.listeners.socket_tables import Socket, inodes_of, read_sockets
+from ansible_collections.upkeep.runbook.plugins.module_utils.processes import PROC
+
+MAX_PROCESSES = 50_000
+_MAX_BYTES = 128 * 1024
+_DELETED = " (deleted)"
+_KERNEL_THREAD = 0x00200000
+_PRELOADS = (b"LD_PRELOAD=", b"LD_AUDIT=")
+
+SHELLS = ("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "rbash", "busybox")
+INTERPRETERS = re.compile(r"(?:python|perl|ruby|php|lua|luajit|tclsh|node|nodejs|bun|deno)[\d.]*\Z")
+NETWORK_TOOLS = ("nc", "nc.openbsd", "nc.traditional", "ncat", "netcat", "socat", "telnet")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One process.
+
+    :ivar name: what the kernel calls it, 15 characters at most; a process may choose it.
+    :ivar executable: the program that runs; None of threads of the kernel, and when this user may not know it.
+    :ivar deleted: its file is not under that name any more.
+    :ivar replaced: another file has the name now.
+    :ivar preload: what LD_PRELOAD and LD_AUDIT said when it began.
+    :ivar sockets: of interpreters, shells and network tools only.
+    :ivar on_standard: one of these is its standard input, output or error.
+    :ivar denied: this user may not look at it.
+    """
+
+    pid: int
+    parent: int
+    name: str
+    uid: int
+    effective_uid: int
+    argv: tuple[str, ...] = ()
+    executable: str | None = None
+    deleted: bool = False
+    replaced: bool = False
+    working_directory: str | None = None
+    preload: str | None = None
+    sockets: tuple[Socket, ...] = ()
+    on_standard: bool = False
+    kernel: bool = False
+    denied: bool = False
+    script: str | None = None
+    script_exists: bool = True
+    real_first: str | None = None
+
+    @property
+    def program(self) -> str:
+        """The name of the program that runs."""
+        return posixpath.basename(self.executable or "")
+
+    @property
+    def is_shell(self) -> bool:
+        """True of shells, by what really runs."""
+        return self.program in SHELLS
+
+    @property
+    def is_interpreter(self) -> bool:
+        """True of interpreters, by what really runs."""
+        return bool(INTERPRETERS.match(self.program))
+
+
+@dataclass
+class Snapshot:
+    """All processes by their pids. :ivar vanished: ended while they were looked at."""
+
+    processes: dict[int, Seen] = field(default_factory=dict)
+    vanished: int = 0
+    sockets_problem: str = ""
+
+    def ancestors(self, process: Seen) -> Iterable[Seen]:
+        """Yield the parent, its parent and so on, the first process left out."""
+        for _generation in range(64):
+            parent = self.processes.get(process.parent)
+            if parent is None or parent.pid <= 1:
+                return
+            yield parent
+            process = parent
+
+
+def take_snapshot(proc: Path = PROC) -> Snapshot:
+    """Look at every process.
+
+    :raises OSError: when this system shows none.
+    """
+    snapshot = Snapshot()
+    sockets: dict[int, Socket] = {}
+    try:
+        sockets = {one.inode: one for one in read_sockets(proc) if one.inode}
+    except OSError as exc:
+        snapshot.sockets_problem = exc.strerror or str(exc)
+    pids = sorted(int(name) for name in os.listdir(proc) if name.isdigit())
+    for pid in pids[:MAX_PROCESSES]:
+        try:
+            snapshot.processes[pid] = _look(proc, pid, sockets)
+        except (OSError, ValueError, IndexError):
+            snapshot.vanished += 1
+    return snapshot
+
+
+def _look(proc: Path, pid: int, sockets: dict[int, Socket]) -> Seen:
+    folder = proc / str(pid)
+    stat = _read(folder / "stat")
+    # The name stands in parentheses and may hold parentheses and spaces itself.
+    name, rest = stat[stat.index(b"(") + 1 : stat.rindex(b")")], stat[stat.rindex(b")") + 1 :].split()
+    uids = next(line for line in _read(folder / "status").splitlines() if line.startswith(b"Uid:")).split()
+    facts = Seen(pid, int(rest[1]), os.fsdecode(name), int(uids[1]), int(uids[2]))
+    if int(rest[6]) & _KERNEL_THREAD:
+        return replace(facts, kernel=True)
+    if rest[0] in (b"Z", b"X"):
+        return facts
+    argv = tuple(os.fsdecode(part) for part in _read(folder / "cmdline").split(b"\0") if part)
+    try:
+        link = os.readlink(folder / "exe")
+        preload = _preload(_read(folder / "environ"))
+        working_directory = os.readlink(folder / "cwd")
+    except PermissionError:
+        return replace(facts, argv=argv, denied=True)
+    executable = link[: -len(_DELETED)] if link.endswith(_DELETED) else link
+    deleted = link.endswith(_DELETED)
+    seen = replace(
+        facts, argv=argv, executable=executable, deleted=deleted, preload=preload, working_directory=working_directory,
+        replaced=deleted and _exists(folder, executable),
+    )
+    try:
+        return _more(seen, folder, proc, sockets)
+    except PermissionError:
+        return replace(seen, denied=True)
+
+
+def _more(seen: Seen, folder: Path, proc: Path, sockets: dict[int, Socket]) -> Seen:
+    """Add what is asked of some programs only: the script, the sockets, and what the first argument names."""
+    script = script_of(seen) if seen.is_shell or seen.is_interpreter else None
+    if script:
+        seen = replace(seen, script=script, script_exists=_exists(folder, script))
+    if seen.argv and seen.argv[0].startswith("/") and seen.argv[0] != seen.executable:
+        seen = replace(seen, real_first=_resolved(folder, seen.argv[0]))
+    if seen.is_shell or seen.is_interpreter or seen.program in NETWORK_TOOLS:
+        held = inodes_of(seen.pid, proc)
+        mine = {inode: sockets[inode] for inode in held if inode in sockets}
+        seen = replace(seen, sockets=tuple(mine.values()), on_standard=any(held[inode] <= 2 for inode in mine))
+    return seen
+
+
+def script_of(process: Seen) -> str | None:
+    """Return the path of the script that an interpreter runs, or None when it runs none that is a file."""
+    for argument in process.argv[1:]:
+        if argument in ("-c", "-e", "-m", "-", "-s", "--eval", "-p", "-E"):
+            return None
+        if argument.startswith("-"):
+            continue
+        if "/" not in argument and not re.search(r"\.\w{1,4}\Z", argument):
+            return None
+        return posixpath.normpath(posixpath.join(process.working_directory or "/", argument))
+    return None
+
+
+def _exists(folder: Path, path: str) -> bool:
+    """Tell whether a path exists where the process sees it (a container has a tree of its own)."""
+    try:
+        os.lstat(f"{folder}/root{path}")
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True  # nobody knows, so nothing is said
+    return True
+
+
+def _resolved(folder: Path, path: str) -> str | None:
+    """Return where a path leads; None when it leads nowhere, or in another tree than ours (a container)."""
+    try:
+        if os.readlink(folder / "ns/mnt") != os.readlink(folder.parent / "self/ns/mnt"):
+            return None
+    except OSError:
+        return None
+    return os.path.realpath(path) if os.path.exists(path) else None
+
+
+def _preload(environment: bytes) -> str | None:
+    for entry in environment.split(b"\0"):
+        if entry.startswith(_PRELOADS) and entry.partition(b"=")[2].strip():
+            return os.fsdecode(entry[:1000])
+    return None
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(_MAX_BYTES)
