@@ -136,5 +136,6 @@ bench: venv-test ## Speed and memory, as ratios; not part of `make test`
 	@.venv/bin/python tests/benchmarks/backup_restore.py
 	@.venv/bin/python tests/benchmarks/backup_verify.py
 	@.venv/bin/python tests/benchmarks/log_rotation.py
+	@.venv/bin/python tests/benchmarks/file_integrity.py
 	@.venv/bin/python tests/benchmarks/daily.py
 	@.venv/bin/python tests/benchmarks/whole_daily.py

@@ -43,6 +43,7 @@ bench     zstd                                              zstd
 bench     igzip                                             isal
 bench     restic                                            restic
 bench     borg                                              borgbackup
+bench     aide                                              aide
 molecule  ssh                                               openssh-client
 molecule  ssh-keygen                                        openssh-client
 molecule  podman                                            podman

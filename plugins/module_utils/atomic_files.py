@@ -7,7 +7,10 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 
@@ -41,16 +44,33 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
     :param mode: permissions of the file, set before it holds a byte.
     :raises UpkeepError: when it cannot be written (no room, no right); the old file is then untouched.
     """
+    with replacing(path, mode) as stream:
+        stream.write(content)
+
+
+class Unwanted(Exception):
+    """Raised in a block of :func:`replacing`: the old file is to stay."""
+
+
+@contextmanager
+def replacing(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
+    """Yield a stream whose content becomes ``path`` when the block has ended; until then the old file is there.
+
+    :param mode: permissions of the file, set before it holds a byte.
+    :raises UpkeepError: when it cannot be written (no room, no right), also by the block; the old file is then untouched.
+    """
     temporary = None
     try:
         descriptor, temporary = tempfile.mkstemp(TEMPORARY_SUFFIX, f"{TEMPORARY_PREFIX}{path.name}-", path.parent)
         with os.fdopen(descriptor, "wb") as stream:
             os.fchmod(stream.fileno(), mode)
-            stream.write(content)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, path)
         temporary = None
+    except Unwanted:
+        return
     except OSError as exc:
         raise UpkeepError(f"cannot write {path}: {exc.strerror}; the previous file is unchanged") from exc
     finally:
