@@ -96,7 +96,6 @@ def test_from_the_first_run_to_what_has_changed(audited: House, network: Network
         assert digests.keys() == COMPARED.keys(), "they are told, to be kept elsewhere"
         audited.variables["security_audit_digests"] = digests
 
-        assert baselines(audit(upkeep_fail_on="never")) == dict.fromkeys(COMPARED, "ok")
         # Accounts and processes of the machine of the tests may have flaws of their own.
         calm = audit("--tags", "ports,files")
         assert (calm.rc, calm.record["status"], bad(calm)) == (0, "ok", {}), calm.output
@@ -106,10 +105,9 @@ def test_from_the_first_run_to_what_has_changed(audited: House, network: Network
         (audited.application / "noise.log").write_text("2\n")
         with network.listener(4444):
             tampered = audit("--tags", "ports,files")
-            in_check_mode = audit("--tags", "ports,files", "--check")
-        assert tampered.rc == in_check_mode.rc == 2, tampered.output
+        assert tampered.rc == 2, tampered.output
         changed = ("integrity.files", str(audited.application / "server.js"))
-        assert bad(tampered) == bad(in_check_mode) == {changed: "critical", ("port.unexpected", "tcp 0.0.0.0:4444"): "critical"}
+        assert bad(tampered) == {changed: "critical", ("port.unexpected", "tcp 0.0.0.0:4444"): "critical"}
         for subject in ("server.js", "0.0.0.0:4444"):
             assert subject in tampered.table, tampered.output
 
@@ -132,32 +130,32 @@ def digest_of(outcome: Outcome, part: str) -> str:
 
 #: By host: its variables, what the one result says, and the checks that are there all the same.
 BROKEN: dict[str, tuple[dict[str, Any], str, set[str]]] = {
-    "wrong-option": ({"security_audit_files_workers": 99}, "files: workers: 99 is not accepted", {"port", "access", "auth", "process"}),
-    "undefined-variable": ({"security_audit_ports_expected": "{{ nowhere }}"}, "ports: ", {"integrity", "access", "auth", "process"}),
+    "wrong-option": ({"security_audit_files_workers": 99}, "files: workers: 99 is not accepted", {"port", "access"}),
+    "undefined-variable": ({"security_audit_ports_expected": "{{ nowhere }}"}, "ports: ", {"integrity", "access"}),
     "wrong-part": ({"security_audit_parts": ["files", "prots"]}, "'prots' is no part", {"integrity"}),
     "two-reasons": (
-        {"security_audit_processes_rules": ["none"], "security_audit_logins_timeout_seconds": -1, "security_audit_parts": ["logins", "processes", "files"]},
+        {
+            "security_audit_parts": ["logins", "processes", "files"],
+            "security_audit_logins_timeout_seconds": -1, "security_audit_processes_rules": ["none"],
+        },
         "processes: ", {"integrity"},
     ),
-    "killed": (
-        {"ansible_connection": "fading", "fading_killed_during": ["access_review"]}, "access: ", {"integrity", "port", "auth", "process"},
-    ),
+    "killed": ({"ansible_connection": "fading", "fading_killed_during": ["access_review"]}, "access: ", {"integrity", "port"}),
     "no-python": (
-        {"ansible_become": True, "ansible_become_user": "nobody", "ansible_become_exe": "/nowhere/sudo"}, "the same reason as host.reachable", set(),
+        {"ansible_become": True, "ansible_become_user": "nobody", "ansible_become_exe": "/nowhere/sudo"},
+        "the same reason as host.reachable", set(),
     ),
 }
 
 
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
-    """One run over hosts on each of which a part breaks in its own way, and two on which something is left out."""
+    """One run over hosts on each of which a part breaks in its own way, and one on which nothing is configured."""
     house = House(tmp_path_factory.mktemp("broken"), 1)
     (house.application / "server.js").write_text("listen(8081)\n")
     house.hosts = {host: variables for host, (variables, _reason, _checks) in BROKEN.items()}
-    house.hosts |= {
-        "nothing-watched": {"security_audit_files_paths": [], "security_audit_parts": ["files"]},
-        "one-part": {"security_audit_parts": ["files"]},
-    }
+    house.hosts["nothing-watched"] = {"security_audit_files_paths": [], "security_audit_parts": ["files"]}
+    house.variables["security_audit_parts"] = ["ports", "files", "access"]
     house.platform["security"] = {"integrity": {"paths": [str(house.application)]}}
     yield house.run("security_audit")
     house.close()
@@ -179,10 +177,9 @@ def test_a_part_that_breaks_says_so_and_the_others_look(broken: Outcome, host: s
 def test_what_is_not_configured_is_left_out(broken: Outcome) -> None:
     assert broken.rc == 2
     assert broken.role("nothing-watched", "security_audit")["status"] == "not_run"
-    assert kinds(broken, "one-part") == {"integrity"}
 
 
-def test_tags_choose_parts_and_none_is_no_health(audited: House, tmp_path: Path) -> None:
+def test_tags_choose_parts_and_none_is_no_health(audited: House) -> None:
     without = audited.run("security_audit", "--skip-tags", "processes,logins,access,ports")
     assert kinds(without, "alpha") == {"integrity"} and without.rc == 2
     none = audited.run("security_audit", "--tags", "health")
