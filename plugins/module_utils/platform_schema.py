@@ -20,6 +20,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.platform_kinds impo
     HTTP_URL,
     LINE,
     LOG_FORMAT,
+    NETWORK,
     PATH,
     PATTERN,
     PORT,
@@ -196,6 +197,31 @@ WEB_LOG = Record(
 
 DIRECTORY = Record({"path": Field(PATH, required=True), "hosts": HOSTS}, from_text=_as("path"))
 
+WATCHED = Record({"path": Field(GLOB, required=True), "hosts": HOSTS}, from_text=_as("path"))
+
+SECURITY = Record(
+    {
+        "integrity": optional(
+            Record(
+                {
+                    "paths": Field(ListOf(WATCHED, minimum=1), required=True),
+                    "exclude": optional(ListOf(LINE)),
+                }
+            )
+        ),
+        "trusted_networks": optional(ListOf(NETWORK)),
+        "access": optional(
+            Record(
+                {
+                    "accounts": optional(ListOf(USER)),
+                    "keys": optional(ListOf(LINE)),
+                    "sudo": optional(ListOf(LINE)),
+                }
+            )
+        ),
+    }
+)
+
 PLATFORM = Record(
     {
         "name": Field(LINE, required=True),
@@ -211,6 +237,7 @@ PLATFORM = Record(
         "web_logs": optional(ListOf(WEB_LOG)),
         "backup": optional(BACKUP),
         "recovery": optional(RECOVERY),
+        "security": optional(SECURITY),
         "contacts": optional(ListOf(CONTACT)),
     }
 )

@@ -123,6 +123,17 @@ def read_host(text: str) -> str:
     return host
 
 
+def read_network(text: str) -> str:
+    """Read an IP address, or a network such as 192.0.2.0/24."""
+    # Late, since Ansible loads what filters need in each worker process.
+    import ipaddress
+
+    try:
+        return str(ipaddress.ip_network(text.strip(), strict=False))
+    except ValueError:
+        raise ValueError(f"must be an address or a network, such as 10.1.0.0/16 or 2001:db8::/32, not {shown(text)}") from None
+
+
 def split_host_port(text: str) -> tuple[str, int]:
     """Split ``host:port``; raises ValueError with what is accepted."""
     host, _colon, port = text.strip().rpartition(":")

@@ -9,7 +9,6 @@ purpose is ``not_run``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +25,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.checks import (
     worst_of,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.received_checks import read_checks
+from ansible_collections.upkeep.runbook.plugins.module_utils.registered_results import said_reason, says, was_left_out
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import run_started, to_iso
 
@@ -37,9 +37,6 @@ NOTIFY_ROLE = "notify"
 
 _MAX_NAME = 100
 _MAX_REASON = 400
-
-#: What ansible-core 2.20 and later put before the message that matters.
-_PREFIXES = re.compile(r"\A(?:(?:Task|Action|Module) failed: )+")
 
 _UNREACHABLE = "the host is unreachable"
 _CONNECTION_HINT = "Check that the host is up and that ansible.builtin.ping reaches it with this inventory."
@@ -98,7 +95,7 @@ def build_record(
     entry = _report_entry(report_result, run_checks)
     if entry is not None:
         name = plain(report_host, _MAX_NAME) or "localhost"
-        hosts.setdefault(name, {"reachable": not _says(report_result, "unreachable"), "roles": {}})
+        hosts.setdefault(name, {"reachable": not says(report_result, "unreachable"), "roles": {}})
         hosts[name]["roles"][REPORT_ROLE] = entry
     return with_hosts({
         "schema": SCHEMA,
@@ -158,13 +155,16 @@ def role_entry(role: str, result: Any, *, left_out: bool = False) -> dict[str, A
         return _missing(role, "the role left no result; the run ended before it, or its task has another register name")
     if not isinstance(result, Mapping):
         return _missing(role, f"the result of the role is no dictionary but {type(result).__name__}")
-    if _says(result, "unreachable"):
-        return {"status": UNKNOWN, "reason": f"the host was lost: {_message(result)}", "checks": []}
-    if _says(result, "skipped"):
+    if says(result, "unreachable"):
+        # What the calls before that one found still counts.
+        found, _problem = read_checks(result.get("checks"))
+        status = worst([UNKNOWN, worst_of(found)])
+        return {"status": status, "reason": f"the host was lost: {said_reason(result)}", "checks": found}
+    if says(result, "skipped"):
         return _skipped(role, result)
     checks, problem = read_checks(result.get("checks"))
-    if _says(result, "failed"):
-        problem = f"the role failed: {_message(result)}"
+    if says(result, "failed"):
+        problem = f"the role failed: {said_reason(result)}"
     if problem:
         missing = _missing(role, problem)
         return {**missing, "status": worst_of(checks + missing["checks"]), "checks": checks + missing["checks"]}
@@ -175,9 +175,9 @@ def _host(
     host: str, results: Mapping[str, Any], promised_roles: Sequence[str], selection: Selection
 ) -> dict[str, Any]:
     ping = results.get(PLATFORM_ROLE)
-    lost_in = [role for role in promised_roles if _says(results.get(role), "unreachable")]
+    lost_in = [role for role in promised_roles if says(results.get(role), "unreachable")]
     # A role that was skipped asked the host nothing.
-    answered = [role for role in promised_roles if results.get(role) is not None and not _says(results[role], "skipped")]
+    answered = [role for role in promised_roles if results.get(role) is not None and not says(results[role], "skipped")]
     came_back = bool(lost_in) and answered[-1] not in lost_in
     check = _reachable(host, ping, lost_in, came_back, results)
     reachable = check["status"] in (OK, WARNING)
@@ -197,9 +197,9 @@ def _reachable(
     host: str, ping: Any, lost_in: list[str], came_back: bool, results: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the check ``host.reachable``."""
-    if _says(ping, "unreachable"):
+    if says(ping, "unreachable"):
         return check_result(
-            "host.reachable", host, CRITICAL, f"The host is unreachable: {_message(ping)}", hint=_CONNECTION_HINT
+            "host.reachable", host, CRITICAL, f"The host is unreachable: {said_reason(ping)}", hint=_CONNECTION_HINT
         )
     if came_back:
         return check_result(
@@ -209,27 +209,26 @@ def _reachable(
     if lost_in:
         return check_result(
             "host.reachable", host, CRITICAL,
-            f"The host answered at first and was lost during {lost_in[0]}: {_message(results[lost_in[0]])}",
+            f"The host answered at first and was lost during {lost_in[0]}: {said_reason(results[lost_in[0]])}",
             hint=_CONNECTION_HINT,
         )
-    if ping is None or _says(ping, "skipped"):
+    if ping is None or says(ping, "skipped"):
         return check_result(
             "host.reachable", host, UNKNOWN, "Nobody asked whether the host answers: the role platform left no result.",
             hint="Run without --skip-tags, and look for an error of the role platform further up.",
         )
-    if not isinstance(ping, Mapping) or _says(ping, "failed"):
+    if not isinstance(ping, Mapping) or says(ping, "failed"):
         return check_result(
-            "host.reachable", host, UNKNOWN, f"The host answered, but no module can run on it: {_message(ping)}",
+            "host.reachable", host, UNKNOWN, f"The host answered, but no module can run on it: {said_reason(ping)}",
             hint="See that the user may become root there and that ansible_python_interpreter is Python 3.9 or later.",
         )
     return check_result("host.reachable", host, OK, "The host answers.")
 
 
 def _skipped(role: str, result: Mapping[str, Any]) -> dict[str, Any]:
-    """A condition that was false means that nothing is configured; any other skip is a look that was not taken."""
-    if "false_condition" in result or "condition" in str(result.get("skip_reason", "")).lower():
+    if was_left_out(result):
         return {"status": NOT_RUN, "reason": "nothing is configured for this host", "checks": []}
-    return _missing(role, f"the role was skipped: {_message(result)}")
+    return _missing(role, f"the role was skipped: {said_reason(result)}")
 
 
 def _missing(role: str, reason: str) -> dict[str, Any]:
@@ -264,8 +263,8 @@ def _report_entry(result: Any, run_checks: list[dict[str, Any]]) -> dict[str, An
     reason = ""
     if result is not None and not (isinstance(result, Mapping) and result.get("checks") == []):
         entry = role_entry(REPORT_ROLE, result)
-        if _says(result, "unreachable"):
-            entry = _missing(REPORT_ROLE, f"the report host is unreachable: {_message(result)}")
+        if says(result, "unreachable"):
+            entry = _missing(REPORT_ROLE, f"the report host is unreachable: {said_reason(result)}")
         checks += entry["checks"]
         reason = entry["reason"]
     return {"status": worst_of(checks), "reason": reason, "checks": checks} if checks else None
@@ -273,22 +272,6 @@ def _report_entry(result: Any, run_checks: list[dict[str, Any]]) -> dict[str, An
 
 def _unrepeated(result: Any, ping: Any) -> Any:
     """Return a result without a reason that ``host.reachable`` tells already: a host without Python fails each role."""
-    if _says(result, "failed") and _says(ping, "failed") and _message(result) == _message(ping):
+    if says(result, "failed") and says(ping, "failed") and said_reason(result) == said_reason(ping):
         return {**result, "msg": "the same reason as host.reachable", "module_stderr": ""}
     return result
-
-
-def _says(result: Any, flag: str) -> bool:
-    return isinstance(result, Mapping) and bool(result.get(flag, False))
-
-
-def _message(result: Any) -> str:
-    """Return what a failed result says, bounded, without a full stop at its end."""
-    if not isinstance(result, Mapping):
-        return "it gave no message"
-    text = _PREFIXES.sub("", str(result.get("msg") or result.get("skip_reason") or ""))
-    # A module that died before it could answer says why on its standard error only, and most of all in the last line.
-    died = str(result.get("module_stderr") or "").strip().splitlines()
-    if died:
-        text = f"{text}: {died[0] if len(died) == 1 else f'{died[0]} ... {died[-1]}'}"
-    return plain(text, _MAX_REASON).rstrip(".") or "it gave no message"

@@ -13,6 +13,8 @@ from test_playbook_contracts import CADENCES, by_name
 pytestmark = pytest.mark.check_mode
 
 ROW = re.compile(r"^(?P<row>(?:ok|warning|unknown|critical) {2,}\S+ +[a-z_]+\.[a-z_]+ {2,}.*)$", re.MULTILINE)
+#: Figures near a threshold would make two runs differ: the load of this machine is not what is tested.
+CALM_TAGS = {"security_audit": "access"}
 DEMO = str(CHECKOUT / "inventories" / "demo")
 
 
@@ -33,8 +35,7 @@ def test_nothing_is_written(path: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", CADENCES, ids=by_name)
 def test_the_statuses_are_those_of_the_run_and_what_it_left_stays_as_it_is(path: Path, tmp_path: Path) -> None:
     place = Place.fresh(tmp_path)
-    # Figures near a threshold would make two runs differ: the load of this machine is not what is tested.
-    arguments = ["-i", DEMO, str(path), "--tags", "health"]
+    arguments = ["-i", DEMO, str(path), "--tags", CALM_TAGS.get(path.stem, "health")]
     promised = place.run_in_checkout(*arguments, "--check")
     real = place.run_in_checkout(*arguments)
     assert rows(real.stdout), real.stdout + real.stderr

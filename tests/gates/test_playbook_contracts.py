@@ -54,8 +54,8 @@ def text_with_roles(path: Path) -> str:
 
 
 def test_there_are_cadences_and_others() -> None:
-    assert {"daily", "health_check"} <= {path.stem for path in CADENCES}
-    assert "prepare" in {path.stem for path in OTHERS}
+    assert {"daily", "health_check", "security_audit"} <= {path.stem for path in CADENCES}
+    assert {"prepare", "security_accept"} <= {path.stem for path in OTHERS}
 
 
 @pytest.mark.parametrize("path", CADENCES, ids=by_name)

@@ -14,9 +14,11 @@ WRITTEN_IN_ROLE = {"report", "platform", "notify"}
 #: Roles of a cadence that change something on the hosts.
 ACTING_IN_A_CADENCE = {"logs"}
 #: Roles that look, and act in a file of their own when a playbook asks for it.
-ACTING_WHEN_ASKED = {"backups": "make.yml"}
+ACTING_WHEN_ASKED = {"backups": "make.yml", "security_audit": "accept.yml"}
 #: Roles that look, and that no cadence has yet.
 LOOKING_ALONE = {"traffic"}
+#: Roles that look with several calls: by name the parts, in their order, each a file with one task.
+LOOKING_IN_PARTS = {"security_audit": ["logins", "processes", "ports", "files", "access"]}
 
 
 def looking_roles() -> set[str]:
@@ -49,7 +51,7 @@ def test_the_other_files_of_a_role_are_there(role: Path) -> None:
         assert len(tasks.read_text(encoding="utf-8").splitlines()) <= 80, f"{tasks} is no table of contents any more"
 
 
-@pytest.mark.parametrize("name", sorted(looking_roles()))
+@pytest.mark.parametrize("name", sorted(looking_roles() - LOOKING_IN_PARTS.keys()))
 def test_a_role_that_looks_is_one_task_that_leaves_one_result(name: str) -> None:
     role = next(path for path in ROLES if path.name == name)
     tasks = read_yaml(role / "tasks" / "main.yml")
@@ -69,10 +71,32 @@ def test_a_role_that_looks_is_one_task_that_leaves_one_result(name: str) -> None
     assert not {"block", "loop", "ignore_errors", "failed_when"} & tasks[0].keys()
 
 
+@pytest.mark.parametrize("name", LOOKING_IN_PARTS)
+def test_a_role_that_looks_in_parts_is_a_task_for_each_and_joins_them_all(name: str) -> None:
+    role, parts = next(path for path in ROLES if path.name == name), LOOKING_IN_PARTS[name]
+    assert read_yaml(role / "defaults" / "main.yml")[f"{name}_parts"] == role_options(role)[f"{name}_parts"]["choices"] == parts
+    *looks, joined, acting = read_yaml(role / "tasks" / "main.yml")
+    assert [task["ansible.builtin.import_tasks"] for task in looks] == [f"{part}.yml" for part in parts]
+    assert {task["when"] for task in looks} == {f"not {name}_accept | bool"}
+    for part in parts:
+        (task,) = read_yaml(role / "tasks" / f"{part}.yml")
+        assert [key for key in task if key.startswith(f"{FQCN}.")], "it calls a module of the collection"
+        assert task["register"] == f"__{name}_{part}" and task["tags"] == [name, part]
+        conditions = task["when"] if isinstance(task["when"], list) else [task["when"]]
+        assert conditions[0] == f"'{part}' in {name}_parts"
+        assert not {"block", "loop", "ignore_errors", "failed_when"} & task.keys()
+        assert f"'{part}': __{name}_{part} | default({{}})" in joined["ansible.builtin.set_fact"][f"{name}_result"]
+        assert f"__{name}_{part} is defined" in joined["when"]
+    # One that asked for the name of the role would be skipped with a part that is, and would leave no result.
+    assert joined["tags"] == acting["tags"] == ["always"]
+    assert acting["ansible.builtin.include_tasks"] == ACTING_WHEN_ASKED[name]
+    assert acting["when"] == f"{name}_accept | bool"
+
+
 @pytest.mark.parametrize("name", sorted(ACTING_WHEN_ASKED))
 def test_a_role_that_acts_when_asked_does_so_under_a_lease_and_leaves_one_result(name: str) -> None:
     role = next(path for path in ROLES if path.name == name)
-    acting, result, reason = read_yaml(role / "tasks" / ACTING_WHEN_ASKED[name])
+    acting, result, *_said, reason = read_yaml(role / "tasks" / ACTING_WHEN_ASKED[name])
     assert (acting["ignore_errors"], acting["ignore_unreachable"]) == (False, True)
     assert held_and_released(acting) == {"held": ["block"], "released": ["block", "rescue"]}
     assert f"{name}_result" in result["ansible.builtin.set_fact"], "after a failure too"

@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.accepting import ACCEPT_COMMAND, refuse_other_baseline
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_review import judging
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_review.accepted import (
     ACCOUNTS,
@@ -47,7 +48,7 @@ _MAX_NEW_ROWS = 100
 _RANGES = {"unused_days": (0, 36_500), "password_max_days": (0, 36_500), "lock_wait_seconds": (0, 86_400), "timeout_seconds": (0.1, 3600)}
 _CHECKS = {ACCOUNTS: judging.ACCOUNTS, KEYS: judging.KEYS, SUDO: judging.SUDO}
 _WORDS = {ACCOUNTS: "account", KEYS: "key", SUDO: "right to use sudo"}
-_ACCEPT_HINT = "Accept it once it is known to be meant: state=accepted with a reason."
+_ACCEPT_HINT = f"Accept it once it is known to be meant: {ACCEPT_COMMAND}"
 
 
 def review_access(params: Mapping[str, Any], *, now: datetime, check_mode: bool, host: Host | None = None) -> dict[str, Any]:
@@ -132,6 +133,7 @@ def _accept(
     row: dict[str, Any] | None, access: Access, *, now: datetime, check_mode: bool,
 ) -> tuple[bool, dict[str, Any] | None, dict[str, Any] | None]:
     """Write the present access as the new baseline, unless that is what it is; return whether, the row, and what is known of it."""
+    refuse_other_baseline(path, accepted.digest if accepted is not None else None, params["expected_digest"] or "")
     if access.unseen:
         place, reason = access.unseen[0]
         raise UpkeepError(f"the present access is not accepted, because {place} {reason}; run the task with become: true")

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.accepting import refuse_other_baseline
 from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import (
     Unwanted,
     make_private_directory,
@@ -89,6 +90,7 @@ def _check(request: Request, now: datetime) -> dict[str, Any]:
 
 def _accept(request: Request, now: datetime, *, check_mode: bool) -> dict[str, Any]:
     with _opened(request, now) as (baseline, done):
+        refuse_other_baseline(request.baseline, baseline.digest if baseline is not None else None, request.expected_digest)
         with _target(request.baseline, check_mode) as stream:
             writer = BaselineWriter(
                 stream, accepted=now, reason=request.reason, previous=baseline.digest if baseline is not None else None

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.accepting import ACCEPT_COMMAND
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import (
     CRITICAL,
     OK,
@@ -31,8 +32,8 @@ FILES, BASELINE, COVERAGE = "integrity.files", "integrity.baseline", "integrity.
 MAX_ROWS = 100
 MAX_LISTED = 1000
 
-ACCEPT_HINT = "Accept the present state once it is known to be good: state=accepted with a reason."
-_CHANGE_HINT = "Find out who changed it and why. What is meant to be so is accepted with state=accepted and a reason."
+ACCEPT_HINT = f"Accept the present state once it is known to be good: {ACCEPT_COMMAND}"
+_CHANGE_HINT = f"Find out who changed it and why. What is meant to be so is accepted: {ACCEPT_COMMAND}"
 _CHANGED_BASELINE_HINT = (
     "Treat the host as broken into until it is known who changed it: ansible-playbook upkeep.runbook.security_incident. A new baseline"
     " needs state=accepted with a reason."

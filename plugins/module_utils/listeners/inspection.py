@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.accepting import ACCEPT_COMMAND, refuse_other_baseline
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import (
     CRITICAL,
     OK,
@@ -41,7 +42,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
 
 BASELINE = "port.baseline"
-ACCEPT_HINT = "Look at listeners of the result, then accept them: upkeep.runbook.port_baseline with accept: true and a reason."
+ACCEPT_HINT = f"Look at listeners of the result, then accept them: {ACCEPT_COMMAND}"
 _MAX_LISTED = 500
 _MAX_NAMED = 8
 
@@ -90,12 +91,7 @@ def _accept(
         before: Baseline | None = read_baseline(directory)
     except NoBaseline:
         before = None  # a damaged or forgeable one is replaced
-    wanted = params["expected_digest"]
-    if wanted and (before is None or before.digest != wanted.lower()):
-        raise UpkeepError(
-            f"nothing was accepted: {directory / FILE} is not the baseline of expected_digest. "
-            "Find out who changed it; to accept all the same, leave expected_digest out"
-        )
+    refuse_other_baseline(directory / FILE, before.digest if before else None, params["expected_digest"] or "")
     changed = before is None or list(before.listeners) != seen.listeners
     after = before
     if changed:

@@ -163,6 +163,11 @@ def full_description() -> dict[str, Any]:
             "min_bytes": 1024,
             "max_shrink_percent": 40.0,
         },
+        "security": {
+            "integrity": {"paths": [{"path": "/etc/nginx/*.conf", "hosts": ["backend"]}], "exclude": ["*.log"]},
+            "trusted_networks": ["10.20.0.0/16", "fd00::/8"],
+            "access": {"accounts": ["deploy"], "keys": ["SHA256:AAAA"], "sudo": ["%ops"]},
+        },
         "recovery": {
             "hosts": [],
             "targets": ["/opt/neurosensefx"],
@@ -239,6 +244,7 @@ def test_the_smallest_description_has_every_key_afterwards() -> None:
         "web_logs": [],
         "backup": None,
         "recovery": None,
+        "security": None,
         "contacts": [],
     }
 
@@ -561,7 +567,7 @@ def test_mistakes_stand_in_the_order_of_the_description() -> None:
         (
             minimal(servcies=[]),
             'servcies: unknown key; did you mean "services"? accepted: name, root, root_hosts, owner, '
-            "services, watched_paths, node_projects, certificates, databases, caches, web_logs, backup, recovery, contacts",
+            "services, watched_paths, node_projects, certificates, databases, caches, web_logs, backup, recovery, security, contacts",
         ),
     ],
 )

@@ -200,6 +200,9 @@ def test_a_baseline_that_was_changed_is_gone_or_is_none(place: Place) -> None:
     assert path.stat().st_mode & 0o777 == 0o600 and path.parent.stat().st_mode & 0o777 == 0o700
     path.write_text(path.read_text().replace("reviewed", "revieved"))
     assert found(review(place, expected_digest=digest), "access.baseline") == {str(path): "critical"}
+    with pytest.raises(UpkeepError, match="nothing was accepted: .* is not the baseline of expected_digest"):
+        accept(place, expected_digest=digest)
+    assert b"revieved" in path.read_bytes()
     for content in (b"", b"[]", b'{"format": 1}', path.read_bytes()[:-30]):
         path.write_bytes(content)
         assert found(review(place), "access.baseline") == {str(path): "critical"}

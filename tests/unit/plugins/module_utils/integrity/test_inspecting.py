@@ -65,7 +65,7 @@ def test_a_first_run_compares_nothing_and_says_so(host: Host) -> None:
     answer = host.run()
     assert (answer["changed"], answer["status"], answer["baseline"]) == (False, "unknown", None)
     assert [(row["check"], row["status"]) for row in answer["checks"]] == [("integrity.baseline", "unknown")]
-    assert "state=accepted" in answer["checks"][0]["hint"]
+    assert "upkeep.runbook.security_accept -e security_audit_reason" in answer["checks"][0]["hint"]
     assert not host.state.exists()
 
 
@@ -169,6 +169,9 @@ def test_a_changed_baseline_is_critical(host: Host) -> None:
     answer = host.run(expected_digest=digest)
     assert rows(answer, "integrity.baseline") == [(str(host.baseline), "critical")]
     assert "baseline itself was changed" in answer["checks"][0]["summary"]
+    with pytest.raises(UpkeepError, match="nothing was accepted: .* is not the baseline of expected_digest"):
+        host.accept(expected_digest=digest)
+    assert host.run(expected_digest=digest)["status"] == "critical"
     assert host.run()["status"] == "ok"  # nobody can tell without the digest
 
 
