@@ -130,6 +130,7 @@ def full_description() -> dict[str, Any]:
                     "require": ["*/package.json", f"files/{'long/' * 60}name"],
                 }
             ],
+            "accept": ["special_bits"],
             "engine": "restic",
             "label": "neurosensefx",
             "compression": "zstd",
