@@ -333,7 +333,9 @@ def test_a_repository_over_sftp(place: Place) -> None:
         (place.app / "data.bin").unlink()
         assert not place.run("restic_restore").get("failed") and place.tree() == whole
         (place.folder / "ssh" / "known").write_text("")
-        assert "the server refuses access" in summary_of(place.run("restic_verify"), "backup.present")
+        said = summary_of(place.run("restic_verify"), "backup.present")
+        # On a busy machine restic sees that ssh has ended before it sees what ssh says.
+        assert "the server refuses access" in said or "unable to start the sftp session" in said
         server.stop()
         found = place.run("restic_verify")
         assert status_of(found, "backup.present") == "unknown" and "it cannot be reached" in summary_of(found, "backup.present")
