@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _RUN_ID = re.compile(r"([0-9]{8}T[0-9]{6}Z)-[0-9a-f]{8}")
 
 
@@ -34,6 +35,19 @@ def from_iso(text: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(f"the time {text!r} carries no time zone")
     return moment.astimezone(timezone.utc)
+
+
+def end_of(text: str) -> datetime:
+    """Return the moment that a text names as an end; one with a day alone means the end of that day, UTC.
+
+    :raises ValueError: when it is neither a day nor a time with its offset, or outside of what can be counted.
+    """
+    try:
+        if _DAY.fullmatch(text):
+            return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=timezone.utc) + timedelta(days=1)
+        return from_iso(text)
+    except OverflowError:
+        raise ValueError(f"{text!r} lies outside of all calendars") from None
 
 
 def is_run_id(text: str) -> bool:

@@ -7,19 +7,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.expressions import Expression, read_expression
 from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
-from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso
+from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import end_of, from_iso
 
 BEGINNING, END = "beginning", "end"
 _DURATION = re.compile(r"(\d{1,6})\s*(m|h|d)")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _NAME = re.compile(r"[^/\x00-\x1f]{1,100}")
 #: What journalctl takes as an option is no unit or identifier.
 _JOURNAL_NAME = re.compile(r"[A-Za-z0-9_.:@\\*?/][A-Za-z0-9_.:@\\*?/ -]{0,199}")
@@ -208,9 +207,7 @@ def _known(given: Mapping[str, Any], where: str, groups: Sequence[str]) -> tuple
 def _end(text: str, where: str) -> datetime:
     """Return when an ignore ends; one with a day alone lasts to the end of that day, UTC."""
     try:
-        if _DATE.fullmatch(text):
-            return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=timezone.utc) + timedelta(days=1)
-        return from_iso(text)
+        return end_of(text)
     except ValueError:
         raise UpkeepError(
             f"{where}expires: {plain(text, 60)!r} is not accepted; give a day such as 2027-01-31 or a time such as 2027-01-31T12:00:00Z"

@@ -7,17 +7,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, UNKNOWN, WARNING, check_result
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
-from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso, to_iso
+from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import end_of, to_iso
 
 _ID = re.compile(r"GHSA(?:-[0-9a-z]{4}){3}|\d{1,15}", re.IGNORECASE)
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True)
@@ -76,9 +75,7 @@ def _read(item: Mapping[str, Any], where: str) -> Ignore:
 def _moment(text: str, where: str) -> datetime:
     """Return when an ignore ends; one with a day alone lasts to the end of that day, UTC."""
     try:
-        if _DATE.fullmatch(text):
-            return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=timezone.utc) + timedelta(days=1)
-        return from_iso(text)
+        return end_of(text)
     except ValueError:
         raise UpkeepError(
             f"{where}: {plain(text, 60)!r} is not accepted; give a day such as 2027-01-31 or a time such as 2027-01-31T12:00:00Z."

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -16,9 +16,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.process_audit.rules
 from ansible_collections.upkeep.runbook.plugins.module_utils.process_audit.snapshot import Seen
 from ansible_collections.upkeep.runbook.plugins.module_utils.processes import user_name
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
-from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso, to_iso
+from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import end_of, to_iso
 
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True)
@@ -91,8 +90,6 @@ def _moment(text: str | None, place: str) -> datetime | None:
     if text is None:
         return None
     try:
-        if _DATE.fullmatch(text):
-            return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=timezone.utc) + timedelta(days=1)
-        return from_iso(text)
-    except (ValueError, OverflowError):
+        return end_of(text)
+    except ValueError:
         raise UpkeepError(f"{place}.expires: {plain(text, 60)!r} is no day such as 2026-12-31 and no time with its zone") from None

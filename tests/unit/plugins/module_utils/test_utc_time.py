@@ -40,3 +40,14 @@ def test_what_is_no_run_id_is_refused(run_id: str) -> None:
     assert not utc_time.is_run_id(run_id)
     with pytest.raises(ValueError, match="run id"):
         utc_time.run_started(run_id)
+
+
+def test_a_day_alone_ends_with_its_last_moment() -> None:
+    assert utc_time.to_iso(utc_time.end_of("2026-12-31")) == "2027-01-01T00:00:00Z"
+    assert utc_time.to_iso(utc_time.end_of("2026-12-31T12:00:00+01:00")) == "2026-12-31T11:00:00Z"
+
+
+@pytest.mark.parametrize("text", ["", "soon", "2026-13-01", "9999-12-31", "0001-01-01T00:00:00+05:00", "2026-12-31T12:00:00"])
+def test_what_is_no_end_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        utc_time.end_of(text)
