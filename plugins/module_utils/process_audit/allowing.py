@@ -18,7 +18,6 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import end_of, to_iso
 
 
-
 @dataclass(frozen=True)
 class Allowance:
     """One decision.
