@@ -26,6 +26,8 @@ SCHEMA = 1
 MAX_SIGNATURES = 5000
 MAX_RECORDS = 4000
 _MAX_BYTES = 32 * 1024 * 1024
+#: As seconds since the epoch it is the year 5138.
+_MAX_NUMBER = 1e11
 
 
 class Known(NamedTuple):
@@ -126,12 +128,23 @@ def _read(document: Any) -> Memory:
         raise ValueError(f"it is no memory of schema {SCHEMA}")
     boot, uptime = document["clock"]
     return Memory(
-        float(document["written"]),
-        (str(boot), float(uptime)),
+        _finite(document["written"]),
+        (str(boot), _finite(uptime)),
         frozenset(str(log) for log in document["logs"]),
         tuple(Record.from_json(stored) for stored in document["records"]),
         str(document["journal"]),
-        {str(key): Known(int(count), float(first), float(last)) for key, (count, first, last) in document["signatures"].items()},
-        tuple(Point(float(at), float(rate)) for at, rate in document["points"]),
-        {str(subject): (float(first), float(used)) for subject, (first, used) in document["ignores"].items()},
+        {
+            str(key): Known(int(count), _finite(first), _finite(last))
+            for key, (count, first, last) in document["signatures"].items()
+        },
+        tuple(Point(_finite(at), _finite(rate)) for at, rate in document["points"]),
+        {str(subject): (_finite(first), _finite(used)) for subject, (first, used) in document["ignores"].items()},
     )
+
+
+def _finite(value: Any) -> float:
+    """Return a number of seconds or a rate; JSON of others may hold numbers that are none, and moments beyond all calendars."""
+    number = float(value)
+    if not 0 <= number < _MAX_NUMBER:
+        raise ValueError("a number in it is out of range")
+    return number

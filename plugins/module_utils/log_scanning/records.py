@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ class Record:
         start, head, tail = (Mark(*mark) for mark in marks)
         numbers = (device, inode, size, mtime_ns, offset, start.length, head.length, tail.length)
         texts = (path, log, kind, start.digest, head.digest, tail.digest)
-        if not all(isinstance(number, int) for number in numbers) or not all(isinstance(text, str) for text in texts):
+        if not all(isinstance(number, int) for number in numbers) or not all(isinstance(text, str) for text in texts) or not math.isfinite(seen):
             raise ValueError("a record in it has another form")
         return cls(path, log, device, inode, size, mtime_ns, kind, offset, start, head, tail, float(seen))
 
