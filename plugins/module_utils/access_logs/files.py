@@ -12,12 +12,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.formats import (
+    BZIP2,
+    GZIP,
+    HEAD_BYTES,
+    XZ,
+    ZSTD,
+    foreign_format,
+    outer_format,
+    promised_format,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.rotation.names import read_name
 
 MAX_FILES = 2_000
 #: A file that was written last so long before the window holds nothing of it, also when clocks differ a little.
 SLACK_SECONDS = 3600
-_OTHER_FORMATS = {".zst": "zstd", ".xz": "xz", ".bz2": "bzip2", ".lz4": "lz4", ".zip": "zip"}
+_READABLE = ("", GZIP, XZ, BZIP2, ZSTD)
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a pipe"),
@@ -35,12 +45,13 @@ class Unreadable(Exception):
 class LogFile:
     """A file to be read.
 
+    :ivar packing: ``gz``, ``xz``, ``bz2`` or ``zst``; '' of plain text.
     :ivar identity: device and inode, which tell after a rotation whether the path still is the same file.
     """
 
     path: str
     size: int
-    packed: bool
+    packing: str
     identity: tuple[int, int]
 
 
@@ -64,13 +75,17 @@ def find_files(patterns: Sequence[str], *, since: float) -> FoundFiles:
     """
     found = FoundFiles()
     seen: set[tuple[int, int]] = set()
+    names: set[str] = set()
     for pattern in patterns:
         paths = sorted(islice(glob.iglob(pattern), MAX_FILES + 1)) if glob.has_magic(pattern) else [pattern]
         if not paths:
             found.problems[pattern] = "matches no file"
         if len(paths) > MAX_FILES:
             found.problems[pattern] = f"matches more than {MAX_FILES} files, of which the rest is not read"
+        names.update(paths)
         for path in paths[:MAX_FILES]:
+            if promised_format(path) and os.path.splitext(path)[0] in names:
+                continue  # while a file is packed it is there twice
             archive = read_name(os.path.basename(path))
             if archive is not None and archive.draft:
                 continue  # log_rotate is writing it: a copy of what is read under another name
@@ -84,19 +99,22 @@ def find_files(patterns: Sequence[str], *, since: float) -> FoundFiles:
                 if not (path != pattern and "folder" in str(exc)):
                     found.problems[path] = str(exc)
                 continue
-            state = os.fstat(descriptor)
+            state, head = os.fstat(descriptor), os.pread(descriptor, HEAD_BYTES, 0)
             os.close(descriptor)
             identity = (state.st_dev, state.st_ino)
             if identity in seen or not state.st_size:
                 continue
             seen.add(identity)
-            ending = os.path.splitext(path)[1]
             if state.st_mtime < since - SLACK_SECONDS:
                 found.older += 1
-            elif ending in _OTHER_FORMATS:
-                found.problems[path] = f"is packed with {_OTHER_FORMATS[ending]}, which is not read here; pack it with gzip"
+                continue
+            packing = outer_format(head)
+            if foreign_format(head) or packing not in _READABLE:
+                found.problems[path] = f"is {foreign_format(head) or f'a {packing} archive'}, which is not read here; pack it with gzip"
+            elif promised_format(path) not in ("", packing):
+                found.problems[path] = "is damaged: it does not begin as its name says"
             else:
-                found.files.append(LogFile(path, state.st_size, ending == ".gz", identity))
+                found.files.append(LogFile(path, state.st_size, packing, identity))
     return found
 
 

@@ -136,19 +136,20 @@ def plain_chunks(descriptor: int, start: int, end: int) -> Iterator[bytes]:
         yield chunk
 
 
-def unpacked_chunks(descriptor: int, look: Look, seconds: float) -> Iterator[bytes]:
+def unpacked_chunks(descriptor: int, kind: str, size: int, seconds: float) -> Iterator[bytes]:
     """Yield what a packed file holds.
 
+    :param kind: as in :class:`Look`. :param size: of the file, packed.
     :param seconds: how long that may take.
     :raises Unreadable: when it is damaged or cut off; what came before that was yielded.
     """
-    budget = Budget(Limits(deadline=time.monotonic() + seconds, ratio=_RATIO), look.size)
+    budget = Budget(Limits(deadline=time.monotonic() + seconds, ratio=_RATIO), size)
     chunks = file_chunks(descriptor, budget)
     try:
-        if look.kind == ZSTD:
+        if kind == ZSTD:
             yield from unpack_zstd(chunks, budget, lambda: None)
         else:
-            yield from unpack(chunks, look.kind, budget, lambda: None)
+            yield from unpack(chunks, kind, budget, lambda: None)
     except ArchiveProblem as problem:
         hint = "Lines before that were counted. Look at what packs it: perhaps the disk was full, or it is still at it."
         raise Unreadable(problem.message, hint) from None

@@ -143,7 +143,7 @@ def _read_packed(descriptor: int, step: Step, course: Course) -> Outcome:
         return Outcome(_unread(step, course), complete=False)
     trail, outcome = Trail(), Outcome()
     seconds = max(course.deadline - time.monotonic(), 0.0) + _MORE_SECONDS
-    chunks = _behind(trail.watch(unpacked_chunks(descriptor, look, seconds)), step.start)
+    chunks = _behind(trail.watch(unpacked_chunks(descriptor, look.kind, look.size, seconds)), step.start)
     end = _count(
         blocks_of(chunks, step.start, course.figures, take_unended=True), step.start, step, course, outcome, to_the_end=True
     )

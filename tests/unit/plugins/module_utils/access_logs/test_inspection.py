@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 import os
+import subprocess
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -145,13 +148,33 @@ def test_rotated_and_packed_files_are_read_and_older_ones_are_not(tmp_path: Path
     assert result["groups"][0]["files"] == {"read": 4, "older": 1, "not_read_whole": 0}
 
 
+def test_every_packing_is_read_by_what_a_file_holds(tmp_path: Path) -> None:
+    content = "".join(line(client=f"192.0.2.{number % 200}") for number in range(5000)).encode()
+    (tmp_path / "a.log.xz").write_bytes(lzma.compress(content))
+    (tmp_path / "b.log.bz2").write_bytes(bz2.compress(content) + bz2.compress(line().encode()))
+    (tmp_path / "c.log-packed").write_bytes(gzip.compress(content))
+    subprocess.run(["zstd", "-q", "-o", str(tmp_path / "d.log.zst")], input=content, check=True)
+    result = inspect(paths=[f"{tmp_path}/*"])
+    assert (result["totals"]["requests"], result["unparsed_lines"]) == (20_001, 0)
+    assert not [row for row in result["checks"] if row["check"] == "access.readable"]
+
+
+def test_a_file_that_is_being_packed_counts_once(tmp_path: Path) -> None:
+    write(tmp_path / "access.log.1", line(), line())
+    (tmp_path / "access.log.1.gz").write_bytes(gzip.compress(line().encode())[:-5])
+    result = inspect(paths=[f"{tmp_path}/access.log*"])
+    assert result["totals"]["requests"] == 2 and not [row for row in result["checks"] if row["check"] == "access.readable"]
+
+
 def test_what_cannot_be_read_is_unknown_and_the_rest_is_counted(tmp_path: Path) -> None:
     write(tmp_path / "a.log", line())
     os.mkfifo(tmp_path / "pipe.log")
     (tmp_path / "folder.log").mkdir()
     (tmp_path / "cut.log.gz").write_bytes(gzip.compress(b"".join(line().encode() for _number in range(5000)))[:-50])
     (tmp_path / "bad.log.gz").write_bytes(b"no gzip at all")
-    (tmp_path / "a.log.zst").write_bytes(b"(\xb5/\xfd")
+    (tmp_path / "odd.log.gz").write_bytes(b"\x1f\x8b no gzip at all")
+    (tmp_path / "b.log.lz4").write_bytes(b"\x04\x22\x4d\x18")
+    (tmp_path / "b.log.bz2").write_bytes(bz2.compress(line().encode())[:-5])
     result = inspect(paths=[str(tmp_path / "*"), str(tmp_path / "missing.log"), str(tmp_path / "none-*")])
     reasons = {
         Path(row["subject"]).name: row["summary"].split(" ", 1)[1]
@@ -161,8 +184,10 @@ def test_what_cannot_be_read_is_unknown_and_the_rest_is_counted(tmp_path: Path) 
     assert reasons == {
         "pipe.log": "is a pipe, not a log.",
         "cut.log.gz": "is cut off: its end is missing.",
-        "bad.log.gz": "is damaged: it cannot be unpacked to its end.",
-        "a.log.zst": "is packed with zstd, which is not read here; pack it with gzip.",
+        "bad.log.gz": "is damaged: it does not begin as its name says.",
+        "odd.log.gz": "is damaged: it cannot be unpacked to its end.",
+        "b.log.lz4": "is an LZ4 stream, which is not read here; pack it with gzip.",
+        "b.log.bz2": "is cut off: its bzip2 stream ends before its end marker.",
         "missing.log": "does not exist.",
         "none-*": "matches no file.",
     }
