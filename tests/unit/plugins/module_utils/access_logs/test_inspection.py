@@ -195,9 +195,7 @@ def test_what_cannot_be_read_is_unknown_and_the_rest_is_counted(tmp_path: Path) 
     assert 1 < result["totals"]["requests"] <= 5001
 
 
-def test_a_link_of_somebody_else_is_not_followed(tmp_path: Path) -> None:
-    if os.geteuid():
-        pytest.skip("only root can make links of others")
+def test_a_link_of_somebody_else_is_not_followed(tmp_path: Path, root: None) -> None:
     secret = write(tmp_path / "secret", "root:x:hash\n")
     (tmp_path / "a.log").symlink_to(secret)
     assert check(inspect(paths=[str(tmp_path / "a.log")]), "access.format")["status"] == "unknown"
@@ -469,6 +467,23 @@ class TestMemory:
         assert check(inspect(**asked), "history.integrity")["status"] == "warning"
         assert check(inspect(**asked), "history.integrity")["status"] == "ok"
         assert len(list(state.glob("access_logs.json.corrupt-*"))) == 1
+
+    @pytest.mark.parametrize(
+        "wrong", [{"hours": {"\u00b2": 1}}, {"days": {"2026-11-27": {"routes": [1], "p95": 1}}}, {"days": {"x": {"p95": float("nan")}}}]
+    )
+    def test_whatever_a_file_holds_is_no_crash(self, tmp_path: Path, wrong: dict[str, Any]) -> None:
+        path = write(tmp_path / "a.log", line())
+        (tmp_path / "access_logs.json").write_text(json.dumps({"groups": {path: wrong}}))
+        for _run in range(2):
+            result = inspect(paths=[path], history=True, state_directory=str(tmp_path))
+            assert result["totals"]["requests"] == 1
+        assert check(result, "history.integrity")["status"] == "ok"
+
+    def test_hours_to_come_are_no_silence(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.log", line(NOW - timedelta(hours=3)), line())
+        inspect(paths=[path], history=True, state_directory=str(tmp_path), until="2026-11-29T12:00:00Z", since_hours=48.0)
+        kept = json.loads((tmp_path / "access_logs.json").read_text())["groups"][path]["hours"]
+        assert max(map(int, kept)) == NOW.timestamp() // 3600 - 1
 
     def test_a_folder_that_is_none_is_unknown(self, tmp_path: Path) -> None:
         (tmp_path / "state").write_text("")
