@@ -204,7 +204,7 @@ def test_the_journal(tmp_path: Path) -> None:
     ]
     (tmp_path / "entries").write_text("\n".join(entries))
     env = journalctl(tmp_path, f'echo "$@" > {tmp_path}/asked; cat {tmp_path}/entries')
-    answer = run_module("auth_failures", {}, env=env)
+    answer = run_module("auth_failures", {"paths": [str(tmp_path / "none.log")]}, env=env)
     assert answer["totals"]["failures"] == 10 and answer["totals"]["accepted"] == 1
     assert answer["totals"]["by_service"] == {"ssh": 7, "sudo": 3} and [row["address"] for row in answer["addresses"]] == [A]
     assert answer["sources"][0]["forged"] == 3 and answer["sources"][0]["unparsed"] == 2
@@ -212,6 +212,25 @@ def test_the_journal(tmp_path: Path) -> None:
     assert rows(answer, "auth.success_after_failures") == {f"alice from {A}": "critical"}
     asked = (tmp_path / "asked").read_text().split()
     assert asked[0] == "--output=json" and "SYSLOG_IDENTIFIER=sshd-session" in asked and asked[-1] != "+"
+
+
+def test_a_journal_that_is_younger_than_the_window(tmp_path: Path) -> None:
+    """After a restart, or when it is full, it has let go what log files still hold."""
+    (tmp_path / "entries").write_text(entry(failed()))
+    env = journalctl(tmp_path, f"cat {tmp_path}/entries")
+    log = tmp_path / "auth.log"
+    options = {"paths": [str(log)], "return_all": True}
+    answer = run_module("auth_failures", options, env=env)
+    assert [row["source"] for row in answer["sources"]] == ["journal"] and "it reaches back to" in answer["checks"][0]["summary"]
+    log.write_text("".join(traditional(failed(), minutes=minutes) for minutes in (700, 600, 5)))
+    answer = run_module("auth_failures", options, env=env)
+    assert [row["source"] for row in answer["sources"]] == [str(log)] and answer["totals"]["failures"] == 3
+    # A file to which nobody writes any more knows nothing of today.
+    os.utime(log, (0, time.time() - 3600))
+    assert [row["source"] for row in run_module("auth_failures", options, env=env)["sources"]] == ["journal"]
+    log.write_text(traditional(failed(), minutes=4))
+    assert [row["source"] for row in run_module("auth_failures", options, env=env)["sources"]] == ["journal"]
+    assert run_module("auth_failures", {**options, "source": "journal"}, env=env)["totals"]["failures"] == 1
 
 
 @pytest.mark.parametrize(
