@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import bz2
+import glob
 import gzip
 import json
 import lzma
 import os
 import subprocess
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs import files
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.access_logs.log_lines import (
     EXTENDED,
@@ -166,6 +169,27 @@ def test_a_file_that_is_being_packed_counts_once(tmp_path: Path) -> None:
     assert result["totals"]["requests"] == 2 and not [row for row in result["checks"] if row["check"] == "access.readable"]
 
 
+def test_a_rotation_while_the_files_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names that were listed before it mean other files behind it, and one that is new was not listed."""
+    write(tmp_path / "access.log", line(), line())
+    write(tmp_path / "access.log.1", line())
+    listed: list[str] = []
+    real = glob.iglob
+
+    def meanwhile(pattern: str) -> Iterator[str]:
+        found = list(real(pattern))
+        listed.append(pattern)
+        if len(listed) == 2:
+            os.rename(tmp_path / "access.log.1", tmp_path / "access.log.2")
+            os.rename(tmp_path / "access.log", tmp_path / "access.log.1")
+            write(tmp_path / "access.log", line())
+        return iter(found)
+
+    monkeypatch.setattr(files.glob, "iglob", meanwhile)
+    result = inspect(paths=[f"{tmp_path}/access.log*"])
+    assert result["totals"]["requests"] == 4 and not [row for row in result["checks"] if row["check"] == "access.readable"]
+
+
 def test_what_cannot_be_read_is_unknown_and_the_rest_is_counted(tmp_path: Path) -> None:
     write(tmp_path / "a.log", line())
     os.mkfifo(tmp_path / "pipe.log")
@@ -201,7 +225,7 @@ def test_a_link_of_somebody_else_is_not_followed(tmp_path: Path, root: None) -> 
     assert check(inspect(paths=[str(tmp_path / "a.log")]), "access.format")["status"] == "unknown"
     os.lchown(tmp_path / "a.log", 65534, 65534)
     result = inspect(paths=[str(tmp_path / "a.log")])
-    assert "somebody else's file" in check(result, "access.readable")["summary"]
+    assert "a link of somebody else" in check(result, "access.readable")["summary"]
     assert "root:x" not in json.dumps(result)
 
 
