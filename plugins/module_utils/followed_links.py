@@ -3,7 +3,8 @@
 """Links on the way to a file that root reads and shows lines of.
 
 Whoever may make a link in the path of a log could have any file of the host read and shown. So a link is followed only when
-root made it, or the owner of the file to which it leads: that one may read it anyway.
+root made it, or the owner of the file to which it leads: that one may read it anyway. A user other than root is led nowhere
+where it has no rights.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def foreign_link(path: str, descriptor: int) -> str | None:
     :raises FileNotFoundError: when the path leads to another file now, or nowhere: a rotation, or somebody who exchanges links.
     """
     status = os.fstat(descriptor)
-    link = _first_foreign(path, (0, os.geteuid(), status.st_uid))
+    link = _first_foreign(path, (0, status.st_uid)) if os.geteuid() == 0 else None
     if link is None and not os.path.samestat(os.stat(path), status):
         raise FileNotFoundError(errno.ENOENT, "was exchanged for another file just now", path)
     return link
