@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.weekly_pattern import HOURS_OF_WEEK, WEEKS
-from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import make_private_directory, write_atomically
+from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import (
+    make_private_directory,
+    read_whole,
+    write_atomically,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LockOwner, exclusive_lock
 
@@ -75,15 +78,9 @@ def read_past(state_directory: Path) -> dict[str, Past]:
     :raises UpkeepError: when it cannot be read.
     """
     path = state_directory / FILE_NAME
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
+    data = read_whole(path, _MAX_BYTES)
+    if data is None:
         return {}
-    except OSError as exc:
-        raise UpkeepError(f"cannot read {path}: {exc.strerror}") from exc
-    with os.fdopen(descriptor, "rb") as file:
-        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        data = file.read(_MAX_BYTES + 1) if is_file else b""
     try:
         groups = json.loads(data, parse_constant=_refuse_constant)["groups"]
     except (ValueError, RecursionError, KeyError, TypeError):

@@ -8,15 +8,12 @@ All of it is one file that is replaced as a whole, so that a killed run has coun
 from __future__ import annotations
 
 import json
-import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import write_atomically
-from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import read_whole, write_atomically
 from ansible_collections.upkeep.runbook.plugins.module_utils.heartbeats import slug
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.counting import Seen
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.records import Record
@@ -75,15 +72,9 @@ def load_memory(path: Path) -> Memory:
     :raises UpkeepError: when it cannot be read.
     :raises ValueError: when it is damaged.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
+    data = read_whole(path, _MAX_BYTES)
+    if data is None:
         return Memory()
-    except OSError as exc:
-        raise UpkeepError(f"cannot read {path}: {exc.strerror}") from exc
-    with os.fdopen(descriptor, "rb") as stream:
-        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        data = stream.read(_MAX_BYTES + 1) if is_file else b""
     if len(data) > _MAX_BYTES:
         raise ValueError("it is too large")
     try:
