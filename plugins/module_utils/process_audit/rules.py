@@ -147,6 +147,8 @@ def _socket(process: Seen, context: Context) -> Found | None:
         return Found(WARNING, f"is a tool for connections that {where}")
     if process.on_standard:
         return Found(CRITICAL, f"{where} over its standard input or output")
+    if process.other_network:
+        return None  # a container has a network of its own for programs that have sockets
     outside = [item for item in process.sockets if not _LOOPBACK.match(item.remote or item.address)]
     # What systemd starts as a service is meant to be there; its ports are the business of port_baseline.
     if outside and not any(unit.endswith(".service") and not unit.startswith("user@") for unit in units_of(process.pid)):

@@ -30,6 +30,10 @@ INTERPRETERS = re.compile(r"(?:python|perl|ruby|php|lua|luajit|tclsh|node|nodejs
 NETWORK_TOOLS = ("nc", "nc.openbsd", "nc.traditional", "ncat", "netcat", "socat", "telnet")
 
 
+#: The sockets by their inodes, of each network namespace.
+_Networks = dict[str, dict[int, Socket]]
+
+
 @dataclass(frozen=True)
 class Seen:
     """One process.
@@ -41,6 +45,7 @@ class Seen:
     :ivar preload: what LD_PRELOAD and LD_AUDIT said when it began.
     :ivar sockets: of interpreters, shells and network tools only.
     :ivar on_standard: one of these is its standard input, output or error.
+    :ivar other_network: its network is another one than ours, as in most containers.
     :ivar denied: this user may not look at it.
     """
 
@@ -57,6 +62,7 @@ class Seen:
     preload: str | None = None
     sockets: tuple[Socket, ...] = ()
     on_standard: bool = False
+    other_network: bool = False
     kernel: bool = False
     denied: bool = False
     script: str | None = None
@@ -115,22 +121,22 @@ def take_snapshot(proc: Path = PROC) -> Snapshot:
     :raises OSError: when this system shows none.
     """
     snapshot = Snapshot()
-    sockets: dict[int, Socket] = {}
+    networks: _Networks = {_network_of(proc / "self"): {}}
     try:
-        sockets = {one.inode: one for one in read_sockets(proc) if one.inode}
+        networks[_network_of(proc / "self")] = _by_inode(proc)
     except OSError as exc:
         snapshot.sockets_problem = exc.strerror or str(exc)
     pids = sorted(int(name) for name in os.listdir(proc) if name.isdigit())
     snapshot.left_out = max(0, len(pids) - MAX_PROCESSES)
     for pid in pids[:MAX_PROCESSES]:
         try:
-            snapshot.processes[pid] = _look(proc, pid, sockets)
+            snapshot.processes[pid] = _look(proc, pid, networks)
         except (OSError, ValueError, IndexError):
             snapshot.vanished += 1
     return snapshot
 
 
-def _look(proc: Path, pid: int, sockets: dict[int, Socket]) -> Seen:
+def _look(proc: Path, pid: int, networks: _Networks) -> Seen:
     folder = proc / str(pid)
     stat = _read(folder / "stat")
     # The name stands in parentheses and may hold parentheses and spaces itself.
@@ -157,12 +163,12 @@ def _look(proc: Path, pid: int, sockets: dict[int, Socket]) -> Seen:
         replaced=deleted and _exists(folder, executable),
     )
     try:
-        return _more(seen, folder, proc, sockets)
+        return _more(seen, folder, proc, networks)
     except PermissionError:
         return replace(seen, denied=True)
 
 
-def _more(seen: Seen, folder: Path, proc: Path, sockets: dict[int, Socket]) -> Seen:
+def _more(seen: Seen, folder: Path, proc: Path, networks: _Networks) -> Seen:
     """Add what is asked of some programs only: the script, the sockets, and what the first argument names."""
     script = script_of(seen) if seen.is_shell or seen.is_interpreter else None
     if script:
@@ -170,10 +176,28 @@ def _more(seen: Seen, folder: Path, proc: Path, sockets: dict[int, Socket]) -> S
     if seen.argv and seen.argv[0].startswith("/") and seen.argv[0] != seen.executable:
         seen = replace(seen, real_first=_resolved(folder, seen.argv[0], proc))
     if seen.is_shell or seen.is_interpreter or seen.tool in NETWORK_TOOLS:
-        held = inodes_of(seen.pid, proc)
+        held, network = inodes_of(seen.pid, proc), _network_of(folder)
+        if held and network not in networks:
+            networks[network] = _by_inode(folder)
+        sockets = networks.get(network, {})
         mine = {inode: sockets[inode] for inode in held if inode in sockets}
-        seen = replace(seen, sockets=tuple(mine.values()), on_standard=any(held[inode] <= 2 for inode in mine))
+        seen = replace(
+            seen, sockets=tuple(mine.values()), on_standard=any(held[inode] <= 2 for inode in mine),
+            other_network=network != _network_of(proc / "self"),
+        )
     return seen
+
+
+def _network_of(folder: Path) -> str:
+    """Return the name of the network namespace of a process."""
+    try:
+        return os.readlink(folder / "ns/net")
+    except FileNotFoundError:
+        return ""
+
+
+def _by_inode(folder: Path) -> dict[int, Socket]:
+    return {one.inode: one for one in read_sockets(folder) if one.inode}
 
 
 def script_of(process: Seen) -> str | None:

@@ -240,6 +240,25 @@ def test_processes_that_vanish_and_hostile_ones(tmp_path: Path) -> None:
     assert row["status"] == "unknown" and "1 more were not" in row["summary"]
 
 
+def test_a_shell_with_a_connection_in_another_network(start: Start, root: None) -> None:
+    """As in a container, whose sockets the tables of our own network do not hold."""
+    pid = start(["unshare", "--net", sys.executable, "-c", CONNECTED_SHELL], is_there=runs(os.path.realpath("/bin/sh")), stdin=subprocess.PIPE).pid
+    assert rules(audit(rules=["interpreter_socket"]), pid) == {"interpreter_socket": "critical"}
+
+
+CONNECTED_SHELL = """
+import fcntl, os, socket, struct
+with socket.socket() as any_socket:
+    fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh14x", b"lo", 1))  # lo is up
+listener = socket.create_server(("127.0.0.1", 0))
+connection = socket.create_connection(listener.getsockname())
+accepted, _address = listener.accept()
+os.set_inheritable(accepted.fileno(), True)
+os.dup2(connection.fileno(), 1)
+os.execv("/bin/sh", ["sh", "-c", "read x"])
+"""
+
+
 def test_a_service_with_a_tree_of_its_own_is_called_by_a_link_of_the_system(tmp_path: Path, start: Start, root: None) -> None:
     """systemd gives systemd-udevd a mount namespace, and its program is udevadm."""
     link = tmp_path / "called"

@@ -80,6 +80,10 @@ def found(process: Seen, *others: Seen, **context: Any) -> dict[str, str]:
         (seen("/usr/bin/python3", "python3", sockets=(LOCAL,)), {}),
         (seen("/usr/bin/node", "node", sockets=(LISTENING,)), {"interpreter_socket": "warning"}),
         (seen("/usr/bin/ncat", "ncat", sockets=(LISTENING,)), {"interpreter_socket": "warning"}),
+        # In the network of a container, where programs are meant to have sockets.
+        (seen("/usr/bin/node", "node", sockets=(LISTENING,), other_network=True), {}),
+        (seen("/usr/bin/bash", "bash", sockets=(OUT,), other_network=True), {"interpreter_socket": "critical"}),
+        (seen("/usr/bin/python3", "python3", sockets=(OUT,), on_standard=True, other_network=True), {"interpreter_socket": "critical"}),
         # Libraries.
         (seen("/usr/bin/node", "node", preload="LD_PRELOAD=/usr/lib/libjemalloc.so.2"), {"preloaded_library": "warning"}),
         (seen("/usr/bin/node", "node", preload="LD_PRELOAD=/usr/lib/a.so:/tmp/x.so"), {"preloaded_library": "critical"}),
