@@ -110,12 +110,20 @@ def read_journal(
         said = yield from _entries(program, journal, reading, fallback, deadline, only_place)
     if said:
         raise Unreadable(f"cannot be read: {plain(said, 200)}", _HINT)
-    if not reading.entries and not had_cursor and reading.complete:
-        # What never had an entry so bad is well; what never had one at all is not there.
-        any_priority = filter_arguments(replace(journal, priority=""))
-        probe = [program, "--output=json", "--no-pager", "--quiet", "--lines=1", "--output-fields=PRIORITY", *any_priority]
-        if not run_command(probe, timeout_seconds=_PROBE_SECONDS).stdout.strip():
-            raise Unreadable("holds no entry at all of what is named, or this user may not read it", f"Correct the names. {_HINT}")
+    if not reading.entries and reading.complete and not _holds_any(program, journal, had_cursor):
+        what = "is empty now" if had_cursor else "holds no entry at all of what is named"
+        raise Unreadable(f"{what}, or this user may not read it", f"Correct the names. {_HINT}")
+
+
+def _holds_any(program: str, journal: Journal, had_cursor: bool) -> bool:
+    """Tell whether silence is an answer: journalctl is silent, too, where there is no journal.
+
+    What never had an entry so bad is well; what never had one at all is not there. Old entries of what was read before may be
+    gone, though not all entries of the journal.
+    """
+    filters = [] if had_cursor else filter_arguments(replace(journal, priority=""))
+    probe = [program, "--output=json", "--no-pager", "--quiet", "--lines=1", "--output-fields=PRIORITY", *filters]
+    return bool(run_command(probe, timeout_seconds=_PROBE_SECONDS).stdout.strip())
 
 
 def _entries(

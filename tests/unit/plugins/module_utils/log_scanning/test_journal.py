@@ -85,6 +85,20 @@ def test_a_unit_that_never_warned_is_well(place: Place, journal: Path) -> None:
     assert place.errors(groups=warnings) == 1
 
 
+def test_a_journal_that_is_empty_now_is_unknown(place: Place, journal: Path) -> None:
+    add(journal, "all well")
+    add(journal, "of another", unit="other.service")
+    assert place.errors(groups=JOURNAL) == 0
+    entries = (journal / "entries").read_text()
+    (journal / "entries").write_text(entries.replace("app.service", "gone.service"))  # its old entries were let go
+    assert place.errors(groups=JOURNAL) == 0 and place.check("log.readable")["status"] == "ok"
+    (journal / "entries").unlink()
+    place.scan(groups=JOURNAL)
+    assert place.check("log.readable")["status"] == place.check("log.errors")["status"] == "unknown"
+    (journal / "entries").write_text(entries)
+    assert place.errors(groups=JOURNAL) == 0 and place.check("log.readable")["status"] == "ok"
+
+
 def test_a_user_that_sees_only_its_own_messages_has_seen_nothing(place: Place, journal: Path) -> None:
     add(journal, "all well")
     place.scan(groups=JOURNAL)
