@@ -110,12 +110,12 @@ def read_journal(
         said = yield from _entries(program, journal, reading, fallback, deadline, only_place)
     if said:
         raise Unreadable(f"cannot be read: {plain(said, 200)}", _HINT)
-    if not reading.entries and reading.complete and not _holds_any(program, journal, had_cursor):
+    if not reading.entries and reading.complete and not _holds_any(program, journal, had_cursor=bool(had_cursor)):
         what = "is empty now" if had_cursor else "holds no entry at all of what is named"
         raise Unreadable(f"{what}, or this user may not read it", f"Correct the names. {_HINT}")
 
 
-def _holds_any(program: str, journal: Journal, had_cursor: bool) -> bool:
+def _holds_any(program: str, journal: Journal, *, had_cursor: bool) -> bool:
     """Tell whether silence is an answer: journalctl is silent, too, where there is no journal.
 
     What never had an entry so bad is well; what never had one at all is not there. Old entries of what was read before may be
