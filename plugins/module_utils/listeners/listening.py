@@ -13,12 +13,10 @@ from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.host_port import place
 from ansible_collections.upkeep.runbook.plugins.module_utils.listeners.socket_tables import WILDCARDS, inodes_of, read_sockets
+from ansible_collections.upkeep.runbook.plugins.module_utils.proc_folders import executable_in, living_thread, uids_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.processes import (
     PROC,
-    executable_in,
-    living_thread,
     process_title,
-    uids_of,
     units_of,
     user_name,
 )

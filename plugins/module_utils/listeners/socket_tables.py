@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.processes import PROC, living_thread, unmapped
+from ansible_collections.upkeep.runbook.plugins.module_utils.proc_folders import living_thread
+from ansible_collections.upkeep.runbook.plugins.module_utils.processes import PROC, unmapped
 
 #: An IPv6 socket on :: usually takes IPv4, too.
 WILDCARDS = ("0.0.0.0", "::")

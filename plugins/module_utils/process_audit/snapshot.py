@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.listeners.socket_tables import Socket, inodes_of, read_sockets
+from ansible_collections.upkeep.runbook.plugins.module_utils.proc_folders import living_thread, uids_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.process_audit.scripts import script_argument
-from ansible_collections.upkeep.runbook.plugins.module_utils.processes import PROC, living_thread, uids_of
+from ansible_collections.upkeep.runbook.plugins.module_utils.processes import PROC
 
 MAX_PROCESSES = 50_000
 _MAX_BYTES = 128 * 1024
