@@ -51,7 +51,7 @@ def find_log(path: str, *, since: float) -> tuple[list[LogFile], list[str]]:
     """
     found, strange = [], []
     names = set(glob.iglob(f"{glob.escape(path)}*"))
-    for name in names:
+    for name in sorted(names, reverse=True):  # of equal age, the one of the higher number is the older
         if any(name.endswith(ending) and name[: -len(ending)] in names for ending in _PACKED):
             continue  # while a file is packed it is there twice
         suffix = name[len(path) :]
