@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +47,28 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
     """
     with replacing(path, mode) as stream:
         stream.write(content)
+
+
+def read_whole(path: Path, most_bytes: int) -> bytes | None:
+    """Return the content of a file that this collection wrote for itself, or None when there is none.
+
+    What lies there instead, such as a pipe or a folder, is empty; of a file that is too large ``most_bytes`` + 1 bytes are returned.
+
+    :raises UpkeepError: when it cannot be read, or is a link, which this collection never makes.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return b""
+            with os.fdopen(descriptor, "rb", closefd=False) as stream:
+                return stream.read(most_bytes + 1)
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        raise UpkeepError(f"cannot read {path}: {exc.strerror}") from exc
 
 
 class Unwanted(Exception):

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Callable, Generic, NamedTuple, TypeVar
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.proc_folders import executable_in, is_alive, link_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 PROC = Path("/proc")
@@ -207,33 +208,23 @@ def proportional_bytes(pid: int) -> int | None:
 def is_running(pid: int) -> bool:
     """Tell whether a process runs; a zombie does not. This works without psutil."""
     try:
-        stat = (PROC / str(pid) / "stat").read_bytes()
+        return is_alive(PROC / str(pid))
     except OSError:
         return False
-    # The name before the state stands in parentheses and may hold parentheses and spaces itself.
-    return stat.rpartition(b")")[2].split()[:1] not in ([b"Z"], [b"X"])
 
 
 def also_holds(pid: int, listener: Listener) -> bool:
     """Tell whether a process holds the socket too: psutil names one holder, but systemd and workers share theirs."""
-    socket = _link(PROC / str(listener.pid) / "fd" / str(listener.descriptor))
+    socket = link_of(PROC / str(listener.pid) / "fd" / str(listener.descriptor))
     try:
-        return socket is not None and any(_link(entry.path) == socket for entry in os.scandir(PROC / str(pid) / "fd"))
+        return socket is not None and any(link_of(entry.path) == socket for entry in os.scandir(PROC / str(pid) / "fd"))
     except OSError:
         return False
 
 
 def executable_of(pid: int) -> str | None:
     """Return the program that a process runs, or None when this user may not know it. psutil would guess then."""
-    link = _link(PROC / str(pid) / "exe")
-    return None if link is None else link.replace(" (deleted)", "")
-
-
-def _link(path: str | Path) -> str | None:
-    try:
-        return os.readlink(path)
-    except OSError:
-        return None
+    return executable_in(PROC / str(pid))
 
 
 def units_of(pid: int) -> list[str]:

@@ -10,7 +10,7 @@ module: access_log_stats
 version_added: 0.1.0
 short_description: Say what access logs tell of traffic, errors, latency, limits, bursts and scanners
 description:
-  - Reads the access logs of any number of sites in one call, rotated and gzipped ones included, and counts what happened in a
+  - Reads the access logs of any number of sites in one call, rotated and packed ones included, and counts what happened in a
     time. Throughput, status codes, percentiles of the latency by route, limited requests, use of the cache, the busiest
     clients, bursts, scanners, and hours that differ from those of earlier weeks.
   - Takes the formats of nginx and Apache, any C(log_format) of nginx, and lines of JSON. Lines that do not have the format
@@ -49,7 +49,7 @@ options:
       paths:
         description:
           - Access logs, as absolute paths, wildcards allowed. Rotated ones may be named, too; those written last before the
-            time are not read. A file whose name ends in C(.gz) is unpacked.
+            time are not read. Files packed with gzip, xz, bzip2 and zstd are unpacked.
           - A path or wildcard that matches nothing, and a file that cannot be read to its end, is V(unknown).
         type: list
         elements: path

@@ -24,7 +24,8 @@ extends_documentation_fragment:
 options:
   source:
     description:
-      - V(auto) takes the journal when it holds anything about logins, and files otherwise. A host that writes both is not counted twice.
+      - V(auto) takes the journal when it holds anything about logins, and files otherwise, or when they reach further back than a journal
+        that begins within the window. A host that writes both is not counted twice.
     type: str
     choices: [auto, journal, files]
     default: auto

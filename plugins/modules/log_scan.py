@@ -41,7 +41,7 @@ options:
           - Absolute paths of logs, wildcards allowed. What was rotated away from a log (C(app.log.1), C(app.log-20261122.gz),
             C(app-2026-11-22.log), the archives of M(upkeep.runbook.log_rotate)) need not be named.
           - Files packed with gzip, xz, bzip2 and zstd are read; their content decides, not their name.
-          - A link is followed when root made it, or when this user is not root.
+          - As root a link, wherever in the path, is followed only when root made it or the owner of the file.
         type: list
         elements: str
       journal:

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.upkeep.runbook.tests.faults.house import House, listening
+from ansible_collections.upkeep.runbook.tests.unit.plugins.needing_root import root
+
+__all__ = ["root"]
 
 
 @pytest.fixture
@@ -32,10 +35,3 @@ def chance() -> random.Random:
     seed = int(os.environ.get("FAULT_SEED", random.randrange(2**32)))
     print(f"FAULT_SEED={seed}")
     return random.Random(seed)
-
-
-@pytest.fixture
-def root() -> None:
-    """Fail, and say why, where the test cannot be made: a test that is skipped proves nothing."""
-    if os.geteuid() != 0:
-        pytest.fail("this test needs root, for a small file system or a network of its own; run make faults as root")

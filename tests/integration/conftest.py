@@ -9,6 +9,9 @@ from collections.abc import Iterator
 import pytest
 from ansible_collections.upkeep.runbook.tests.integration import servers
 from ansible_collections.upkeep.runbook.tests.integration.servers import Server
+from ansible_collections.upkeep.runbook.tests.unit.plugins.needing_root import root
+
+__all__ = ["root"]
 
 
 @pytest.fixture(scope="session")

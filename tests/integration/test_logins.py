@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from ansible_collections.upkeep.runbook.tests.integration.journal_server import 
 from ansible_collections.upkeep.runbook.tests.integration.login_server import PASSWORD, USER, LoginServer, login_server
 from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="an sshd that asks for passwords needs root")
+pytestmark = pytest.mark.usefixtures("root")  # an sshd that asks for passwords needs it
 
 MISLEADING = "root from 198.51.100.9 port 22 ssh2"
 
@@ -61,6 +60,7 @@ def test_logins_in_a_real_journal(tmp_path: Path) -> None:
             journal.log("sshd-session", "Failed password for alice from 192.0.2.7 port 5 ssh2")
         journal.log("sshd-session", "Failed password for invalid user b\x1b[2J from 192.0.2.7 port 5 ssh2")
         journal.log("sshd", "Accepted password for root from 192.0.2.7 port 5 ssh2", user=65534)
+        journal.log("sshd-session", "Disconnected from user alice 192.0.2.7 port 5", user=65534)  # so every session ends
         journal.log("cron", "Failed password for alice from 192.0.2.7 port 5 ssh2")
         journal.log("sshd-session", "Server listening on 192.0.2.1 port 22.")
         journal.wait_for("Server listening")

@@ -10,11 +10,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.files import LogFile, Unreadable, open_log
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.formats import GZIP
+from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.files import unpacked_chunks
+from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.unreadable import Unreadable as NotUnpacked
 
 BLOCK_BYTES = 512 * 1024
 #: A longer line is no line of an access log. It is counted as one that cannot be read.
 MAX_LINE_BYTES = 64 * 1024
 _GZIP = 16 + zlib.MAX_WBITS
+_PATIENCE_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Part:
     @property
     def weight(self) -> int:
         """How much work it is, in bytes of plain text."""
-        return self.file.size * 8 // self.stripes if self.file.packed else self.end - self.begin
+        return self.file.size * 8 // self.stripes if self.file.packing else self.end - self.begin
 
 
 @dataclass
@@ -65,7 +69,7 @@ class Reading:
             if (state.st_dev, state.st_ino) != self.part.file.identity:
                 self.problem = "was exchanged for another file while it was read; look again"
                 return
-            if self.part.file.packed:
+            if self.part.file.packing:
                 blocks = self._whole_lines(self._unpacked(descriptor))
                 mine = (block for number, block in enumerate(blocks) if number % self.part.stripes == self.part.stripe)
                 yield from mine
@@ -86,7 +90,8 @@ class Reading:
         while position < self.part.end:
             data = os.pread(descriptor, min(BLOCK_BYTES, self.part.end - position), position)
             if not data:
-                return  # it was truncated
+                self.problem = "was truncated while it was read, so that lines may be missing; look again"
+                return
             if not data.strip(b"\0"):
                 position = _next_data(descriptor, position, len(data))
                 continue
@@ -97,6 +102,16 @@ class Reading:
             yield os.pread(descriptor, end - position, position)
 
     def _unpacked(self, descriptor: int) -> Iterator[bytes]:
+        """Yield the content of a packed file; that it is damaged or cut off is a problem."""
+        if self.part.file.packing == GZIP:
+            yield from self._members(descriptor)
+            return
+        try:
+            yield from unpacked_chunks(descriptor, self.part.file.packing, self.part.file.size, _PATIENCE_SECONDS)
+        except NotUnpacked as exc:
+            self.problem = str(exc)
+
+    def _members(self, descriptor: int) -> Iterator[bytes]:
         """Yield the content of all members of a gzip file; what follows the last one and is no member is a problem."""
         unpacking, position, fresh = zlib.decompressobj(_GZIP), 0, True
         while True:
@@ -167,7 +182,7 @@ def _next_data(descriptor: int, position: int, length: int) -> int:
 def parts_of(files: list[LogFile], *, processes: int, part_bytes: int) -> list[Part]:
     """Return what there is to read, the heaviest first.
 
-    A packed file that is more than its share of the work is given to every process: each unpacks the whole, which is the lesser
+    A file packed with gzip that is more than its share of the work is given to every process: each unpacks the whole, which is the lesser
     work, and takes its share of the lines.
 
     :param part_bytes: how long a part of a plain file is.
@@ -175,9 +190,9 @@ def parts_of(files: list[LogFile], *, processes: int, part_bytes: int) -> list[P
     whole = sum(Part(file, 0, file.size).weight for file in files)
     parts = []
     for file in files:
-        if not file.packed:
+        if not file.packing:
             parts += [Part(file, begin, min(begin + part_bytes, file.size)) for begin in range(0, file.size, part_bytes)]
-        elif processes > 1 and Part(file).weight * processes > whole:
+        elif file.packing == GZIP and processes > 1 and Part(file).weight * processes > whole:
             parts += [Part(file, stripe=number, stripes=processes) for number in range(processes)]
         else:
             parts.append(Part(file))

@@ -8,6 +8,7 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Union
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.routes import MAX_REMEMBERED_CHARACTERS
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
@@ -26,7 +27,9 @@ class Clients(dict):  # type: ignore[type-arg]
     def __missing__(self, key: tuple[str, str]) -> str:
         if len(self) > _MAX_REMEMBERED:
             self.clear()
-        self[key] = found = client_of(*key, self._trusted)
+        found = client_of(*key, self._trusted)
+        if len(key[1]) <= MAX_REMEMBERED_CHARACTERS:
+            self[key] = found
         return found
 
 

@@ -15,6 +15,7 @@ _EXACT = 128
 _STEP = math.log(1.02)
 _MAX_MILLISECONDS = 86_400_000.0
 _MAX_REMEMBERED = 50_000
+_MAX_REMEMBERED_CHARACTERS = 100
 #: The class of what is no duration, such as ``-``.
 NONE = -1
 PERCENTILES = (50, 75, 90, 95, 99)
@@ -34,7 +35,9 @@ class DurationClasses(dict):  # type: ignore[type-arg]
     def __missing__(self, text: str) -> int:
         if len(self) > _MAX_REMEMBERED:
             self.clear()
-        self[text] = found = class_of(text, self._milliseconds)
+        found = class_of(text, self._milliseconds)
+        if len(text) <= _MAX_REMEMBERED_CHARACTERS:
+            self[text] = found
         return found
 
 

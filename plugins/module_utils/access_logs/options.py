@@ -85,7 +85,7 @@ def read_window(params: Mapping[str, Any], *, now: datetime) -> Window:
 
     :raises UpkeepError: when an end of it is no time, or it is empty, or too long.
     """
-    until = _moment(params.get("until"), "until") or now
+    until = min(_moment(params.get("until"), "until") or now, now)  # hours to come are not hours of silence
     hours = params["since_hours"]
     if not 0 < hours <= MAX_HOURS:
         raise UpkeepError(f"since_hours: {hours:g} is not accepted; give more than 0 and at most {MAX_HOURS} hours")

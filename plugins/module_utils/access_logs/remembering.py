@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.weekly_pattern import HOURS_OF_WEEK, WEEKS
-from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import make_private_directory, write_atomically
+from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import (
+    make_private_directory,
+    read_whole,
+    write_atomically,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LockOwner, exclusive_lock
 
@@ -46,10 +49,12 @@ class Past:
         self.hours: dict[int, int] = {
             int(hour): requests
             for hour, requests in (hours.items() if isinstance(hours, dict) else ())
-            if hour.isdigit() and len(hour) < _DIGITS_OF_HOUR and isinstance(requests, int)
+            if hour.isdecimal() and len(hour) < _DIGITS_OF_HOUR and isinstance(requests, int)
         }
         self.days: dict[str, dict[str, Any]] = {
-            day: row for day, row in (days.items() if isinstance(days, dict) else ()) if isinstance(row, dict)
+            day: row
+            for day, row in (days.items() if isinstance(days, dict) else ())
+            if isinstance(row, dict) and isinstance(row.get("routes", {}), dict)
         }
 
     def add(self, hours: Mapping[int, int], day: str, row: Mapping[str, Any]) -> None:
@@ -73,22 +78,20 @@ def read_past(state_directory: Path) -> dict[str, Past]:
     :raises UpkeepError: when it cannot be read.
     """
     path = state_directory / FILE_NAME
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
+    data = read_whole(path, _MAX_BYTES)
+    if data is None:
         return {}
-    except OSError as exc:
-        raise UpkeepError(f"cannot read {path}: {exc.strerror}") from exc
-    with os.fdopen(descriptor, "rb") as file:
-        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        data = file.read(_MAX_BYTES + 1) if is_file else b""
     try:
-        groups = json.loads(data)["groups"]
+        groups = json.loads(data, parse_constant=_refuse_constant)["groups"]
     except (ValueError, RecursionError, KeyError, TypeError):
         groups = None
     if not isinstance(groups, dict) or len(data) > _MAX_BYTES or not all(isinstance(group, dict) for group in groups.values()):
         raise Damaged(f"{path} is damaged")
     return {name: Past(group) for name, group in groups.items()}
+
+
+def _refuse_constant(text: str) -> float:
+    raise ValueError(f"{text} is no JSON")
 
 
 def keep(state_directory: Path, found: Mapping[str, Past], *, now: datetime, owner: LockOwner) -> str | None:

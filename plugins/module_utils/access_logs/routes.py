@@ -9,6 +9,8 @@ import re
 from collections.abc import Sequence
 
 _MAX_REMEMBERED = 40_000
+#: Longer texts are worked out anew each time: remembered by the thousand they would take hundreds of megabytes.
+MAX_REMEMBERED_CHARACTERS = 400
 _MAX_CHARACTERS = 120
 _MAX_SEGMENTS = 8
 
@@ -45,7 +47,9 @@ class Routes(dict):  # type: ignore[type-arg]
             self.clear()
         target, asks, _query = request.partition("?")
         # Queries differ more than paths, for which the work is already done.
-        self[request] = found = self[target] if asks else self._route(request)
+        found = self[target] if asks else self._route(request)
+        if len(request) <= MAX_REMEMBERED_CHARACTERS:
+            self[request] = found
         return found
 
     def _route(self, request: str) -> str:
@@ -74,7 +78,8 @@ class _Segments(dict):  # type: ignore[type-arg]
             found = ":hash"
         else:
             found = _LONG_NUMBER.sub(":number", _HEX_RUN.sub(":hash", text))
-        self[text] = found
+        if len(text) <= MAX_REMEMBERED_CHARACTERS:
+            self[text] = found
         return found
 
 
@@ -88,7 +93,9 @@ class Agents(dict):  # type: ignore[type-arg]
     def __missing__(self, agent: str) -> bool:
         if len(self) > _MAX_REMEMBERED:
             self.clear()
-        self[agent] = found = not any(fnmatch.fnmatchcase(agent, pattern) for pattern in self._excluded)
+        found = not any(fnmatch.fnmatchcase(agent, pattern) for pattern in self._excluded)
+        if len(agent) <= MAX_REMEMBERED_CHARACTERS:
+            self[agent] = found
         return found
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
+from itertools import islice
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.busiest import Busiest
@@ -24,7 +25,7 @@ _MAX_HASHES = 16_000
 _KEPT_ROUTES = 500
 _KEPT_SCANNERS = 5_000
 #: Different paths that are told apart for one client; more are not needed to call it a scanner.
-MAX_PATHS = 100
+MAX_PATHS = 40
 
 
 class Tally:
@@ -99,8 +100,7 @@ class Tally:
         :param paths: hashes of the paths.
         """
         before, known = self.refused.get(client, (0, set()))
-        if len(known) < MAX_PATHS:
-            known |= paths
+        known.update(islice(paths, max(MAX_PATHS - len(known), 0)))
         self.refused[client] = (before + requests, known)
         if len(self.refused) > 2 * _KEPT_SCANNERS:
             busiest = sorted(self.refused.items(), key=lambda item: -item[1][0])[:_KEPT_SCANNERS]

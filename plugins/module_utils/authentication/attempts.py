@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Optional, Union
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.authentication.messages import Sign
 
@@ -22,6 +22,10 @@ MAX_OPEN = 10_000
 _MAX_USERS = 256
 #: The messages that say that a password or a code was tried.
 _GUESSES = ("tried", "pam", "pam_error", "sudo", "su", "login")
+
+
+#: Service, address and, where there is none, user or process.
+_Key = tuple[str, Optional[str], Union[int, str, None]]
 
 
 class Attempts(NamedTuple):
@@ -81,7 +85,9 @@ class AttemptCounter:
         self._hand_over = hand_over
         #: By service, address and, where there is none, user or process; in the order of their last message. The first of a
         #: plain dict is found slowly after many were taken out.
-        self._visits: OrderedDict[tuple[str, str | None, int | str | None], _Visit] = OrderedDict()
+        self._visits: OrderedDict[_Key, _Visit] = OrderedDict()
+        #: The visits in which a user was tried, since each login asks for those of its user.
+        self._of_user: dict[str | None, dict[_Key, None]] = {}
 
     def see(self, sign: Sign, at: float, process: int) -> None:
         """Count a sign of a failure; :param at: seconds since 1970."""
@@ -96,16 +102,17 @@ class AttemptCounter:
         visit = visit or _Visit(at)
         visit.see(sign, at)
         self._visits[key] = visit
+        self._of_user.setdefault(sign.user, {})[key] = None
         while len(self._visits) > MAX_OPEN or self._is_over(at):
             self._end(*self._visits.popitem(last=False))
 
-    def pending(self) -> Iterator[Attempts]:
-        """Yield the attempts of the visits that have not ended; they will be handed over later."""
-        for key, visit in self._visits.items():
-            yield from visit.attempts(key[0], key[1])
+    def pending_for(self, user: str) -> Iterator[Attempts]:
+        """Yield the attempts for one user in visits that have not ended; they will be handed over later."""
+        for key in self._of_user.get(user, ()):
+            yield from (one for one in self._visits[key].attempts(key[0], key[1]) if one.user == user)
 
     def pending_from(self, address: str, services: Iterable[str]) -> Iterator[Attempts]:
-        """Yield those of one address, without looking at the others."""
+        """Yield those from one address."""
         for service in services:
             visit = self._visits.get((service, address, None))
             if visit:
@@ -119,6 +126,11 @@ class AttemptCounter:
     def _is_over(self, at: float) -> bool:
         return at - next(iter(self._visits.values())).last > QUIET_SECONDS
 
-    def _end(self, key: tuple[str, str | None, int | str | None], visit: _Visit) -> None:
+    def _end(self, key: _Key, visit: _Visit) -> None:
+        for user in visit.users:
+            visits = self._of_user[user]
+            del visits[key]
+            if not visits:
+                del self._of_user[user]
         for attempts in visit.attempts(key[0], key[1]):
             self._hand_over(attempts)

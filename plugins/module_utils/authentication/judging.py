@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.authentication.sources import JOURNAL, NO_LOG_HINT, Source
@@ -19,6 +20,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.checks import (
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.figures import duration_text
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
+from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
 
 FAILURES, GUESSED, LOCAL, SOURCE = "auth.failures", "auth.success_after_failures", "auth.sudo", "auth.source"
 #: An address that is one of so few in its subnet says all that the subnet would say.
@@ -96,8 +98,10 @@ def source_checks(sources: Sequence[Source], *, expect_messages: bool) -> list[d
                 value=source.unparsed, unit="count", hint="Look at its format; known are traditional and ISO 8601 dates.",
             ))
         else:
+            begins = "" if source.begins is None else f"; it reaches back to {to_iso(datetime.fromtimestamp(source.begins, timezone.utc))} only"
             rows.append(check_result(
-                SOURCE, source.name, OK, f"{where} holds {source.messages} {_plural(source.messages, 'message')} about logins in the window.",
+                SOURCE, source.name, OK,
+                f"{where} holds {source.messages} {_plural(source.messages, 'message')} about logins in the window{begins}.",
                 value=source.messages, unit="count",
             ))
     usable = [source for source in sources if source.usable]

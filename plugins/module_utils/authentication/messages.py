@@ -67,7 +67,8 @@ _CLOSED = re.compile(
     r"(?:Connection (?:closed|reset) by|Disconnected from|Disconnecting) (authenticating|invalid) user (.*) (\S+) port \d+"
     r"(?:: Too many authentication failures)?\Z", re.DOTALL,
 )
-_PAM_ERROR = re.compile(r"error: PAM: (.*?) for (illegal user |invalid user )?(.*) from (\S+)\Z", re.DOTALL)
+#: Up to the first " for ", and no further: each other one would be tried to the end of the line.
+_PAM_ERROR = re.compile(r"error: PAM: (?:(?! for ).)* for (illegal user |invalid user )?(.*) from (\S+)\Z", re.DOTALL)
 _PAM_MODULE = re.compile(
     r"pam_\w+\(([\w.+-]{1,64}):auth\): authentication failure; logname=(\S*) uid=\d* euid=\d* tty=\S* ruser=(\S*) "
     r"rhost=(\S*)\s*(?:user=(.*))?\Z", re.DOTALL,
@@ -158,7 +159,7 @@ def _closed(text: str) -> Sign | None:
 def _pam_error(text: str) -> Sign | None:
     match = _PAM_ERROR.match(text)
     return match and Sign(
-        FAILED, SSH, "pam_error", user=match[3][:_MAX_NAME], exists=not match[2], address=address_of(match[4]),
+        FAILED, SSH, "pam_error", user=match[2][:_MAX_NAME], exists=not match[1], address=address_of(match[3]),
         method="keyboard-interactive/pam",
     )
 

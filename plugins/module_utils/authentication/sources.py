@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.authentication.journal import NoJournal, read_journal
+from ansible_collections.upkeep.runbook.plugins.module_utils.authentication.journal import NoJournal, journal_begins, read_journal
 from ansible_collections.upkeep.runbook.plugins.module_utils.authentication.log_files import (
     DEFAULT_PATHS,
     LogFile,
     Unreadable,
     find_log,
+    names_now,
     read_lines,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.authentication.messages import read_message
@@ -45,6 +46,7 @@ class Source:
     :ivar within: lines of the window.
     :ivar messages: those of them that say something about a login.
     :ivar unparsed: lines that are none of syslog.
+    :ivar begins: when the journal begins, if that is within the window.
     :ivar first: the oldest line, in or before the window, seconds since 1970.
     """
 
@@ -57,6 +59,7 @@ class Source:
     unparsed: int = 0
     forged: int = 0
     first: float | None = None
+    begins: float | None = None
     usable: bool = True
 
 
@@ -66,8 +69,11 @@ def read_sources(params: Mapping[str, Any], window: Window, tally: Tally) -> lis
     With ``auto`` the journal is believed when it holds anything about logins. A host that writes both would count twice.
     """
     found = []
-    if params["source"] in ("auto", "journal"):
+    begins = journal_begins(params["timeout_seconds"]) if params["source"] != "files" else None
+    too_young = begins is not None and begins > window.since
+    if params["source"] == "journal" or (params["source"] == "auto" and not (too_young and _files_are_older(params, window, begins))):
         journal = _read_journal(params, window, tally)
+        journal.begins = begins if too_young else None
         found.append(journal)
         if params["source"] == "journal" or (journal.usable and journal.within):
             return found
@@ -77,6 +83,27 @@ def read_sources(params: Mapping[str, Any], window: Window, tally: Tally) -> lis
         silent = not any(source.within for source in files)
         found = [source for source in found if source.within or (silent and source.hint)]
     return found + files
+
+
+def _files_are_older(params: Mapping[str, Any], window: Window, begins: float | None) -> bool:
+    """Tell whether log files hold what a journal has let go, or lost by a restart, and are still written."""
+    for path in params["paths"] or DEFAULT_PATHS:
+        files = find_log(path, since=window.since)[0]
+        if begins is None or not files or files[-1].changed < begins:
+            continue
+        try:
+            calendar = _calendar(files[0], window, params["max_bytes"])
+            line = read_line(decode(next(read_lines(files[0], max_bytes=params["max_bytes"]), b"")), calendar)
+        except Unreadable:
+            continue
+        if line is not None and line.at < begins:
+            return True
+    return False
+
+
+def _calendar(file: LogFile, window: Window, max_bytes: int) -> Calendar:
+    changed = min(file.changed, window.until + 366 * 86400)
+    return Calendar(datetime.fromtimestamp(changed, timezone.utc), _new_years(file, max_bytes))
 
 
 def _read_journal(params: Mapping[str, Any], window: Window, tally: Tally) -> Source:
@@ -101,6 +128,7 @@ def _read_journal(params: Mapping[str, Any], window: Window, tally: Tally) -> So
 def _read_files(params: Mapping[str, Any], window: Window, tally: Tally) -> list[Source]:
     sources, asked = [], params["paths"] or []
     for path in asked or DEFAULT_PATHS:
+        names = names_now(path)
         files, strange = find_log(path, since=window.since)
         if not files and not strange:
             older = find_log(path, since=0.0)[0]
@@ -112,6 +140,11 @@ def _read_files(params: Mapping[str, Any], window: Window, tally: Tally) -> list
         sources += [
             Source(name, "its compression is not known here", "Let logrotate compress with gzip.", usable=False) for name in strange
         ]
+        if names != names_now(path):
+            rotated = next((source for source in sources if source.name == path), Source(path, usable=bool(files)))
+            rotated.problem = "it was rotated while it was read, so that lines may be missing or counted twice"
+            rotated.hint = "Run again."
+            sources += [] if rotated in sources else [rotated]
     if not sources:
         named = " nor ".join(DEFAULT_PATHS)
         sources.append(Source("files", f"neither {named} exists", NO_LOG_HINT, usable=False))
@@ -121,10 +154,8 @@ def _read_files(params: Mapping[str, Any], window: Window, tally: Tally) -> list
 def _read_file(file: LogFile, max_bytes: int, window: Window, tally: Tally) -> Source:
     source = Source(file.path)
     taking = _Taking(source, window, tally)
-    changed = min(file.changed, window.until + 366 * 86400)
     try:
-        years = _new_years(file, max_bytes)
-        calendar = Calendar(datetime.fromtimestamp(changed, timezone.utc), years)
+        calendar = _calendar(file, window, max_bytes)
         for raw in read_lines(file, max_bytes=max_bytes):
             if not raw:
                 continue

@@ -180,7 +180,7 @@ class Tally:
                 return
         # A key cannot be guessed, so it says nothing that somebody guessed at this user before.
         if sign.method and not sign.method.startswith(("publickey", "hostbased", "gssapi")):
-            guesses = self._guesses(self.users, user, (one for one in self._counter.pending() if one.user == user))
+            guesses = self._guesses(self.users, user, self._counter.pending_for(user))
             if guesses >= self._limits[1] > 0:
                 self._find(Guessed(user, address, "user", sign.method, guesses, at, at))
 

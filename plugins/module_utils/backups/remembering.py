@@ -9,13 +9,15 @@ directory, ``{path: record}``.
 from __future__ import annotations
 
 import json
-import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import make_private_directory, write_atomically
+from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import (
+    make_private_directory,
+    read_whole,
+    write_atomically,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LockOwner, exclusive_lock
 
@@ -36,15 +38,9 @@ def read_records(state_directory: Path) -> dict[str, dict[str, Any]]:
     :raises UpkeepError: when it cannot be read, or is none: what nobody knows is not taken for nothing.
     """
     path = state_directory / FILE_NAME
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
+    data = read_whole(path, _MAX_BYTES)
+    if data is None:
         return {}
-    except OSError as exc:
-        raise UpkeepError(f"cannot read {path}: {exc.strerror}") from exc
-    with os.fdopen(descriptor, "rb") as file:
-        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        data = file.read(_MAX_BYTES + 1) if is_file else b""
     try:
         records = json.loads(data)
     except (ValueError, RecursionError):

@@ -177,6 +177,9 @@ def _moved(old: Listener, new: Listener, other_owner: dict[str, Any] | None) -> 
 
 def _owner_changed(old: Listener, new: Listener) -> dict[str, Any] | None:
     added, gone = set(new.owners) - set(old.owners), set(old.owners) - set(new.owners)
+    if any(owner.hands_over for owner in old.owners) and any(owner.hands_over for owner in new.owners):
+        # systemd holds the socket, and starts its service when somebody calls: who else holds it has it from systemd.
+        added = {owner for owner in added if owner.unit is None and not owner.hands_over}
     if not added and (not gone or new.owners):
         return None  # a worker fewer is no other owner
     programs = {(owner.executable, owner.user) for owner in old.owners}

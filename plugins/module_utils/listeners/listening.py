@@ -5,16 +5,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.host_port import place
 from ansible_collections.upkeep.runbook.plugins.module_utils.listeners.socket_tables import WILDCARDS, inodes_of, read_sockets
+from ansible_collections.upkeep.runbook.plugins.module_utils.proc_folders import executable_in, living_thread, uids_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.processes import (
     PROC,
-    executable_of,
     process_title,
     units_of,
     user_name,
@@ -22,6 +23,9 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.processes import (
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode, plain
 
 MAX_LISTENERS = 5000
+_SYSTEMD = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
+#: So long a service may take to restart, between closing its socket and another look.
+_LOOKS, _PAUSE_SECONDS = 3, 0.3
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _MAX_BYTES = 64 * 1024
 
@@ -38,6 +42,11 @@ class Owner:
     process: str
     user: str
     unit: str | None = None
+
+    @property
+    def hands_over(self) -> bool:
+        """True of systemd itself, which holds sockets for services that it starts when they are needed."""
+        return self.executable in _SYSTEMD and self.user == "root" and self.unit is None
 
     @property
     def shown(self) -> str:
@@ -82,12 +91,17 @@ class Listener:
 
 @dataclass
 class Look:
-    """What was seen. :ivar unowned: listeners whose owners this user may not know. :ivar ephemeral: UDP sockets left out."""
+    """What was seen.
+
+    :ivar unowned: listeners whose owners this user may not know. :ivar ephemeral: UDP sockets left out.
+    :ivar ownerless: sockets that no process holds, as it seems.
+    """
 
     listeners: list[Listener]
     unowned: int = 0
     ephemeral: int = 0
     left_out: int = 0
+    ownerless: int = 0
 
 
 def look(protocols: Iterable[str], *, ephemeral_udp: bool, proc: Path = PROC) -> Look:
@@ -97,21 +111,35 @@ def look(protocols: Iterable[str], *, ephemeral_udp: bool, proc: Path = PROC) ->
     :raises OSError: when the kernel does not say.
     """
     wanted = set(protocols)
+    found = _look_once(wanted, ephemeral_udp, proc)
+    for _again in range(_LOOKS - 1):
+        if not found.ownerless:
+            break
+        # A socket that was closed between two questions has no owner any more; one of the kernel never has one.
+        time.sleep(_PAUSE_SECONDS)
+        found = _look_once(wanted, ephemeral_udp, proc)
+    return found
+
+
+def _look_once(wanted: Collection[str], ephemeral_udp: bool, proc: Path) -> Look:
     waiting = [one for one in read_sockets(proc) if one.listens and one.protocol in wanted]
     least, most = _ephemeral_range()
     kept = [one for one in waiting if ephemeral_udp or one.protocol != "udp" or not least <= one.port <= most]
     owners, denied = _owners({one.inode for one in kept if one.inode}, proc)
     by_key: dict[tuple[str, int, str], set[Owner]] = {}
-    unowned = 0
+    ownerless = 0
     for one in kept:
         found = owners.get(one.inode, set())
-        unowned += bool(one.inode and not found and denied)
+        ownerless += bool(one.inode and not found)
         by_key.setdefault((one.protocol, one.port, one.address), set()).update(found)
     listeners = [
         Listener(protocol, address, port, tuple(sorted(found, key=_order)))
         for (protocol, port, address), found in sorted(by_key.items())
     ]
-    return Look(listeners[:MAX_LISTENERS], unowned, len(waiting) - len(kept), max(0, len(listeners) - MAX_LISTENERS))
+    return Look(
+        listeners[:MAX_LISTENERS], ownerless if denied else 0, len(waiting) - len(kept), max(0, len(listeners) - MAX_LISTENERS),
+        0 if denied else ownerless,
+    )
 
 
 def _order(owner: Owner) -> tuple[str, ...]:
@@ -140,13 +168,12 @@ def _owners(inodes: set[int], proc: Path) -> tuple[dict[int, set[Owner]], bool]:
 
 
 def _owner(pid: int, proc: Path) -> Owner:
-    folder = proc / str(pid)
+    folder = living_thread(proc / str(pid))
     argv = [decode(part) for part in _read(folder / "cmdline").split(b"\0") if part]
-    uid = next(line for line in _read(folder / "status").splitlines() if line.startswith(b"Uid:")).split()[2]
-    executable = executable_of(pid) or ""
+    executable = executable_in(folder) or ""
     services = [unit for unit in units_of(pid) if unit.endswith(".service") and not unit.startswith("user@")]
     return Owner(
-        plain(executable, 300), process_title(os.path.basename(executable), argv), plain(user_name(int(uid)) or "", 64),
+        plain(executable, 300), process_title(os.path.basename(executable), argv), plain(user_name(uids_of(folder)[1]) or "", 64),
         plain(services[-1], 100) if services else None,
     )
 

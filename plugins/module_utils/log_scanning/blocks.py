@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,6 +12,10 @@ from typing import NamedTuple
 BLOCK_BYTES = 512 * 1024
 #: So much of a line is kept. What is longer is passed over to the end of the line, and counted.
 MAX_LINE_BYTES = 64 * 1024
+
+
+#: A hole before a line: what was never written there reads as zeros.
+_HOLE = re.compile(rb"\n\0+")
 
 
 class Block(NamedTuple):
@@ -29,7 +34,7 @@ class LineFigures:
     """What was met on the way.
 
     :ivar cut_lines: lines longer than MAX_LINE_BYTES.
-    :ivar nul_bytes: bytes of holes at the beginnings of blocks, which a writer leaves that does not append.
+    :ivar nul_bytes: bytes of holes before lines, which a writer leaves that does not append, or a power cut.
     """
 
     cut_lines: int = 0
@@ -56,6 +61,10 @@ def blocks_of(chunks: Iterable[bytes], start: int, figures: LineFigures, *, take
             chunk = chunk.lstrip(b"\0")
             figures.nul_bytes += whole - len(chunk)
         data = kept + chunk
+        if b"\n\0" in data:
+            whole = len(data)
+            data = _HOLE.sub(b"\n", data)
+            figures.nul_bytes += whole - len(data)
         end = data.rfind(b"\n") + 1
         kept = data[end:]
         if end:

@@ -100,11 +100,11 @@ class Counter:
 
         :param data: whole lines, each ended by a line feed.
         :param source: the file they come from.
-        :param levels: the levels that are known otherwise, by where their lines begin; such a block holds no escapes.
+        :param levels: the levels that are known otherwise, by where their lines begin; such a block is taken as it is.
         """
-        levels = levels or {}
         self.lines += data.count(b"\n")
-        data = without_decoration(data)
+        if levels is None:
+            levels, data = {}, without_decoration(data)
         starts = candidate_starts(data) if self._judges_levels else set()
         if self._judges_levels:
             starts.update(levels)

@@ -94,6 +94,8 @@ def _compiled(text: str, ignore_case: bool, name: str) -> re.Pattern[bytes]:
         expression = re.compile(text.encode("utf-8", "surrogateescape"), re.MULTILINE | (re.IGNORECASE if ignore_case else 0))
     except (re.error, RecursionError, OverflowError, ValueError) as exc:
         raise UpkeepError(f"{name} is {plain(text, 60)!r}, which is no regular expression: {exc}") from None
+    if "\n" in text and not expression.flags & re.VERBOSE:
+        raise UpkeepError(f"{name}: {plain(text, 60)!r} has a line feed, which no line holds; in YAML write >- or quotes, and not |")
     if expression.search(b""):
         raise UpkeepError(f"{name}: {plain(text, 60)!r} fits an empty line, and so every line; write what must be there")
     return expression

@@ -27,9 +27,11 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems i
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import file_chunks
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.unpacking import unpack
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zstd_pipe import unpack_zstd
+from ansible_collections.upkeep.runbook.plugins.module_utils.followed_links import foreign_link
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.blocks import BLOCK_BYTES
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.finding import Found
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.unreadable import Gone, Unreadable, refused_by_system
+from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 #: So many bytes at the beginning of a log, and before the place where reading ended, tell it from others.
 MARK_BYTES = 1024
@@ -78,23 +80,20 @@ class Look(NamedTuple):
 def opened(path: str) -> Iterator[tuple[int, os.stat_result]]:
     """Open a regular file; what is none is never opened, since opening alone can wait or act.
 
-    A link is followed when root made it, or when this user has no more rights than its own: otherwise whoever may write
-    to the folder could have any file of the host read and shown.
-
     :raises Unreadable: with the reason; :class:`Gone` when it is not there any more.
     """
     descriptor = -1
     try:
-        status = os.lstat(path)
-        if stat.S_ISLNK(status.st_mode):
-            if os.geteuid() == 0 and status.st_uid != 0:
-                raise Unreadable("is a link that somebody other than root made", "Name the log itself.")
-            status = os.stat(path)
+        status = os.stat(path)
         _refuse_what_is_no_file(status.st_mode)
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         now = os.fstat(descriptor)
         if (now.st_dev, now.st_ino) != (status.st_dev, status.st_ino):
             raise Gone("was exchanged for another file just now", "Run again.")
+        link = foreign_link(path, descriptor)
+        if link is not None:
+            which = "is a link" if link == path else f"is reached by a link ({plain(link, 100)})"
+            raise Unreadable(f"{which} that neither root nor the owner of the file made", "Name the log itself.")
         yield descriptor, now
     except OSError as exc:
         raise refused_by_system(exc) from None
@@ -136,19 +135,20 @@ def plain_chunks(descriptor: int, start: int, end: int) -> Iterator[bytes]:
         yield chunk
 
 
-def unpacked_chunks(descriptor: int, look: Look, seconds: float) -> Iterator[bytes]:
+def unpacked_chunks(descriptor: int, kind: str, size: int, seconds: float) -> Iterator[bytes]:
     """Yield what a packed file holds.
 
+    :param kind: as in :class:`Look`. :param size: of the file, packed.
     :param seconds: how long that may take.
     :raises Unreadable: when it is damaged or cut off; what came before that was yielded.
     """
-    budget = Budget(Limits(deadline=time.monotonic() + seconds, ratio=_RATIO), look.size)
+    budget = Budget(Limits(deadline=time.monotonic() + seconds, ratio=_RATIO), size)
     chunks = file_chunks(descriptor, budget)
     try:
-        if look.kind == ZSTD:
+        if kind == ZSTD:
             yield from unpack_zstd(chunks, budget, lambda: None)
         else:
-            yield from unpack(chunks, look.kind, budget, lambda: None)
+            yield from unpack(chunks, kind, budget, lambda: None)
     except ArchiveProblem as problem:
         hint = "Lines before that were counted. Look at what packs it: perhaps the disk was full, or it is still at it."
         raise Unreadable(problem.message, hint) from None

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +30,8 @@ _ERROR_BYTES = 4096
 _PROBE_SECONDS = 30.0
 _END_SECONDS = 5.0
 _MAX_CURSOR = 500
+#: What journalctl says to a user who may read no more than its own.
+_HIDDEN = "not seeing messages from other users"
 _HINT = "Let the playbook become root on this host, or add the user to the group systemd-journal."
 _LEVELS = {"0": FATAL, "1": FATAL, "2": FATAL, "3": ERROR, "4": WARNING}
 
@@ -71,7 +73,7 @@ def filter_arguments(journal: Journal) -> list[str]:
 
 def journal_arguments(journal: Journal, *, cursor: str, since: datetime | str) -> list[str]:
     """Return the arguments that read the entries after a cursor, or else those since a moment."""
-    fixed = ["--output=json", "--all", "--no-pager", "--quiet", "--output-fields=MESSAGE,PRIORITY"]
+    fixed = ["--output=json", "--all", "--no-pager", "--output-fields=MESSAGE,PRIORITY"]
     if cursor:
         start = [f"--after-cursor={cursor}"]
     elif since == END:
@@ -108,10 +110,20 @@ def read_journal(
         said = yield from _entries(program, journal, reading, fallback, deadline, only_place)
     if said:
         raise Unreadable(f"cannot be read: {plain(said, 200)}", _HINT)
-    if not reading.entries and not had_cursor and reading.complete:
-        probe = [program, "--output=json", "--no-pager", "--quiet", "--lines=1", "--output-fields=PRIORITY", *filter_arguments(journal)]
-        if not run_command(probe, timeout_seconds=_PROBE_SECONDS).stdout.strip():
-            raise Unreadable("holds no entry at all of what is named, or this user may not read it", f"Correct the names. {_HINT}")
+    if not reading.entries and reading.complete and not _holds_any(program, journal, had_cursor=bool(had_cursor)):
+        what = "is empty now" if had_cursor else "holds no entry at all of what is named"
+        raise Unreadable(f"{what}, or this user may not read it", f"Correct the names. {_HINT}")
+
+
+def _holds_any(program: str, journal: Journal, *, had_cursor: bool) -> bool:
+    """Tell whether silence is an answer: journalctl is silent, too, where there is no journal.
+
+    What never had an entry so bad is well; what never had one at all is not there. Old entries of what was read before may be
+    gone, though not all entries of the journal.
+    """
+    filters = [] if had_cursor else filter_arguments(replace(journal, priority=""))
+    probe = [program, "--output=json", "--no-pager", "--quiet", "--lines=1", "--output-fields=PRIORITY", *filters]
+    return bool(run_command(probe, timeout_seconds=_PROBE_SECONDS).stdout.strip())
 
 
 def _entries(
@@ -123,6 +135,8 @@ def _entries(
     batch, last = Batch(), reading.cursor
     try:
         for line in output.lines():
+            if line.startswith(b"-- "):
+                continue  # a remark of journalctl, such as that there are no entries
             entry = _entry(line)
             if entry is None:
                 reading.damaged += 1
@@ -168,7 +182,7 @@ def _message(value: Any) -> bytes:
     if isinstance(value, list):
         value = bytes(item & 255 for item in value if isinstance(item, int)).decode("utf-8", "replace")
     text = value if isinstance(value, str) else ""
-    return without_decoration(text.encode("utf-8", "replace")).rstrip(b"\n")
+    return without_decoration(text.encode("utf-8", "replace")).rstrip(b"\r\n")
 
 
 class _Output:
@@ -238,7 +252,9 @@ class _Output:
             self._process.wait()
 
     def problem(self) -> str:
-        """Return why it failed, or an empty text."""
+        """Return why it failed or did not show everything, or an empty text."""
+        if _HIDDEN.encode() in self._said:
+            return "this user sees only its own messages"
         if not self._process.returncode:
             return ""
         return decode(bytes(self._said)).strip() or f"journalctl ended with status {self._process.returncode}"

@@ -8,15 +8,12 @@ All of it is one file that is replaced as a whole, so that a killed run has coun
 from __future__ import annotations
 
 import json
-import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import write_atomically
-from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import read_whole, write_atomically
 from ansible_collections.upkeep.runbook.plugins.module_utils.heartbeats import slug
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.counting import Seen
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.records import Record
@@ -26,6 +23,8 @@ SCHEMA = 1
 MAX_SIGNATURES = 5000
 MAX_RECORDS = 4000
 _MAX_BYTES = 32 * 1024 * 1024
+#: As seconds since the epoch it is the year 5138.
+_MAX_NUMBER = 1e11
 
 
 class Known(NamedTuple):
@@ -73,15 +72,9 @@ def load_memory(path: Path) -> Memory:
     :raises UpkeepError: when it cannot be read.
     :raises ValueError: when it is damaged.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
+    data = read_whole(path, _MAX_BYTES)
+    if data is None:
         return Memory()
-    except OSError as exc:
-        raise UpkeepError(f"cannot read {path}: {exc.strerror}") from exc
-    with os.fdopen(descriptor, "rb") as stream:
-        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        data = stream.read(_MAX_BYTES + 1) if is_file else b""
     if len(data) > _MAX_BYTES:
         raise ValueError("it is too large")
     try:
@@ -126,12 +119,23 @@ def _read(document: Any) -> Memory:
         raise ValueError(f"it is no memory of schema {SCHEMA}")
     boot, uptime = document["clock"]
     return Memory(
-        float(document["written"]),
-        (str(boot), float(uptime)),
+        _finite(document["written"]),
+        (str(boot), _finite(uptime)),
         frozenset(str(log) for log in document["logs"]),
         tuple(Record.from_json(stored) for stored in document["records"]),
         str(document["journal"]),
-        {str(key): Known(int(count), float(first), float(last)) for key, (count, first, last) in document["signatures"].items()},
-        tuple(Point(float(at), float(rate)) for at, rate in document["points"]),
-        {str(subject): (float(first), float(used)) for subject, (first, used) in document["ignores"].items()},
+        {
+            str(key): Known(int(count), _finite(first), _finite(last))
+            for key, (count, first, last) in document["signatures"].items()
+        },
+        tuple(Point(_finite(at), _finite(rate)) for at, rate in document["points"]),
+        {str(subject): (_finite(first), _finite(used)) for subject, (first, used) in document["ignores"].items()},
     )
+
+
+def _finite(value: Any) -> float:
+    """Return a number of seconds or a rate; JSON of others may hold numbers that are none, and moments beyond all calendars."""
+    number = float(value)
+    if not 0 <= number < _MAX_NUMBER:
+        raise ValueError("a number in it is out of range")
+    return number

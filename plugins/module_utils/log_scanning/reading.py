@@ -122,10 +122,14 @@ def _read_plain(descriptor: int, step: Step, course: Course) -> Outcome:
     elif step.state == FIRST and isinstance(course.since, datetime):
         start = offset_since(descriptor, look.size, course.since, course.now)
     idle = course.seconds - look.mtime_ns / 1e9 >= _IDLE_SECONDS
-    blocks = blocks_of(plain_chunks(descriptor, start, look.size), start, course.figures, take_unended=idle)
+    # What is written down is what was read here: the log may be copied and truncated meanwhile.
+    head, behind = os.pread(descriptor, MARK_BYTES, 0), max(start - MARK_BYTES, 0)
+    trail = Trail(start, os.pread(descriptor, start - behind, behind))
+    chunks = trail.watch(plain_chunks(descriptor, start, look.size))
+    blocks = blocks_of(chunks, start, course.figures, take_unended=idle)
     outcome = Outcome()
     end = _count(blocks, start, step, course, outcome)
-    head, tail = os.pread(descriptor, MARK_BYTES, 0), tail_mark(descriptor, end, MARK_BYTES)
+    tail = trail.tail(end, MARK_BYTES) or tail_mark(descriptor, end, MARK_BYTES)
     outcome.record = record_of(look, end, head, tail, course.seconds)
     outcome.bytes = end - start
     return outcome
@@ -139,7 +143,7 @@ def _read_packed(descriptor: int, step: Step, course: Course) -> Outcome:
         return Outcome(_unread(step, course), complete=False)
     trail, outcome = Trail(), Outcome()
     seconds = max(course.deadline - time.monotonic(), 0.0) + _MORE_SECONDS
-    chunks = _behind(trail.watch(unpacked_chunks(descriptor, look, seconds)), step.start)
+    chunks = _behind(trail.watch(unpacked_chunks(descriptor, look.kind, look.size, seconds)), step.start)
     end = _count(
         blocks_of(chunks, step.start, course.figures, take_unended=True), step.start, step, course, outcome, to_the_end=True
     )

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,8 +16,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.files 
 START_BYTES = 64
 #: In the place of how a file is packed: it was a copy of a log, and nothing of it was read.
 COPIED = "copy"
-#: What follows the place where reading ended, when a packed file was not read to its end, is seldom longer.
-_RECENT_BYTES = 1024 * 1024
+#: What follows the place where reading ended, such as a line without an end, is seldom longer.
+_RECENT_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Record:
         start, head, tail = (Mark(*mark) for mark in marks)
         numbers = (device, inode, size, mtime_ns, offset, start.length, head.length, tail.length)
         texts = (path, log, kind, start.digest, head.digest, tail.digest)
-        if not all(isinstance(number, int) for number in numbers) or not all(isinstance(text, str) for text in texts):
+        if not all(isinstance(number, int) for number in numbers) or not all(isinstance(text, str) for text in texts) or not math.isfinite(seen):
             raise ValueError("a record in it has another form")
         return cls(path, log, device, inode, size, mtime_ns, kind, offset, start, head, tail, float(seen))
 
@@ -90,20 +91,21 @@ def tail_mark(descriptor: int, offset: int, length: int) -> Mark:
 class Trail:
     """Watches chunks go by.
 
-    :ivar head: the first MARK_BYTES bytes, or as many as went by. :ivar position: how many bytes went by.
+    :param position: of the first byte of the first chunk. :param before: the bytes before that, MARK_BYTES of them.
+    :ivar head: the first MARK_BYTES bytes, or as many as went by. :ivar position: that of the next byte.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, position: int = 0, before: bytes = b"") -> None:
         self.head = b""
-        self._recent = b""
-        self.position = 0
+        self._recent = before
+        self.position = position
 
     def watch(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Yield the chunks."""
         for chunk in chunks:
             if len(self.head) < MARK_BYTES:
                 self.head += chunk[: MARK_BYTES - len(self.head)]
-            self._recent = (self._recent + chunk)[-_RECENT_BYTES:]
+            self._recent = (self._recent + chunk if len(chunk) < _RECENT_BYTES else chunk)[-_RECENT_BYTES:]
             self.position += len(chunk)
             yield chunk
 

@@ -163,7 +163,7 @@ def _find_in_packed(descriptor: int, look: Look, candidates: Sequence[Record]) -
     trail, alike = Trail(), list(candidates)
     narrowed = False
     try:
-        for _chunk in trail.watch(unpacked_chunks(descriptor, look, _PATIENCE_SECONDS)):
+        for _chunk in trail.watch(unpacked_chunks(descriptor, look.kind, look.size, _PATIENCE_SECONDS)):
             if not narrowed and trail.position >= MARK_BYTES:
                 alike, narrowed = _alike(trail.head, alike), True
             found = _reached(trail, alike)

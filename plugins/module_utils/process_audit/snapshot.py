@@ -12,17 +12,27 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.listeners.socket_tables import Socket, inodes_of, read_sockets
+from ansible_collections.upkeep.runbook.plugins.module_utils.proc_folders import living_thread, uids_of
+from ansible_collections.upkeep.runbook.plugins.module_utils.process_audit.scripts import script_argument
 from ansible_collections.upkeep.runbook.plugins.module_utils.processes import PROC
 
 MAX_PROCESSES = 50_000
 _MAX_BYTES = 128 * 1024
+#: Who wants to hide a variable puts much before it.
+_MAX_ENVIRONMENT_BYTES = 8 * 1024 * 1024
 _DELETED = " (deleted)"
 _KERNEL_THREAD = 0x00200000
 _PRELOADS = (b"LD_PRELOAD=", b"LD_AUDIT=")
 
-SHELLS = ("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "rbash", "busybox")
+SHELLS = ("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "rbash")
+#: Many programs in one file; the name by which it is called decides which one runs.
+_MANY_IN_ONE = ("busybox", "toybox")
 INTERPRETERS = re.compile(r"(?:python|perl|ruby|php|lua|luajit|tclsh|node|nodejs|bun|deno)[\d.]*\Z")
 NETWORK_TOOLS = ("nc", "nc.openbsd", "nc.traditional", "ncat", "netcat", "socat", "telnet")
+
+
+#: The sockets by their inodes, of each network namespace.
+_Networks = dict[str, dict[int, Socket]]
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,7 @@ class Seen:
     :ivar preload: what LD_PRELOAD and LD_AUDIT said when it began.
     :ivar sockets: of interpreters, shells and network tools only.
     :ivar on_standard: one of these is its standard input, output or error.
+    :ivar other_network: its network is another one than ours, as in most containers.
     :ivar denied: this user may not look at it.
     """
 
@@ -52,6 +63,7 @@ class Seen:
     preload: str | None = None
     sockets: tuple[Socket, ...] = ()
     on_standard: bool = False
+    other_network: bool = False
     kernel: bool = False
     denied: bool = False
     script: str | None = None
@@ -64,9 +76,17 @@ class Seen:
         return posixpath.basename(self.executable or "")
 
     @property
+    def tool(self) -> str:
+        """What the program does: its name, or that under which a program of many tools was called (``busybox sh``)."""
+        if self.program not in _MANY_IN_ONE:
+            return self.program
+        called = [posixpath.basename(argument.lstrip("-")) for argument in self.argv[:2]]
+        return next((name for name in called if name != self.program), self.program)
+
+    @property
     def is_shell(self) -> bool:
         """True of shells, by what really runs."""
-        return self.program in SHELLS
+        return self.tool in SHELLS
 
     @property
     def is_interpreter(self) -> bool:
@@ -76,10 +96,14 @@ class Seen:
 
 @dataclass
 class Snapshot:
-    """All processes by their pids. :ivar vanished: ended while they were looked at."""
+    """All processes by their pids.
+
+    :ivar vanished: ended while they were looked at. :ivar left_out: processes beyond MAX_PROCESSES.
+    """
 
     processes: dict[int, Seen] = field(default_factory=dict)
     vanished: int = 0
+    left_out: int = 0
     sockets_problem: str = ""
 
     def ancestors(self, process: Seen) -> Iterable[Seen]:
@@ -98,35 +122,38 @@ def take_snapshot(proc: Path = PROC) -> Snapshot:
     :raises OSError: when this system shows none.
     """
     snapshot = Snapshot()
-    sockets: dict[int, Socket] = {}
+    networks: _Networks = {_network_of(proc / "self"): {}}
     try:
-        sockets = {one.inode: one for one in read_sockets(proc) if one.inode}
+        networks[_network_of(proc / "self")] = _by_inode(proc)
     except OSError as exc:
         snapshot.sockets_problem = exc.strerror or str(exc)
     pids = sorted(int(name) for name in os.listdir(proc) if name.isdigit())
+    snapshot.left_out = max(0, len(pids) - MAX_PROCESSES)
     for pid in pids[:MAX_PROCESSES]:
         try:
-            snapshot.processes[pid] = _look(proc, pid, sockets)
+            snapshot.processes[pid] = _look(proc, pid, networks)
         except (OSError, ValueError, IndexError):
             snapshot.vanished += 1
     return snapshot
 
 
-def _look(proc: Path, pid: int, sockets: dict[int, Socket]) -> Seen:
+def _look(proc: Path, pid: int, networks: _Networks) -> Seen:
     folder = proc / str(pid)
     stat = _read(folder / "stat")
     # The name stands in parentheses and may hold parentheses and spaces itself.
     name, rest = stat[stat.index(b"(") + 1 : stat.rindex(b")")], stat[stat.rindex(b")") + 1 :].split()
-    uids = next(line for line in _read(folder / "status").splitlines() if line.startswith(b"Uid:")).split()
-    facts = Seen(pid, int(rest[1]), os.fsdecode(name), int(uids[1]), int(uids[2]))
+    facts = Seen(pid, int(rest[1]), os.fsdecode(name), *uids_of(folder))
     if int(rest[6]) & _KERNEL_THREAD:
         return replace(facts, kernel=True)
     if rest[0] in (b"Z", b"X"):
-        return facts
+        thread = living_thread(folder)
+        if thread == folder:
+            return facts
+        folder = thread
     argv = tuple(os.fsdecode(part) for part in _read(folder / "cmdline").split(b"\0") if part)
     try:
         link = os.readlink(folder / "exe")
-        preload = _preload(_read(folder / "environ"))
+        preload = _preload(_read(folder / "environ", _MAX_ENVIRONMENT_BYTES))
         working_directory = os.readlink(folder / "cwd")
     except PermissionError:
         return replace(facts, argv=argv, denied=True)
@@ -137,36 +164,50 @@ def _look(proc: Path, pid: int, sockets: dict[int, Socket]) -> Seen:
         replaced=deleted and _exists(folder, executable),
     )
     try:
-        return _more(seen, folder, proc, sockets)
+        return _more(seen, folder, proc, networks)
     except PermissionError:
         return replace(seen, denied=True)
 
 
-def _more(seen: Seen, folder: Path, proc: Path, sockets: dict[int, Socket]) -> Seen:
+def _more(seen: Seen, folder: Path, proc: Path, networks: _Networks) -> Seen:
     """Add what is asked of some programs only: the script, the sockets, and what the first argument names."""
     script = script_of(seen) if seen.is_shell or seen.is_interpreter else None
     if script:
         seen = replace(seen, script=script, script_exists=_exists(folder, script))
     if seen.argv and seen.argv[0].startswith("/") and seen.argv[0] != seen.executable:
-        seen = replace(seen, real_first=_resolved(folder, seen.argv[0]))
-    if seen.is_shell or seen.is_interpreter or seen.program in NETWORK_TOOLS:
-        held = inodes_of(seen.pid, proc)
+        seen = replace(seen, real_first=_resolved(folder, seen.argv[0], proc))
+    if seen.is_shell or seen.is_interpreter or seen.tool in NETWORK_TOOLS:
+        held, network = inodes_of(seen.pid, proc), _network_of(folder)
+        if held and network not in networks:
+            networks[network] = _by_inode(folder)
+        sockets = networks.get(network, {})
         mine = {inode: sockets[inode] for inode in held if inode in sockets}
-        seen = replace(seen, sockets=tuple(mine.values()), on_standard=any(held[inode] <= 2 for inode in mine))
+        seen = replace(
+            seen, sockets=tuple(mine.values()), on_standard=any(held[inode] <= 2 for inode in mine),
+            other_network=network != _network_of(proc / "self"),
+        )
     return seen
+
+
+def _network_of(folder: Path) -> str:
+    """Return the name of the network namespace of a process."""
+    try:
+        return os.readlink(folder / "ns/net")
+    except FileNotFoundError:
+        return ""
+
+
+def _by_inode(folder: Path) -> dict[int, Socket]:
+    return {one.inode: one for one in read_sockets(folder) if one.inode}
 
 
 def script_of(process: Seen) -> str | None:
     """Return the path of the script that an interpreter runs, or None when it runs none that is a file."""
-    for argument in process.argv[1:]:
-        if argument in ("-c", "-e", "-m", "-", "-s", "--eval", "-p", "-E"):
-            return None
-        if argument.startswith("-"):
-            continue
-        if "/" not in argument and not re.search(r"\.\w{1,4}\Z", argument):
-            return None
-        return posixpath.normpath(posixpath.join(process.working_directory or "/", argument))
-    return None
+    names_tool = process.tool != process.program and posixpath.basename(process.argv[0]) == process.program  # busybox sh
+    argument = script_argument(process.tool, process.argv[2 if names_tool else 1 :])
+    if argument is None:
+        return None
+    return posixpath.normpath(posixpath.join(process.working_directory or "/", argument))
 
 
 def _exists(folder: Path, path: str) -> bool:
@@ -180,10 +221,14 @@ def _exists(folder: Path, path: str) -> bool:
     return True
 
 
-def _resolved(folder: Path, path: str) -> str | None:
-    """Return where a path leads; None when it leads nowhere, or in another tree than ours (a container)."""
+def _resolved(folder: Path, path: str, proc: Path) -> str | None:
+    """Return where a path leads; None when it leads nowhere, or the process sees another tree than ours (a container).
+
+    A service with a tree of its own that runs the very file to which the path leads here is no container.
+    """
     try:
-        if os.readlink(folder / "ns/mnt") != os.readlink(folder.parent / "self/ns/mnt"):
+        same_tree = os.readlink(folder / "ns/mnt") == os.readlink(proc / "self/ns/mnt")
+        if not same_tree and not os.path.samefile(path, folder / "exe"):
             return None
     except OSError:
         return None
@@ -197,6 +242,6 @@ def _preload(environment: bytes) -> str | None:
     return None
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, most: int = _MAX_BYTES) -> bytes:
     with path.open("rb") as stream:
-        return stream.read(_MAX_BYTES)
+        return stream.read(most)

@@ -104,3 +104,15 @@ def test_leftovers_of_a_killed_run_go_when_they_are_old_and_nothing_else(tmp_pat
     os.utime(tmp_path / names[1], (now - 10, now - 10))
     assert atomic_files.remove_leftovers(tmp_path, now=now) == [names[0]]
     assert sorted(os.listdir(tmp_path)) == sorted([*names[1:], ".upkeep-dir.new", ".upkeep-link.new"])
+
+
+def test_only_a_file_of_our_own_is_read_and_not_more_of_it_than_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    assert atomic_files.read_whole(path, 10) is None
+    path.write_bytes(b"x" * 20)
+    assert atomic_files.read_whole(path, 10) == b"x" * 11
+    os.mkfifo(tmp_path / "pipe")
+    assert atomic_files.read_whole(tmp_path / "pipe", 10) == atomic_files.read_whole(tmp_path, 10) == b""
+    (tmp_path / "link").symlink_to(path)
+    with pytest.raises(UpkeepError, match="cannot read"):
+        atomic_files.read_whole(tmp_path / "link", 10)

@@ -13,8 +13,6 @@ from typing import Any
 import pytest
 from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module
 
-root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a network namespace")
-
 #: Brings the loopback interface up, and stays.
 NETWORK = """
 import fcntl, socket, struct, sys
@@ -72,7 +70,7 @@ class Host:
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
+def host(tmp_path: Path, root: None) -> Iterator[Host]:
     found = Host(tmp_path / "state")
     yield found
     found.end()
@@ -86,7 +84,6 @@ def baseline(answer: dict[str, Any]) -> str:
     return next(row["status"] for row in answer["checks"] if row["check"] == "port.baseline")
 
 
-@root_only
 def test_from_the_first_look_to_what_has_changed(host: Host, tmp_path: Path) -> None:
     script = tmp_path / "server.py"
     script.write_text(LISTEN)
@@ -126,7 +123,6 @@ def test_from_the_first_look_to_what_has_changed(host: Host, tmp_path: Path) -> 
     assert rows(expected)["port.missing tcp *:4002"] == "critical" and rows(expected)["port.unexpected tcp 0.0.0.0:4001"] == "critical"
 
 
-@root_only
 def test_a_baseline_that_was_tampered_with(host: Host) -> None:
     host.listen("tcp", "0.0.0.0", 4001)
     digest = host.run(accept=True, reason="a test")["digest"]

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import bz2
+import glob
 import gzip
 import json
+import lzma
 import os
+import subprocess
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs import files
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.access_logs.log_lines import (
     EXTENDED,
@@ -145,13 +151,54 @@ def test_rotated_and_packed_files_are_read_and_older_ones_are_not(tmp_path: Path
     assert result["groups"][0]["files"] == {"read": 4, "older": 1, "not_read_whole": 0}
 
 
+def test_every_packing_is_read_by_what_a_file_holds(tmp_path: Path) -> None:
+    content = "".join(line(client=f"192.0.2.{number % 200}") for number in range(5000)).encode()
+    (tmp_path / "a.log.xz").write_bytes(lzma.compress(content))
+    (tmp_path / "b.log.bz2").write_bytes(bz2.compress(content) + bz2.compress(line().encode()))
+    (tmp_path / "c.log-packed").write_bytes(gzip.compress(content))
+    subprocess.run(["zstd", "-q", "-o", str(tmp_path / "d.log.zst")], input=content, check=True)
+    result = inspect(paths=[f"{tmp_path}/*"])
+    assert (result["totals"]["requests"], result["unparsed_lines"]) == (20_001, 0)
+    assert not [row for row in result["checks"] if row["check"] == "access.readable"]
+
+
+def test_a_file_that_is_being_packed_counts_once(tmp_path: Path) -> None:
+    write(tmp_path / "access.log.1", line(), line())
+    (tmp_path / "access.log.1.gz").write_bytes(gzip.compress(line().encode())[:-5])
+    result = inspect(paths=[f"{tmp_path}/access.log*"])
+    assert result["totals"]["requests"] == 2 and not [row for row in result["checks"] if row["check"] == "access.readable"]
+
+
+def test_a_rotation_while_the_files_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names that were listed before it mean other files behind it, and one that is new was not listed."""
+    write(tmp_path / "access.log", line(), line())
+    write(tmp_path / "access.log.1", line())
+    listed: list[str] = []
+    real = glob.iglob
+
+    def meanwhile(pattern: str) -> Iterator[str]:
+        found = list(real(pattern))
+        listed.append(pattern)
+        if len(listed) == 2:
+            os.rename(tmp_path / "access.log.1", tmp_path / "access.log.2")
+            os.rename(tmp_path / "access.log", tmp_path / "access.log.1")
+            write(tmp_path / "access.log", line())
+        return iter(found)
+
+    monkeypatch.setattr(files.glob, "iglob", meanwhile)
+    result = inspect(paths=[f"{tmp_path}/access.log*"])
+    assert result["totals"]["requests"] == 4 and not [row for row in result["checks"] if row["check"] == "access.readable"]
+
+
 def test_what_cannot_be_read_is_unknown_and_the_rest_is_counted(tmp_path: Path) -> None:
     write(tmp_path / "a.log", line())
     os.mkfifo(tmp_path / "pipe.log")
     (tmp_path / "folder.log").mkdir()
     (tmp_path / "cut.log.gz").write_bytes(gzip.compress(b"".join(line().encode() for _number in range(5000)))[:-50])
     (tmp_path / "bad.log.gz").write_bytes(b"no gzip at all")
-    (tmp_path / "a.log.zst").write_bytes(b"(\xb5/\xfd")
+    (tmp_path / "odd.log.gz").write_bytes(b"\x1f\x8b no gzip at all")
+    (tmp_path / "b.log.lz4").write_bytes(b"\x04\x22\x4d\x18")
+    (tmp_path / "b.log.bz2").write_bytes(bz2.compress(line().encode())[:-5])
     result = inspect(paths=[str(tmp_path / "*"), str(tmp_path / "missing.log"), str(tmp_path / "none-*")])
     reasons = {
         Path(row["subject"]).name: row["summary"].split(" ", 1)[1]
@@ -161,8 +208,10 @@ def test_what_cannot_be_read_is_unknown_and_the_rest_is_counted(tmp_path: Path) 
     assert reasons == {
         "pipe.log": "is a pipe, not a log.",
         "cut.log.gz": "is cut off: its end is missing.",
-        "bad.log.gz": "is damaged: it cannot be unpacked to its end.",
-        "a.log.zst": "is packed with zstd, which is not read here; pack it with gzip.",
+        "bad.log.gz": "is damaged: it does not begin as its name says.",
+        "odd.log.gz": "is damaged: it cannot be unpacked to its end.",
+        "b.log.lz4": "is an LZ4 stream, which is not read here; pack it with gzip.",
+        "b.log.bz2": "is cut off: its bzip2 stream ends before its end marker.",
         "missing.log": "does not exist.",
         "none-*": "matches no file.",
     }
@@ -170,15 +219,13 @@ def test_what_cannot_be_read_is_unknown_and_the_rest_is_counted(tmp_path: Path) 
     assert 1 < result["totals"]["requests"] <= 5001
 
 
-def test_a_link_of_somebody_else_is_not_followed(tmp_path: Path) -> None:
-    if os.geteuid():
-        pytest.skip("only root can make links of others")
+def test_a_link_of_somebody_else_is_not_followed(tmp_path: Path, root: None) -> None:
     secret = write(tmp_path / "secret", "root:x:hash\n")
     (tmp_path / "a.log").symlink_to(secret)
     assert check(inspect(paths=[str(tmp_path / "a.log")]), "access.format")["status"] == "unknown"
     os.lchown(tmp_path / "a.log", 65534, 65534)
     result = inspect(paths=[str(tmp_path / "a.log")])
-    assert "somebody else's file" in check(result, "access.readable")["summary"]
+    assert "a link of somebody else" in check(result, "access.readable")["summary"]
     assert "root:x" not in json.dumps(result)
 
 
@@ -444,6 +491,23 @@ class TestMemory:
         assert check(inspect(**asked), "history.integrity")["status"] == "warning"
         assert check(inspect(**asked), "history.integrity")["status"] == "ok"
         assert len(list(state.glob("access_logs.json.corrupt-*"))) == 1
+
+    @pytest.mark.parametrize(
+        "wrong", [{"hours": {"\u00b2": 1}}, {"days": {"2026-11-27": {"routes": [1], "p95": 1}}}, {"days": {"x": {"p95": float("nan")}}}]
+    )
+    def test_whatever_a_file_holds_is_no_crash(self, tmp_path: Path, wrong: dict[str, Any]) -> None:
+        path = write(tmp_path / "a.log", line())
+        (tmp_path / "access_logs.json").write_text(json.dumps({"groups": {path: wrong}}))
+        for _run in range(2):
+            result = inspect(paths=[path], history=True, state_directory=str(tmp_path))
+            assert result["totals"]["requests"] == 1
+        assert check(result, "history.integrity")["status"] == "ok"
+
+    def test_hours_to_come_are_no_silence(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.log", line(NOW - timedelta(hours=3)), line())
+        inspect(paths=[path], history=True, state_directory=str(tmp_path), until="2026-11-29T12:00:00Z", since_hours=48.0)
+        kept = json.loads((tmp_path / "access_logs.json").read_text())["groups"][path]["hours"]
+        assert max(map(int, kept)) == NOW.timestamp() // 3600 - 1
 
     def test_a_folder_that_is_none_is_unknown(self, tmp_path: Path) -> None:
         (tmp_path / "state").write_text("")

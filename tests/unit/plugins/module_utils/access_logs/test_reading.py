@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import lzma
 import os
 import random
 import signal
@@ -62,6 +63,13 @@ def test_packed_files_give_every_line_once_also_when_processes_share_one(
         assert sorted(lines_of(parts)) == sorted(lines)
 
 
+def test_only_gzip_is_shared_since_others_give_blocks_of_any_size(tmp_path: Path) -> None:
+    path = tmp_path / "a.log.xz"
+    path.write_bytes(lzma.compress(b"first\n" * 1000))
+    (part,) = parts_of([log_file(path)], processes=2, part_bytes=1 << 20)
+    assert lines_of([part]) == [b"first"] * 1000
+
+
 def test_a_line_without_an_end_is_passed_over_once(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(b"first\n" + b"x" * 3_000_000 + b"\nlast\n")
@@ -95,12 +103,13 @@ def test_a_file_that_goes_or_is_exchanged_is_a_problem(tmp_path: Path) -> None:
     assert list(reading.blocks()) == [] and "exchanged" in reading.problem
 
 
-def test_a_file_that_is_truncated_gives_what_is_left(tmp_path: Path) -> None:
+def test_a_file_that_is_truncated_is_a_problem(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(b"first\nsecond\n")
     (part,) = parts_of([log_file(path)], processes=1, part_bytes=100)
     path.write_bytes(b"")
-    assert lines_of([part]) == []
+    reading = Reading(part)
+    assert (list(reading.blocks()), reading.problem.partition(",")[0]) == ([], "was truncated while it was read")
 
 
 def test_processes_do_every_piece_once() -> None:

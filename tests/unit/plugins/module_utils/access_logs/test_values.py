@@ -7,16 +7,19 @@ from ipaddress import ip_network
 
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.busiest import Busiest
-from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.clients import client_of, read_networks
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.clients import Clients, client_of, read_networks
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.distinct import Distinct
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.durations import (
     NONE,
+    DurationClasses,
     class_of,
     percentiles,
     seconds_of,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.moments import Moments, read_moment
-from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.routes import EXCLUDED, NOT_HTTP, Routes
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.routes import EXCLUDED, NOT_HTTP, Agents, Routes
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.figures import SCANNER_PATHS
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.tally import MAX_PATHS, Tally
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 
 NOON = 1795867200  # 2026-11-28T12:00:00Z
@@ -188,3 +191,24 @@ def test_different_things_are_counted_exactly_or_nearly(number: int) -> None:
     other.add(f"192.0.2.{thing}" for thing in range(min(number, 200)))
     sketch.add_hashes(other.hashes)
     assert sketch.count() == pytest.approx(number, rel=0.35 if number > 255 else 0)
+
+
+def test_what_is_remembered_is_small_however_long_a_text_is() -> None:
+    """Forty thousand requests of eight kilobytes would be hundreds of megabytes."""
+    long = "x" * 8000
+    routes, agents, clients, durations = Routes(["/y"]), Agents(["y"]), Clients(read_networks(["10.0.0.0/8"], "")), DurationClasses()
+    for number in range(50):
+        assert routes[f"GET /{number}{long} HTTP/1.1"] == routes[f"GET /{number}{long} HTTP/1.1"] != ""
+        assert agents[f"{number}{long}"] and clients["10.0.0.1", f"{long}, 192.0.2.{number}"] == f"192.0.2.{number}"
+        assert durations[f"{'0' * 8000}{number}"] == durations[str(number)]
+    assert routes["GET /a?b=c HTTP/1.1"] == "GET /a"
+    for known in (routes, agents, clients, routes._segments, durations):
+        assert sum(len(str(key)) for key in known) < 10_000
+
+
+def test_a_client_that_asks_for_very_much_that_is_not_there_takes_little_room() -> None:
+    tally = Tally()
+    for _time in range(3):
+        tally.note_refused("192.0.2.7", 5000, set(range(5000)))
+    requests, paths = tally.refused["192.0.2.7"]
+    assert requests == 15_000 and SCANNER_PATHS <= len(paths) == MAX_PATHS

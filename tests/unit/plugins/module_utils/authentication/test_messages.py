@@ -125,6 +125,13 @@ def test_a_misleading_name_still_counts() -> None:
     assert sign is not None and (sign.kind, sign.user, sign.address) == ("failed", None, None)
 
 
+def test_no_message_takes_more_than_its_length() -> None:
+    """If it did, this test would take minutes."""
+    for words in (" for ", " from x", " port 1 ssh2", " for invalid user a from b"):
+        for form in FORMS:
+            read_message("sshd", form.format(words * 40_000) + "\n")
+
+
 @pytest.mark.parametrize(
     ("text", "address"),
     [("UNKNOWN", None), ("", None), (None, None), ("192.0.2.7", "192.0.2.7"), ("2001:DB8:0::1", "2001:db8::1"), ("host.example", "host.example")],

@@ -153,9 +153,17 @@ def test_many_addresses_at_once_are_counted_in_bounded_memory(monkeypatch: pytes
         sign = read_message("sshd", failed(address=f"10.0.{index // 250}.{index % 250}"))
         assert sign is not None
         counter.see(sign, 1.0, index)
-        assert sum(1 for _one in counter.pending()) <= 50
+        assert sum(1 for _one in counter.pending_for("alice")) == min(index + 1, 50)
     counter.finish()
     assert sum(one.failed for one in found) == len(found) == 2000
+    assert not counter._of_user
+
+
+def test_a_login_looks_at_the_visits_of_its_user_only() -> None:
+    """If it looked at all that are open, this test would take minutes."""
+    guesses = [(1.0, index, failed(f"u{index}", f"10.0.{index // 250}.{index % 250}")) for index in range(9000)]
+    found = tally(*guesses, *[(2.0, 1, login(user=f"v{index % 50}")) for index in range(20_000)])
+    assert (found.failures, found.accepted) == (9000, 20_000)
 
 
 def test_a_visit_with_many_users_is_counted_whole() -> None:

@@ -18,6 +18,9 @@ NODE = Owner("/usr/bin/node", "node server.js", "neurosense", "tick.service")
 OTHER = Owner("/usr/bin/node", "node other.js", "neurosense", "tick.service")
 SHELL = Owner("/usr/bin/bash", "bash", "neurosense", "tick.service")
 ROOT = Owner("/usr/bin/node", "node server.js", "root", "tick.service")
+#: It holds the sockets of services that it starts when somebody calls.
+SYSTEMD = Owner("/usr/lib/systemd/systemd", "systemd", "root")
+SSHD = Owner("/usr/sbin/sshd", "sshd", "root", "ssh.service")
 
 
 def at(port: int, address: str = "0.0.0.0", *owners: Owner, protocol: str = "tcp") -> Listener:
@@ -53,6 +56,13 @@ def rows(checks: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
         ([at(1, "0.0.0.0", OTHER)], [at(1)], [("port.changed", "tcp 0.0.0.0:1", "warning")]),
         ([at(1, "0.0.0.0", NODE, SHELL)], [at(1)], [("port.changed", "tcp 0.0.0.0:1", "critical")]),
         ([at(1)], [at(1, "0.0.0.0", NODE, OTHER)], []),
+        # A socket of systemd, whose service runs or does not.
+        ([at(1, "0.0.0.0", SYSTEMD, SSHD)], [at(1, "0.0.0.0", SYSTEMD)], []),
+        ([at(1, "0.0.0.0", SYSTEMD)], [at(1, "0.0.0.0", SYSTEMD, SSHD)], []),
+        ([at(1, "0.0.0.0", SSHD)], [at(1, "0.0.0.0", SYSTEMD)], [("port.changed", "tcp 0.0.0.0:1", "critical")]),
+        ([at(1, "0.0.0.0", SYSTEMD, SSHD)], [at(1)], [("port.changed", "tcp 0.0.0.0:1", "critical")]),
+        ([at(1, "0.0.0.0", SYSTEMD, Owner("/tmp/x", "x", "root"))], [at(1, "0.0.0.0", SYSTEMD)], [("port.changed", "tcp 0.0.0.0:1", "critical")]),
+        ([at(1, "0.0.0.0", Owner("/tmp/systemd", "systemd", "root"))], [at(1, "0.0.0.0", SYSTEMD)], [("port.changed", "tcp 0.0.0.0:1", "critical")]),
         ([Listener("tcp", "0.0.0.0", 1)], [at(1)], [("port.changed", "tcp 0.0.0.0:1", "critical")]),
     ],
 )

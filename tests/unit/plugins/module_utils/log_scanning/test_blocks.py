@@ -53,3 +53,13 @@ def test_a_hole_is_passed_over() -> None:
     figures = LineFigures()
     blocks = list(blocks_of([b"\0" * 5000, b"\0" * 10 + b"ERROR x\n"], 0, figures, take_unended=False))
     assert blocks[-1].data == b"ERROR x\n" and blocks[-1].end == 5018 and figures.nul_bytes == 5010
+
+
+@pytest.mark.parametrize("size", [1, 1000, 65536, 10**7])
+def test_a_hole_in_the_middle_hides_no_line(size: int) -> None:
+    """After a power cut a log may hold zeros, behind which the next line begins."""
+    figures = LineFigures()
+    data = b"before\n" + b"\0" * 200_000 + b"ERROR x\n\0\0ERROR y\nhalf\0\n"
+    blocks = list(blocks_of(chunks_of(data, size), 0, figures, take_unended=False))
+    assert b"".join(block.data for block in blocks) == b"before\nERROR x\nERROR y\nhalf\0\n"
+    assert blocks[-1].end == len(data) and (figures.nul_bytes, figures.cut_lines) == (200_002, 0)

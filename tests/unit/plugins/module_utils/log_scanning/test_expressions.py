@@ -69,6 +69,7 @@ def test_literals_are_no_expressions() -> None:
         ("$", None, "fits an empty line"),
         ("", None, "1 to 2000 characters"),
         (None, "a\nb", "one line"),
+        ("ERROR .* failed\n", None, "has a line feed, which no line holds"),
         ("x" * 2001, None, "1 to 2000 characters"),
         ("[äö]", None, "(ä|ö)"),
         ("a{4294967296}", None, "no regular expression"),

@@ -132,10 +132,14 @@ def test_every_field_of_the_memory_may_be_damaged(place: Place) -> None:
     place.scan()
     whole = json.loads(place.memory.read_text())
     for field in whole:
-        for wrong in (None, "x", [1], {"a": "b"}, [[1, 2]]):
+        for wrong in (None, "x", [1], {"a": "b"}, [[1, 2]], -1, 1e300, float("nan"), [[float("inf"), 1]], ["boot", float("nan")]):
             place.memory.write_text(json.dumps({**whole, field: wrong}))
-            place.scan(check_mode=True)  # whatever it is, it is no crash
+            place.scan()  # whatever it is, it is no crash
             assert place.check("log.readable")
+    (record,) = whole["records"]
+    for position in range(len(record)):
+        place.memory.write_text(json.dumps({**whole, "records": [[*record[:position], float("nan"), *record[position + 1 :]]]}))
+        assert place.scan() and place.check("log.readable")
 
 
 def test_another_run_at_the_same_group_is_waited_for_and_then_said(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

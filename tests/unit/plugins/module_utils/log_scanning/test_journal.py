@@ -31,6 +31,12 @@ unit = [a.split("=", 1)[1] for a in sys.argv if a.startswith("--unit=")]
 lines = (here / "entries").read_text().splitlines() if (here / "entries").exists() else []
 rows = [(n, line) for n, line in enumerate(lines, 1) if not unit or unit[0] in line]
 rows = [row for row in rows if not start or row[0] > int(start[0])]
+worst = [int(a.split("=", 1)[1]) for a in sys.argv if a.startswith("--priority=")]
+rows = [(n, line) for n, line in rows if not worst or '"PRIORITY"' not in line or int(json.loads(line)["PRIORITY"]) <= worst[0]]
+if (here / "hidden").exists():
+    sys.stderr.write("Hint: You are currently not seeing messages from other users and the system.\\n")
+if not rows and "--quiet" not in sys.argv:
+    print("-- No entries --")
 if "--lines=1" in sys.argv:
     rows = rows[-1:]
 for number, line in rows:
@@ -68,6 +74,46 @@ def test_entries_are_counted_once_by_priority_and_by_what_they_say(place: Place,
     add(journal, "failed", priority=3)
     assert place.errors(groups=JOURNAL) == 1 and place.answer["groups"][0]["levels"]["warning"] == 1
     assert place.answer["matches"][0]["line"] == "failed" and place.check("log.readable")["status"] == "ok"
+
+
+def test_a_unit_that_never_warned_is_well(place: Place, journal: Path) -> None:
+    warnings = [{"name": "app", "journal": {"units": ["app.service"], "priority": "4"}}]
+    add(journal, "all well")
+    assert place.errors(groups=warnings) == 0 and place.check("log.readable")["status"] == "ok"
+    assert place.check("log.errors")["status"] == "ok"
+    add(journal, "failed", priority=3)
+    assert place.errors(groups=warnings) == 1
+
+
+def test_a_journal_that_is_empty_now_is_unknown(place: Place, journal: Path) -> None:
+    add(journal, "all well")
+    add(journal, "of another", unit="other.service")
+    assert place.errors(groups=JOURNAL) == 0
+    entries = (journal / "entries").read_text()
+    (journal / "entries").write_text(entries.replace("app.service", "gone.service"))  # its old entries were let go
+    assert place.errors(groups=JOURNAL) == 0 and place.check("log.readable")["status"] == "ok"
+    (journal / "entries").unlink()
+    place.scan(groups=JOURNAL)
+    assert place.check("log.readable")["status"] == place.check("log.errors")["status"] == "unknown"
+    (journal / "entries").write_text(entries)
+    assert place.errors(groups=JOURNAL) == 0 and place.check("log.readable")["status"] == "ok"
+
+
+def test_a_user_that_sees_only_its_own_messages_has_seen_nothing(place: Place, journal: Path) -> None:
+    add(journal, "all well")
+    place.scan(groups=JOURNAL)
+    (journal / "hidden").touch()
+    place.scan(groups=JOURNAL)
+    assert place.check("log.readable")["status"] == "unknown" and "only its own messages" in place.check("log.readable")["summary"]
+    assert place.check("log.errors")["status"] == "unknown"
+
+
+@pytest.mark.parametrize("message", ["at its end\r", "\x1b\x1b[0m[0m", "\r\r\n"])
+def test_no_message_moves_the_levels_of_those_behind_it(place: Place, journal: Path, message: str) -> None:
+    add(journal, *[message] * 3)
+    add(journal, "went down", "went up", priority=3)
+    assert place.errors(groups=JOURNAL) == 2
+    assert [row["line"] for row in place.answer["matches"]] == ["went down", "went up"]
 
 
 def test_a_first_look_at_the_end_only_notes_the_place(place: Place, journal: Path) -> None:
@@ -149,4 +195,4 @@ def test_the_arguments() -> None:
     select = ["--unit=a.service", "--unit=b*", "--identifier=sshd", "--priority=warning"]
     cases = [("s=1", since, ["--after-cursor=s=1"]), ("", since, ["--since=@1800000000"]), ("", BEGINNING, []), ("", END, ["--lines=1"])]
     for cursor, start, expected in cases:
-        assert journal_arguments(journal, cursor=cursor, since=start)[5:] == [*select, *expected]
+        assert journal_arguments(journal, cursor=cursor, since=start)[4:] == [*select, *expected]

@@ -9,11 +9,13 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning import group_scan, resuming
+from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning import group_scan, reading, resuming
+from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.files import plain_chunks
 from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.log_scanning.scanning import Place
 
 #: Enough to tell a copy that is being made from a log that begins alike.
@@ -213,6 +215,23 @@ def test_a_rotation_while_the_files_are_listed(begun: Place, monkeypatch: pytest
 
     monkeypatch.setattr(group_scan, "find_files", rotated_behind)
     assert begun.errors() == 2 and begun.check("log.readable")["status"] == "ok" and len(calls) == 2
+
+
+@pytest.mark.parametrize("anew", [0, 3])
+def test_a_log_that_is_copied_and_truncated_while_it_is_read(begun: Place, monkeypatch: pytest.MonkeyPatch, anew: int) -> None:
+    begun.write(*[f"ERROR a line of some length, number {number}" for number in range(20_000)])
+
+    def meanwhile(*arguments: Any) -> Iterator[bytes]:
+        for position, chunk in enumerate(plain_chunks(*arguments)):
+            yield chunk
+            if not position and not (begun.logs / "app.log.1").exists():
+                shutil.copy(begun.log, begun.logs / "app.log.1")
+                os.truncate(begun.log, 0)
+                begun.write(*["ERROR of after that"] * anew)
+
+    monkeypatch.setattr(reading, "plain_chunks", meanwhile)
+    counted = [begun.errors() for _scan in range(4)]
+    assert counted[-1] == 0 and sum(counted) == 20_000 + anew
 
 
 @pytest.mark.parametrize("pack", [False, True])
