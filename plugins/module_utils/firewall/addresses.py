@@ -23,6 +23,8 @@ _NEEDED: tuple[Network, ...] = (
     IPv4Network("0.0.0.0/32"), IPv4Network("224.0.0.0/4"), IPv4Network("255.255.255.255/32"), IPv6Network("::/128"),
     IPv6Network("fe80::/10"), IPv6Network("ff00::/8"),
 )
+#: From these nobody comes in over the network.
+NOBODYS = (*LOOPBACK, IPv4Network("0.0.0.0/32"), IPv4Network("224.0.0.0/3"), IPv6Network("::/128"), IPv6Network("ff00::/8"))
 #: A wider network is most of the world, or all of a provider.
 _WIDEST = {4: 8, 6: 16}
 
@@ -34,6 +36,8 @@ def read_network(text: str, place: str) -> Network:
     :raises UpkeepError: naming the option and what would be accepted.
     """
     shown = plain(text, 100)
+    if "%" in text:
+        raise UpkeepError(f"{place}: {shown!r} names an interface (%), which is not accepted.")
     try:
         network = ipaddress.ip_network(text.strip(), strict=False)
     except ValueError:
@@ -41,12 +45,10 @@ def read_network(text: str, place: str) -> Network:
             f"{place}: {shown!r} is no address or network; give one such as 192.0.2.7, 198.51.100.0/24 or 2001:db8::/32."
         ) from None
     network = _unmapped(network)
-    if "/" in text and "%" not in text and network.num_addresses > 1:
+    if "/" in text and network.num_addresses > 1:
         given = ipaddress.ip_address(text.strip().partition("/")[0])
         if given != network.network_address and not getattr(given, "ipv4_mapped", None):
             raise UpkeepError(f"{place}: {shown!r} has bits beyond its prefix; write {network} or the address alone.")
-    if getattr(network.network_address, "scope_id", None):
-        raise UpkeepError(f"{place}: {shown!r} names an interface (%), which is not accepted.")
     return network
 
 
