@@ -105,7 +105,8 @@ def _gap_of(path: str, given: str) -> Gap | None:
 
 def _expand(pattern: str) -> tuple[list[str], list[str]]:
     """Return what a wildcard matches, names that begin with a dot included, and why folders could not be listed."""
-    found, unlisted = ["/"], []
+    found = ["/"]
+    unlisted: list[str] = []
     parts = [part for part in pattern.split("/") if part]
     for position, part in enumerate(parts):
         last = position == len(parts) - 1
