@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ipaddress
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Optional, Union
@@ -59,6 +60,17 @@ def read_address(text: str) -> Address | None:
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
+
+
+def read_kernel_address(digits: str) -> Address:
+    """Return an address of /proc/net, words of 32 bits in the order of this machine; IPv4 in IPv6 as IPv4.
+
+    :raises ValueError: when it is none.
+    """
+    words = bytes.fromhex(digits)
+    packed = b"".join(int.from_bytes(words[at : at + 4], "big").to_bytes(4, sys.byteorder) for at in range(0, len(words), 4))
+    found: Address = ipaddress.ip_address(packed)
+    return getattr(found, "ipv4_mapped", None) or found
 
 
 def _unmapped(network: Network) -> Network:

@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import posixpath
-import socket
 from collections.abc import Iterator
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_review.host import Absent, Host, Unseen
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.addresses import read_kernel_address
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode
 
 _TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
@@ -47,15 +46,10 @@ def remote_addresses(host: Host) -> tuple[dict[str, int], list[tuple[str, str]]]
 
 
 def _address(digits: str) -> str | None:
-    """Return the address that the kernel writes as 32-bit words in its own order of bytes."""
     try:
-        raw = bytes.fromhex(digits)
-        packed = b"".join(socket.htonl(int.from_bytes(raw[at:at + 4], "big")).to_bytes(4, "big") for at in range(0, len(raw), 4))
-        address = ipaddress.ip_address(packed)
+        return str(read_kernel_address(digits))
     except ValueError:
         return None
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)
 
 
 def scheduled_texts(host: Host, homes: list[str]) -> Iterator[tuple[str, str, str]]:
