@@ -52,7 +52,7 @@ options:
     default: true
   key_files:
     description:
-      - Files of keys, absolute or below the home. C(%u) is the account, C(%h) its home, C(%%) a percent sign, as in
+      - Files of keys, absolute or below the home. C(%u) is the account, C(%U) its number, C(%h) its home, C(%%) a percent sign, as in
         C(AuthorizedKeysFile) of sshd.
       - A file behind a link below the home is not touched; the check C(account.keys) is then V(critical).
     type: list
@@ -63,7 +63,7 @@ options:
     type: bool
     default: true
   allow_root:
-    description: Contain root, too, when it is named.
+    description: Contain root, too, when it is named. Where root itself logged in to start this run, O(allow_operator) is needed as well.
     type: bool
     default: false
   allow_operator:

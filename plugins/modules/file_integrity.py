@@ -102,6 +102,11 @@ options:
     description: A baseline that is so old is a warning, in days, V(0) to V(36500). V(0) switches the threshold off.
     type: float
     default: 0.0
+  max_file_bytes:
+    description:
+      - A larger file is not read, and V(unknown); V(1024) or more bytes. One that is nothing but a hole costs its owner no room.
+    type: int
+    default: 68719476736
   workers:
     description: How many files are read at a time, V(1) to V(8).
     type: int
@@ -249,6 +254,7 @@ def argument_spec() -> dict[str, Any]:
         "trust_stat": {"type": "bool", "default": False},
         "severity": {"type": "str", "choices": ["warning", "critical"], "default": "critical"},
         "baseline_warning_days": {"type": "float", "default": 0.0},
+        "max_file_bytes": {"type": "int", "default": 68719476736},
         "workers": {"type": "int", "default": 2},
         "state_directory": {"type": "path", "default": "/var/lib/upkeep"},
         "lock_wait_seconds": {"type": "float", "default": 0.0},

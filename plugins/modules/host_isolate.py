@@ -47,7 +47,7 @@ options:
   management:
     description:
       - Addresses and networks that may come in at O(management_ports), beside the address from which the run is logged in.
-      - Needed where the connection is local.
+      - Needed where the connection is local. Loopback and addresses of nobody are refused, since nobody comes in from there.
     type: list
     elements: str
     default: []
@@ -109,6 +109,7 @@ notes:
   - Programs that write packets past the firewall (raw sockets, such as DHCP clients) and what is bridged without nftables are not
     stopped, nor is somebody who is root on the host and deletes the rules; O(state=query) then says that they are gone.
   - Rules of the host that already keep the operator out are not opened.
+  - Connections that the kernel hands on past all rules (flowtables of a router) go on until they end.
 requirements:
   - nftables 1.0 or newer and systemd on the host. Without nftables O(state=query) is V(unknown).
 seealso:

@@ -56,7 +56,7 @@ options:
     type: bool
     default: true
   logs:
-    description: Absolute paths of logs, or wildcards, plain or packed with gzip, for V(address) and V(domain).
+    description: Absolute paths of logs, or wildcards, plain or packed with gzip, xz, bzip2 or zstd, for V(address) and V(domain).
     type: list
     elements: str
     default: []
@@ -64,6 +64,10 @@ options:
     description: So much of each log is looked at, unpacked, V(1024) or more bytes. A longer one is V(unknown).
     type: int
     default: 1073741824
+  max_file_bytes:
+    description: A larger file below O(hash_paths) is not read, and V(unknown); V(1024) or more bytes.
+    type: int
+    default: 68719476736
   workers:
     description: How many files are read at a time, V(1) to V(8).
     type: int
@@ -142,6 +146,7 @@ def argument_spec() -> dict[str, Any]:
         "one_file_system": {"type": "bool", "default": True},
         "logs": {"type": "list", "elements": "str", "default": []},
         "max_log_bytes": {"type": "int", "default": 1073741824},
+        "max_file_bytes": {"type": "int", "default": 68719476736},
         "workers": {"type": "int", "default": 2},
         "return_all": {"type": "bool", "default": False},
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 _SYSTEMD_RUN = """#!{python} -SE
@@ -31,8 +32,12 @@ if os.fork() == 0:
     end = time.monotonic() + seconds
     while time.monotonic() < end and not os.path.exists(f"{{folder}}/now"):
         time.sleep(0.02)
+    service = f"{{folder}}/{{unit}}.service"
+    os.rename(note, service)
+    while os.path.exists(f"{{folder}}/slow"):
+        time.sleep(0.02)
     subprocess.run(command)
-    os.unlink(note)
+    os.unlink(service)
     os._exit(0)
 os.close(write)
 os.read(read, 1)  # until the timer is there
@@ -46,13 +51,19 @@ if os.path.exists(f"{{folder}}/broken"):
     sys.exit("System has not been booted with systemd as init system (PID 1). Can't operate.")
 if arguments[0] == "is-active":
     sys.exit(0 if os.path.exists(f"{{folder}}/{{arguments[1]}}") else 3)
+if arguments[0] == "enable" and os.path.exists(f"{{folder}}/refuses"):
+    sys.exit("Failed to enable unit: Access denied")
 if arguments[0] == "stop":
-    try:
-        with open(f"{{folder}}/{{arguments[1]}}") as stream:
-            os.kill(int(stream.read()), signal.SIGKILL)
-        os.unlink(f"{{folder}}/{{arguments[1]}}")
-    except (FileNotFoundError, ProcessLookupError):
-        sys.exit(f"Failed to stop {{arguments[1]}}: Unit {{arguments[1]}} not loaded.")
+    failed = []
+    for unit in arguments[1:]:
+        try:
+            with open(f"{{folder}}/{{unit}}") as stream:
+                os.kill(int(stream.read()), signal.SIGKILL)
+            os.unlink(f"{{folder}}/{{unit}}")
+        except (FileNotFoundError, ProcessLookupError):
+            failed.append(f"Failed to stop {{unit}}: Unit {{unit}} not loaded.")
+    if failed:
+        sys.exit("; ".join(failed))
 """
 
 
@@ -83,6 +94,22 @@ class Systemd:
         """Let the time of every timer be over."""
         (self.folder / "now").touch()
 
+    def fire_slowly(self) -> list[str]:
+        """Let the time of every timer be over, and its service wait; return the services."""
+        (self.folder / "slow").touch()
+        self.fire()
+        while self.timers():
+            time.sleep(0.02)
+        return sorted(note.stem for note in self.folder.glob("*.service"))
+
+    def go_on(self) -> None:
+        """Let services wait no longer."""
+        (self.folder / "slow").unlink()
+
+    def refuse_to_enable(self) -> None:
+        """Let no unit be enabled."""
+        (self.folder / "refuses").touch()
+
     def rearm(self) -> None:
         """Let later timers wait again."""
         (self.folder / "now").unlink(missing_ok=True)
@@ -98,7 +125,7 @@ class Systemd:
 
     def close(self) -> None:
         """End the timers that still sleep."""
-        for note in self.folder.glob("*.timer"):
+        for note in [*self.folder.glob("*.timer"), *self.folder.glob("*.service")]:
             try:
                 os.kill(int(note.read_text()), signal.SIGKILL)
             except (ValueError, ProcessLookupError, FileNotFoundError):

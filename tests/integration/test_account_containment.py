@@ -201,6 +201,30 @@ def test_hostile_files_of_keys_are_refused_and_the_account_is_shut_all_the_same(
     assert etc.contain("plain", state="absent")["changed"] and etc.shadow() == LINES["plain"]
 
 
+def test_an_immutable_file_of_keys_is_told_and_the_others_are_contained_all_the_same(etc: Etc) -> None:
+    path = etc.put_keys()
+    subprocess.run(["chattr", "+i", str(path)], check=True)
+    try:
+        done = etc.contain("plain", "expiring")
+        assert done["status"] == "critical" and {row["check"] for row in done["checks"] if row["status"] == "critical"} == {"account.keys"}
+        assert "may be immutable" in json.dumps(done["checks"]) and path.exists()
+        assert etc.shadow().startswith("!") and etc.shadow("expiring").startswith("!")
+    finally:
+        subprocess.run(["chattr", "-i", str(path)], check=True)
+    assert etc.contain("plain")["status"] == "ok" and not path.exists()
+
+
+def test_an_account_that_a_lock_does_not_shut_is_refused_and_a_second_name_is_told(etc: Etc) -> None:
+    passwd, whole = (etc.etc / "passwd").read_text(), (etc.etc / "shadow").read_bytes()
+    (etc.etc / "passwd").write_text(passwd.replace("plain:x:", f"plain:{HASH}:"))
+    refused = etc.contain("expiring", "plain")
+    assert refused["failed"] and "stands in /etc/passwd" in refused["msg"] and HASH not in refused["msg"]
+    assert (etc.etc / "shadow").read_bytes() == whole
+    (etc.etc / "passwd").write_text(f"{passwd}other:x:{UID}:{UID}::/:/bin/sh\n")
+    done = etc.contain("plain")
+    assert done["status"] == "critical" and "under another name: other" in done["checks"][0]["summary"]
+
+
 def test_who_must_not_be_contained_is_refused(etc: Etc) -> None:
     whole = (etc.etc / "shadow").read_bytes()
     for users, named in ((["plain", "root"], "is root"), (["nobody-here"], "no local account"), ([], "name at least one"), (["../x"], "no name")):
@@ -208,6 +232,9 @@ def test_who_must_not_be_contained_is_refused(etc: Etc) -> None:
         assert refused["failed"] and named in refused["msg"]
     ours = etc.contain("plain", before=lambda: setattr(sessions, "account_uids", lambda pids: {UID}))
     assert ours["failed"] and "you could not come back" in ours["msg"]
+    # Whoever is root for these tests logged in as root, or nobody knows as whom.
+    root = etc.contain("root", allow_root=True, before=lambda: setattr(sessions, "account_uids", lambda pids: {0}))
+    assert root["failed"] and "you could not come back" in root["msg"]
     assert (etc.etc / "shadow").read_bytes() == whole and not (etc.state / "containment").exists()
 
 

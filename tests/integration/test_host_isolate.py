@@ -192,6 +192,16 @@ def test_the_timer_gives_back_unless_somebody_confirms(place: Place) -> None:
     assert place.is_silent() and states(place.managed(state="query")) == {"isolation.state": "warning"}
 
 
+def test_a_timer_whose_time_is_over_while_somebody_confirms_does_not_give_back_what_is_confirmed(place: Place) -> None:
+    place.managed()
+    assert len(place.systemd.fire_slowly()) == 1
+    confirmed = place.managed(state="confirmed")
+    place.systemd.go_on()
+    wait_until(lambda: not list(place.systemd.folder.glob("*.service")))
+    isolated = "upkeep_isolation" in place.ours.run("nft", "list", "ruleset")
+    assert isolated and confirmed["changed"] and states(place.managed(state="query")) == {"isolation.state": "warning"}
+
+
 def test_over_ipv6_and_what_else_is_let_through(place: Place) -> None:
     done = place.isolate(address=place.ours.address6, dns_servers=[place.client.address], dhcp=False, flush_connections=True)
     assert done["changed"] and done["connections_flushed"], done
@@ -212,6 +222,8 @@ def test_without_a_way_back_it_refuses(place: Place) -> None:
     refused = run_module("host_isolate", place.options(), before=place.ours.entering(), env={"PATH": place.systemd.path})
     assert refused["failed"] and "no way back" in refused["msg"] and place.works()
     assert "management[0]" in answer(place, management=["here"])["msg"]
+    for nobody in ("127.0.0.1", "::1", "::ffff:127.0.0.1", "0.0.0.0", "224.0.0.0/4"):
+        assert "nobody comes in" in answer(place, management=[nobody])["msg"]
     assert "management_ports" in answer(place, management=["192.0.2.2"], management_ports=[70_000])["msg"]
     assert "revert_seconds" in answer(place, management=["192.0.2.2"], revert_seconds=1)["msg"]
     assert not place.systemd.timers()
@@ -244,12 +256,24 @@ def test_over_a_restart_only_when_it_is_confirmed_and_asked_for(place: Place) ->
     assert not (place.state / "isolation.nft").exists() and "disable upkeep-isolation.service" in place.systemd.calls()
 
 
+def test_a_unit_that_cannot_be_enabled_is_not_said_to_be(place: Place) -> None:
+    place.systemd.refuse_to_enable()
+    place.managed()
+    refused = place.managed(state="confirmed", persist=True)
+    assert refused["failed"] and "would not be after a restart: systemctl enable failed (Failed to enable unit: Access denied)" in refused["msg"]
+    seen = place.managed(state="query")
+    assert not seen["isolation"]["persistent"] and "until it is restarted" in seen["checks"][0]["summary"] and place.is_silent()
+
+
 def test_rules_that_somebody_changed_and_a_lost_timer_are_said_and_mended(place: Place) -> None:
     place.managed()
     place.ours.run("nft", "insert", "rule", "inet", "upkeep_isolation", "arriving", "udp dport 7 accept")
     assert states(place.managed(state="query")) == {"isolation.state": "critical"}
     assert "not those that were loaded" in place.managed(state="confirmed")["msg"]
     assert place.managed()["changed"] and place.is_silent() and len(place.systemd.timers()) == 1
+    place.ours.run("nft", "add", "table", "inet", "upkeep_isolation", "{ flags dormant; }")
+    assert place.works() and states(place.managed(state="query")) == {"isolation.state": "critical"}
+    assert place.managed()["changed"] and place.is_silent()
     place.systemd.close()
     for note in place.systemd.folder.glob("*.timer"):
         note.unlink()

@@ -158,8 +158,16 @@ def test_what_the_kernel_has_lost_is_said_and_put_back(network: list[Host], bloc
     assert block(state="query")["status"] == "ok" and not block(state="present")["changed"]
 
     ours.run("nft", "delete", "rule", "inet", "upkeep_block", "arriving", "handle", handle_of(ours, "@hosts4"))
-    assert "are not those that belong there" in row(block(state="query"), "firewall.ledger")["summary"]
-    assert block(state="present")["changed"] and block(state="query")["status"] == "ok"
+    altering = [
+        ("add", "table", "inet", "upkeep_block", "{ flags dormant; }"),
+        ("add", "element", "inet", "upkeep_block", "allowed4", f"{{ {bad.address} }}"),
+    ]
+    for change in (None, *altering):
+        if change:
+            ours.run("nft", *change)
+            assert bad.reaches(ours), change
+        assert "are not those that belong there" in row(block(state="query"), "firewall.ledger")["summary"]
+        assert block(state="present")["changed"] and block(state="query")["status"] == "ok" and not bad.reaches(ours)
 
 
 def handle_of(host: Host, text: str) -> str:

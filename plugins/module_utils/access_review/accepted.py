@@ -70,7 +70,7 @@ def read_accepted(path: Path) -> Accepted | None:
             raise Damaged("has another format")
         items = {kind: [str(item) for item in content["items"][kind]] for kind in KINDS}
         return Accepted(items, from_iso(content["accepted"]), str(content["reason"]), hashlib.sha256(data).hexdigest())
-    except (ValueError, KeyError, TypeError) as exc:
+    except (ValueError, KeyError, TypeError, RecursionError) as exc:
         raise Damaged("is cut off or was changed") from exc
 
 

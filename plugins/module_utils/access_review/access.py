@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_review import last_use
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_review.accepted import ACCOUNTS, KEYS, SUDO
@@ -13,6 +14,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.access_review.accou
     Account,
     add_groups,
     add_passwords,
+    is_open_to_directories,
     read_accounts,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_review.host import Absent, Host, Unseen
@@ -31,6 +33,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.access_review.sudoe
 
 _LOGIN_BYTES = 64 * 1024 * 1024
 
+Read = TypeVar("Read")
+
 
 @dataclass
 class Access:
@@ -38,6 +42,7 @@ class Access:
 
     :ivar unseen: files that could not be read, and why, by check.
     :ivar odd: how many lines of a file say nothing.
+    :ivar open_to_directories: passwd lets in accounts that are not in it.
     :ivar last_used: seconds since 1970 by name of the account.
     :ivar recorded_since: None when the records reach back without end; otherwise from when on, in seconds since 1970; 0 when there are
         none.
@@ -51,6 +56,7 @@ class Access:
     unseen: list[tuple[str, str]] = field(default_factory=list)
     unseen_logins: list[tuple[str, str]] = field(default_factory=list)
     odd: dict[str, int] = field(default_factory=dict)
+    open_to_directories: bool = False
     last_used: dict[str, int] = field(default_factory=dict)
     recorded_since: int | None = 0
 
@@ -63,18 +69,25 @@ class Access:
     def items(self) -> dict[str, list[str]]:
         """Return what is compared with what was accepted, as texts by kind; each begins with the name of an account."""
         accounts = [
-            f"{account.name} uid={account.uid} gid={account.gid} home={account.home} shell={account.shell} password={account.password}"
+            f"{item_name(account.name)} uid={account.uid} gid={account.gid} home={account.home} shell={account.shell} password={account.password}"
             for account in self.accounts
         ]
         keys = [
-            f"{file.account} {key.fingerprint} {key.type} {','.join(key.options) or 'without restriction'}"
+            f"{item_name(file.account)} {key.fingerprint} {key.type} {','.join(key.options) or 'without restriction'}"
             for file in self.key_files for key in file.keys
         ]
         sudo = []
-        for right in self.sudoers.rights if self.sudoers is not None else []:
+        sudoers = self.sudoers or Sudoers()
+        for right in sudoers.rights:
             people = self.people_of(right) if right.who != "ALL" else []
-            sudo += [f"{name} as {right.text}" for name in people or [right.who]]
+            sudo += [f"{item_name(name)} as {right.text}" for name in people or [right.who]]
+        sudo += [f"{item_name(who)} as Defaults !authenticate" for who, _place in sudoers.not_asked]
         return {ACCOUNTS: accounts, KEYS: keys, SUDO: sudo}
+
+
+def item_name(name: str) -> str:
+    """Return the name with which an item begins; a space ends it, and names may hold one."""
+    return name.replace(" ", "\\x20")
 
 
 def read_access(host: Host) -> Access:
@@ -83,6 +96,7 @@ def read_access(host: Host) -> Access:
     passwd = _bytes(host, "/etc/passwd", access)
     if passwd is not None:
         access.accounts, access.odd["/etc/passwd"] = read_accounts(passwd)
+        access.open_to_directories = is_open_to_directories(passwd)
     shadow = _bytes(host, "/etc/shadow", access)
     if shadow is not None:
         access.odd["/etc/shadow"] = add_passwords(access.accounts, shadow)
@@ -112,10 +126,10 @@ def _read_logins(host: Host, access: Access) -> None:
     since: list[int] = []
     endless = False
     for path in last_use.WTMP:
-        found = _from_file(host, path, access, last_use.from_wtmp)
-        if found:
-            sources.append(found)
-            since.append(last_use.first_of_wtmp(host.read(path, _LOGIN_BYTES)[0]))
+        wtmp = _from_file(host, path, access, lambda data: (last_use.from_wtmp(data), last_use.first_of_wtmp(data)))
+        if wtmp is not None and wtmp[0]:
+            sources.append(wtmp[0])
+            since.append(wtmp[1])
     found = _from_file(host, last_use.LASTLOG, access, lambda data: last_use.from_lastlog(data, names))
     if found:
         sources.append(found)
@@ -135,13 +149,12 @@ def _read_logins(host: Host, access: Access) -> None:
     access.recorded_since = None if endless else min(since, default=0)
 
 
-def _from_file(
-    host: Host, path: str, access: Access, read: Callable[[bytes], dict[str, int]]
-) -> dict[str, int]:
+def _from_file(host: Host, path: str, access: Access, read: Callable[[bytes], Read]) -> Read | None:
+    """Return what is read from a file of logins, or None."""
     try:
         return read(host.read(path, _LOGIN_BYTES)[0])
     except Absent:
-        return {}
+        return None
     except (Unseen, last_use.Unreadable) as exc:
         access.unseen_logins.append((path, str(exc)))
-        return {}
+        return None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
@@ -21,6 +20,7 @@ SET, LOCKED, EMPTY, NONE, UNKNOWN = "set", "locked", "empty", "none", "unknown"
 _NO_SHELLS = {"nologin", "false", "sync", "halt", "shutdown"}
 _WEAK = ("$1$", "$md5", "$3$")
 _TRADITIONAL = re.compile(r"[./0-9A-Za-z]{13}")
+_NUMBER = re.compile(r"\s*[+-]?[0-9]{1,10}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _SERVICE_UIDS = range(1, 1000)
 
@@ -63,41 +63,49 @@ class Account:
 
 
 def read_accounts(passwd: bytes) -> tuple[list[Account], int]:
-    """Return the accounts, and how many lines are none."""
+    """Return the accounts, and how many lines are none.
+
+    Lines are read as the C library does, whose only demand is a name and two numbers: one that is cut off after them is an account.
+    """
     accounts, wrong = [], 0
-    for fields in _rows(passwd):
-        try:
-            name, password, uid, gid, _comment, home, shell = fields
-            account = Account(name, int(uid), int(gid), home, shell or "/bin/sh")
-        except ValueError:
+    for fields in _rows(passwd, most=7):
+        if fields[0][:1] in ("+", "-"):
+            continue  # told by is_open_to_directories
+        name, password, uid, gid, _comment, home, shell = [*fields, *[""] * (7 - len(fields))]
+        if not name or not _NUMBER.fullmatch(uid) or not _NUMBER.fullmatch(gid):
             wrong += 1
             continue
-        if not name:
-            wrong += 1
-            continue
+        account = Account(name, int(uid), int(gid), home, shell or "/bin/sh")
         if password not in ("x", "*"):  # shadow is not asked for it
             account.password, account.weak_hash = _state(password)
         accounts.append(account)
     return accounts, wrong
 
 
+def is_open_to_directories(passwd: bytes) -> bool:
+    """Tell whether a line lets in accounts of NIS or another directory (``+``, ``+name``, ``+@netgroup``)."""
+    return any(fields[0].startswith("+") for fields in _rows(passwd))
+
+
 def add_passwords(accounts: list[Account], shadow: bytes) -> int:
     """Set what shadow says of the accounts; return how many lines say nothing."""
     wrong = 0
-    by_name = {account.name: account for account in accounts}
+    by_name: dict[str, list[Account]] = {}
+    for account in accounts:
+        by_name.setdefault(account.name, []).append(account)
     seen = set()
     for fields in _rows(shadow):
-        if len(fields) < 9:
+        if len(fields) not in (5, 9):  # the old form ends after five
             wrong += 1
             continue
-        account = by_name.get(fields[0])
-        if account is None or account.name in seen:
-            continue
-        seen.add(account.name)
-        if account.password == UNKNOWN:
-            account.password, account.weak_hash = _state(fields[1])
-        account.password_changed = _day(fields[2])
-        account.expires = _day(fields[7])
+        name, password, changed, *_ages, expires, _flag = fields if len(fields) == 9 else [*fields, "", "", "", ""]
+        if name in seen:
+            continue  # the first line of a name counts
+        seen.add(name)
+        for account in by_name.get(name, []):
+            if account.password == UNKNOWN:
+                account.password, account.weak_hash = _state(password)
+            account.password_changed, account.expires = _day(changed), _day(expires)
     for account in accounts:
         # An account without a line of its own has no password that opens it.
         if account.name not in seen and account.password == UNKNOWN:
@@ -106,30 +114,36 @@ def add_passwords(accounts: list[Account], shadow: bytes) -> int:
 
 
 def add_groups(accounts: list[Account], group: bytes) -> dict[str, list[str]]:
-    """Set the groups of the accounts; return the names of the members of each group, those by primary group included."""
-    members: dict[str, list[str]] = {}
+    """Set the groups of the accounts; return the names of the members of each group, those by primary group included.
+
+    A group may have several lines, and its number several names: the kernel knows numbers only, so that their members are one.
+    """
+    numbers: dict[str, list[int]] = {}
+    listed: dict[int, dict[str, None]] = {}
+    for fields in _rows(group, most=4):
+        if len(fields) >= 3 and fields[0] and _NUMBER.fullmatch(fields[2]):
+            gid = int(fields[2])
+            numbers.setdefault(fields[0], []).append(gid)
+            names = fields[3].split(",") if len(fields) == 4 else []
+            listed.setdefault(gid, {}).update(dict.fromkeys(name.strip() for name in names if name.strip()))
+    for account in accounts:
+        listed.setdefault(account.gid, {})[account.name] = None
+    members = {name: list({member: None for gid in gids for member in listed[gid]}) for name, gids in numbers.items()}
     by_name = {account.name: account for account in accounts}
-    for fields in _rows(group):
-        if len(fields) != 4 or not fields[2].isdigit():
-            continue
-        name, gid = fields[0], int(fields[2])
-        listed = dict.fromkeys(member for member in fields[3].split(",") if member)
-        listed.update(dict.fromkeys(account.name for account in accounts if account.gid == gid))
-        members[name] = list(listed)
-        for member in listed:
+    for name, found in members.items():
+        for member in found:
             if member in by_name:
                 by_name[member].groups.append(name)
     return members
 
 
-def members_of(groups: Mapping[str, list[str]], name: str) -> list[str]:
-    """Return the members of a group; [] of one that does not exist."""
-    return groups.get(name, [])
+def _rows(data: bytes, most: int = -1) -> list[list[str]]:
+    """Return the fields of each line.
 
-
-def _rows(data: bytes) -> list[list[str]]:
-    lines = decode(data).split("\n")
-    return [line.split(":") for line in lines if line.strip() and not line.startswith("#")]
+    :param most: so many fields; what follows belongs to the last one.
+    """
+    lines = (line.lstrip() for line in decode(data).split("\n"))
+    return [line.split(":", most - 1 if most > 0 else -1) for line in lines if line and not line.startswith("#")]
 
 
 def _state(password: str) -> tuple[str, bool]:
@@ -142,6 +156,6 @@ def _state(password: str) -> tuple[str, bool]:
 
 def _day(text: str) -> datetime | None:
     """Return the day of so many days since 1970."""
-    if not text.isdigit() or not 0 < int(text) < 1_000_000:
+    if not _NUMBER.fullmatch(text) or not 0 < int(text) < 1_000_000:
         return None
     return _EPOCH + timedelta(days=int(text))

@@ -15,8 +15,6 @@ from typing import NamedTuple
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode, plain
 
-MAX_LINES = 10_000
-
 _TYPES = re.compile(
     r"(ssh-rsa|ssh-dss|ssh-ed25519|ssh-ed448|ecdsa-sha2-nistp(?:256|384|521)|sk-ssh-ed25519@openssh\.com"
     r"|sk-ecdsa-sha2-nistp256@openssh\.com)(-cert-v01@openssh\.com)?"
@@ -55,8 +53,8 @@ class Key(NamedTuple):
 def read_keys(data: bytes) -> tuple[list[Key], list[int]]:
     """Return the keys, and the numbers of lines that hold none."""
     keys, odd = [], []
-    for number, raw in enumerate(decode(data).split("\n")[:MAX_LINES], 1):
-        line = raw.strip()
+    for number, raw in enumerate(decode(data).split("\n"), 1):
+        line = raw.partition("\0")[0].strip()  # sshd reads no further
         if not line or line.startswith("#"):
             continue
         key = _read_line(line, number)

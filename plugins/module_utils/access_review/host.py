@@ -68,6 +68,8 @@ class Host:
                 if not stat.S_ISREG(status.st_mode):
                     raise Unseen("is no regular file")
                 data = stream.read(limit + 1)
+                if data is None:  # such as /proc/kmsg, to which a link of a user may lead
+                    raise Unseen("has nothing to read now and would let a reader wait")
         except (FileNotFoundError, NotADirectoryError) as exc:
             raise Absent from exc
         except OSError as exc:

@@ -25,6 +25,11 @@ def account_rows(access: Access, *, now: datetime, password_max_days: float) -> 
         check_result(ACCOUNTS, path, WARNING, f"{path} has {count} lines that say nothing.", value=count, unit="count")
         for path, count in access.odd.items() if count
     ]
+    if access.open_to_directories:
+        rows.append(check_result(
+            ACCOUNTS, "directory service", UNKNOWN, "/etc/passwd lets in accounts of NIS (a line that begins with +), which were not looked at.",
+            hint="Take the line out unless NIS is used.",
+        ))  # fmt: skip
     by_uid: dict[int, list[str]] = {}
     for account in access.accounts:
         by_uid.setdefault(account.uid, []).append(account.name)
@@ -86,6 +91,13 @@ def sudo_rows(access: Access, *, expected: Sequence[str], visudo: str | None) ->
             SUDO, "sudoers", UNKNOWN, f"{len(sudoers.odd)} lines of sudoers were not understood, such as {sudoers.odd[0]}.",
             hint="Look at them: sudo -l -U <account>", evidence={"lines": sudoers.odd},
         ))  # fmt: skip
+    rows += [
+        check_result(
+            SUDO, place, OK if who in expected else WARNING, f"{who} may use sudo without a password (Defaults !authenticate, {place}).",
+            hint=None if who in expected else "Ask for a password: take the line out.",
+        )
+        for who, place in sudoers.not_asked
+    ]  # fmt: skip
     for right in sudoers.rights:
         people = access.people_of(right) or [right.who]
         unexpected = [name for name in people if name not in expected and name != "root"]
@@ -109,6 +121,12 @@ def key_rows(access: Access) -> list[dict[str, Any]]:
         rows.append(check_result(
             KEYS, "AuthorizedKeysCommand", UNKNOWN,
             f"sshd also asks {access.settings.command} for keys, and what it answers was not looked at.", hint="Look at it by hand.",
+        ))  # fmt: skip
+    if access.settings.authorities:
+        rows.append(check_result(
+            KEYS, "TrustedUserCAKeys", UNKNOWN,
+            f"sshd also lets in whoever has a certificate that a key of {', '.join(access.settings.authorities[:5])} has signed; who that is"
+            " is not known here.", hint="Look at it by hand.",
         ))  # fmt: skip
     opened: dict[str, list[str]] = {}
     for file in access.key_files:

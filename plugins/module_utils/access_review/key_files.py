@@ -17,7 +17,10 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode
 
 SSHD = "/etc/ssh/sshd_config"
 USUAL = (".ssh/authorized_keys", ".ssh/authorized_keys2")
+#: So many lines are a file of keys; each key is a row of the answer.
+MAX_LINES = 10_000
 _MAX_INCLUDES = 100
+_WILDCARD = re.compile(r"[*?[]")
 
 
 @dataclass
@@ -39,24 +42,33 @@ class KeyFile:
 
 @dataclass
 class KeySettings:
-    """What sshd is told about keys: where they are, and whether a program tells more of them."""
+    """What sshd is told about keys: where they are, and what else lets somebody in.
+
+    :ivar command: a program that tells more keys, or ''.
+    :ivar authorities: files of keys by which certificates of users are signed.
+    """
 
     patterns: tuple[str, ...] = USUAL
     command: str = ""
+    authorities: list[str] = field(default_factory=list)
     problem: str = ""
 
 
 def read_settings(host: Host) -> KeySettings:
-    """Return where sshd looks for keys; every value that is set anywhere counts, since those in Match blocks add places."""
+    """Return where sshd looks for keys: every value that is set anywhere, and the usual places unless a value holds for everybody."""
     found = KeySettings()
     patterns: list[str] = []
-    waiting: list[str] = [SSHD]
-    seen: set[str] = set()
-    while waiting and len(seen) < _MAX_INCLUDES:
-        path = waiting.pop(0)
-        if path in seen:
+    for_everybody = False
+    waiting: list[tuple[str, bool]] = [(SSHD, False)]  # and whether a Match block includes it
+    seen: set[tuple[str, bool]] = set()
+    while waiting:
+        path, matched = waiting.pop(0)
+        if (path, matched) in seen:
             continue
-        seen.add(path)
+        if len(seen) >= _MAX_INCLUDES:
+            found.problem = f"{SSHD} includes more than {_MAX_INCLUDES} files, which were not all looked at"
+            break
+        seen.add((path, matched))
         try:
             text = decode(host.read(path)[0])
         except Absent:
@@ -68,24 +80,35 @@ def read_settings(host: Host) -> KeySettings:
             words = re.split(r"[\s=]+", line.strip(), maxsplit=1)
             if len(words) < 2 or words[0].startswith("#"):
                 continue
-            name, value = words[0].lower(), words[1].strip().strip('"')
-            if name == "authorizedkeysfile":
-                patterns += value.split()
-            elif name == "authorizedkeyscommand" and value.lower() != "none":
-                found.command = value.split()[0]
+            name, values = words[0].lower(), [word.strip('"') for word in words[1].split()]
+            given = [value for value in values if value and value.lower() != "none"]
+            if name == "match":
+                matched = [value.lower() for value in values] != ["all"]
+            elif name == "authorizedkeysfile":
+                patterns += given
+                for_everybody = for_everybody or not matched
+            elif name == "authorizedkeyscommand" and given:
+                found.command = given[0]
+            elif name == "trustedusercakeys":
+                found.authorities += given
             elif name == "include":
-                waiting += [place for pattern in value.split() for place in _expand(host, pattern)]
-    if patterns:
-        found.patterns = tuple(dict.fromkeys(pattern for pattern in patterns if pattern.lower() != "none"))
+                waiting += [(place, matched) for pattern in given for place in _expand(host, pattern, found)]
+    found.patterns = tuple(dict.fromkeys(patterns if for_everybody else [*USUAL, *patterns]))
     return found
 
 
-def _expand(host: Host, pattern: str) -> list[str]:
+def _expand(host: Host, pattern: str, settings: KeySettings) -> list[str]:
     path = pattern if pattern.startswith("/") else posixpath.join("/etc/ssh", pattern)
     folder, name = posixpath.split(path)
+    if _WILDCARD.search(folder):
+        settings.problem = f"{SSHD} includes {pattern}, and wildcards of folders were not looked at"
+        return []
     try:
         return [posixpath.join(folder, found) for found in host.names(folder) if fnmatch.fnmatchcase(found, name)]
-    except (Absent, Unseen):
+    except Absent:
+        return []
+    except Unseen as exc:
+        settings.problem = f"{folder} {exc}"
         return []
 
 
@@ -101,6 +124,10 @@ def read_key_files(host: Host, accounts: Sequence[Account], settings: KeySetting
                 continue
             except Unseen as exc:
                 file.problem = str(exc)
+                files.append(file)
+                continue
+            if data.count(b"\n") > MAX_LINES:
+                file.problem = f"has more than {MAX_LINES} lines, and was not looked at"
                 files.append(file)
                 continue
             file.keys, file.odd = read_keys(data)
@@ -126,12 +153,14 @@ def _places(account: Account, patterns: Sequence[str]) -> list[str]:
 
 
 def _writable_folder(host: Host, path: str, account: Account) -> str:
-    """Return which folder on the way from the home lets others exchange the file, or ''."""
+    """Return which folder on the way to the file lets others exchange it, or ''; what is above the home is not looked at."""
     home = posixpath.normpath(account.home)
     folder = posixpath.dirname(path)
-    while folder.startswith(home) and folder != "/":
+    while folder != "/":
         rights = host.rights(folder)
         if rights is not None and (rights.others_may_write or rights.owner not in (0, account.uid)):
             return f"its folder {folder} belongs to user {rights.owner} and has mode {rights.mode:04o}"
+        if folder == home:
+            break
         folder = posixpath.dirname(folder)
     return ""

@@ -25,7 +25,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.access_review.accep
     news_of,
     read_accepted,
 )
-from ansible_collections.upkeep.runbook.plugins.module_utils.access_review.access import Access, read_access
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_review.access import Access, item_name, read_access
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_review.host import Host
 from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import make_private_directory, write_atomically
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import (
@@ -188,7 +188,7 @@ def _new_rows(
 
 def _is_expected(kind: str, item: str, expected: Sequence[str]) -> bool:
     name, _space, rest = item.partition(" ")
-    return rest.split(" ")[0] in expected if kind == KEYS else name in expected
+    return rest.split(" ")[0] in expected if kind == KEYS else name in map(item_name, expected)
 
 
 def _subject(kind: str, item: str) -> str:

@@ -19,13 +19,16 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode
 MAX_RULES = 5000
 MAX_FILES = 500
 _MAX_ALIAS_DEPTH = 10
-_INCLUDE = re.compile(r"[@#]include(dir)?\s+(\"[^\"]+\"|(?:\\.|\S)+)\s*$")
+_MAX_LINE = 64 * 1024
+_MAX_ITEMS = 1000
+# No two parts of a pattern fit the same text: a line that fits none must not be tried in a million ways.
+_INCLUDE = re.compile(r"[@#]include(dir)?\s+(\"[^\"]+\"|(?:\\.|[^\s\\])+)\s*$")
 _ALIAS = re.compile(r"(User|Runas|Host|Cmnd|Cmd)_Alias\s+(.*)$")
-_RULE = re.compile(r"(?P<who>(?:\\.|\"[^\"]*\"|[^=])+?)\s+(?P<hosts>[^\s=,]+(?:\s*,\s*[^\s=,]+)*)\s*=\s*(?P<what>.+)$")
-_RUN_AS = re.compile(r"\(\s*([^):]*)\s*(?::\s*([^)]*))?\)\s*")
+_BEFORE_EQUALS = re.compile(r'(?:\\.|"[^"]*"|[^="\\])*')
+_WORDS = re.compile(r'(?:\\.|"[^"]*"|[^\s,"\\])+|,')
+_RUN_AS = re.compile(r"\(([^):]*)(?::([^)]*))?\)\s*")
 _TAG = re.compile(r"(?:NO)?(?:PASSWD|EXEC|SETENV|LOG_INPUT|LOG_OUTPUT|MAIL|FOLLOW|INTERCEPT)\s*:\s*")
-#: A further list of hosts on the same line, which hardly anybody writes.
-_MORE_HOSTS = re.compile(r"\s:\s[^,]*=")
+_NOT_ASKED = re.compile(r"!\s*authenticate\b")
 
 
 class Right(NamedTuple):
@@ -59,12 +62,14 @@ class Sudoers:
     :ivar files: those that were read, with their rights.
     :ivar unseen: files that could not be read, and why.
     :ivar odd: places of lines that were not understood.
+    :ivar not_asked: whom ``Defaults !authenticate`` asks for no password, ALL or a user, and the place.
     """
 
     rights: list[Right] = field(default_factory=list)
     files: dict[str, Rights] = field(default_factory=dict)
     unseen: list[tuple[str, str]] = field(default_factory=list)
     odd: list[str] = field(default_factory=list)
+    not_asked: list[tuple[str, str]] = field(default_factory=list)
 
 
 def read_sudoers(host: Host, path: str = "/etc/sudoers") -> Sudoers | None:
@@ -89,12 +94,18 @@ def read_sudoers(host: Host, path: str = "/etc/sudoers") -> Sudoers | None:
     for place, line in rules:
         if not line.startswith("Defaults"):
             _add_rule(found, place, line, aliases)
+        elif _NOT_ASKED.search(line):
+            scope = line[len("Defaults"):].split()[0]  # ":users", "@hosts", "!commands", ">users" or nothing
+            found.not_asked += [(who, place) for who in (_resolved(scope[1:], aliases) if scope.startswith(":") else ["ALL"])]
     return found
 
 
 def _read_file(host: Host, path: str, found: Sudoers, lines: list[tuple[str, str]]) -> bool:
     """Add the lines of a file and of those that it includes; return whether it is there."""
-    if path in found.files or len(found.files) >= MAX_FILES:
+    if path in found.files:
+        return True
+    if len(found.files) >= MAX_FILES:
+        found.unseen.append((path, f"was not looked at: more than {MAX_FILES} files are included"))
         return True
     try:
         data, rights = host.read(path)
@@ -107,6 +118,9 @@ def _read_file(host: Host, path: str, found: Sudoers, lines: list[tuple[str, str
     text = decode(data).replace("\\\n", " ")
     for number, raw in enumerate(text.split("\n"), 1):
         line = raw.strip()
+        if len(line) > _MAX_LINE:
+            found.odd.append(f"{path}:{number}")
+            continue
         include = _INCLUDE.match(line)
         if include is not None:
             _include(host, include, path, found, lines)
@@ -141,23 +155,24 @@ def _include(host: Host, include: re.Match[str], path: str, found: Sudoers, line
 
 
 def _add_rule(found: Sudoers, place: str, line: str, aliases: dict[str, str]) -> None:
-    match = _RULE.match(line)
-    if match is None or _MORE_HOSTS.search(match["what"]):
+    who_and_what = _split_rule(line)
+    if who_and_what is None or len(found.rights) >= MAX_RULES:
         found.odd.append(place)
         return
-    everyone = _resolved(match["who"], aliases)
+    who_text, what = who_and_what
+    everyone = _resolved(who_text, aliases)
+    if len(everyone) >= _MAX_ITEMS:
+        found.odd.append(place)
     run_as, no_password, began = "root", False, len(found.rights)
     commands: list[str] = []
 
     def close() -> None:
         if commands:
             text = ", ".join(commands)
-            for who in everyone:
-                if len(found.rights) < MAX_RULES:
-                    found.rights.append(Right(who, run_as, no_password, text, place))
+            found.rights.extend(Right(who, run_as, no_password, text, place) for who in everyone)
             commands.clear()
 
-    for part in re.split(r"(?<!\\),", match["what"]):
+    for part in re.split(r"(?<!\\),", what):
         part = part.strip()
         given = _RUN_AS.match(part)
         if given is not None:
@@ -165,6 +180,9 @@ def _add_rule(found: Sudoers, place: str, line: str, aliases: dict[str, str]) ->
             users = ", ".join(_resolved(given[1].strip(), aliases)) or "root"
             run_as = f"{users}:{given[2].strip()}" if given[2] else users
             part = part[given.end():]
+        if part.startswith("("):
+            found.odd.append(place)
+            return
         while (tag := _TAG.match(part)) is not None:
             if "PASSWD" in tag[0]:
                 close()
@@ -172,19 +190,39 @@ def _add_rule(found: Sudoers, place: str, line: str, aliases: dict[str, str]) ->
             part = part[tag.end():]
         commands += _resolved(part, aliases) if part else []
     close()
-    if len(found.rights) == began and len(found.rights) < MAX_RULES:
+    if len(found.rights) == began:
         found.odd.append(place)
+
+
+def _split_rule(line: str) -> tuple[str, str] | None:
+    """Return who may and what they may, of ``users hosts = what``; None when it has another form."""
+    before = _BEFORE_EQUALS.match(line)
+    end = before.end() if before else 0
+    words = _WORDS.findall(line[:end])
+    # Users and hosts are lists with commas; where two words follow each other without one, the second list begins.
+    begins = [at for at in range(1, len(words)) if "," not in (words[at - 1], words[at])]
+    what = line[end + 1:].strip()
+    if len(begins) != 1 or not what or line[end] != "=" or "," in (words[0], words[-1]) or _has_more_hosts(what):
+        return None
+    return "".join(words[: begins[0]]), what
+
+
+def _has_more_hosts(what: str) -> bool:
+    """Tell whether another list of hosts follows on the same line (``a=/bin/x : b=/bin/y``), which hardly anybody writes."""
+    return any("=" in further for part in what.split(",") for further in re.split(r"\s:\s", part)[1:])
 
 
 def _resolved(text: str, aliases: dict[str, str], depth: int = 0) -> list[str]:
     """Return the items of a list with its aliases resolved; a negated item stays as it is written."""
     found: list[str] = []
     for item in (part.strip() for part in re.split(r"(?<!\\),", text)):
+        if len(found) >= _MAX_ITEMS:
+            break
         if item in aliases and depth < _MAX_ALIAS_DEPTH:
             found += _resolved(aliases[item], aliases, depth + 1)
         elif item:
             found.append(item)
-    return found[:1000]
+    return found[:_MAX_ITEMS]
 
 
 def people_of(right: Right, groups: Callable[[str], list[str]], all_names: list[str], uids: dict[int, str]) -> list[str]:
@@ -197,5 +235,5 @@ def people_of(right: Right, groups: Callable[[str], list[str]], all_names: list[
     if who.startswith("%"):
         return groups(who[1:])
     if who.startswith("#"):
-        return [uids[int(who[1:])]] if who[1:].isdigit() and int(who[1:]) in uids else []
+        return [uids[int(who[1:])]] if re.fullmatch("[0-9]+", who[1:]) and int(who[1:]) in uids else []
     return [who] if who in all_names else []

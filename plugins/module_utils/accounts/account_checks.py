@@ -30,6 +30,7 @@ class Outcome:
     :ivar unsafe: files of keys that could not be moved or put back, each with the reason.
     :ivar open: it can be logged in to.
     :ivar left_keys: files of keys that are there.
+    :ivar open_names: other names of the same number that are not shut; what is done in them is done as this account.
     :ivar released: it was given back, or would be.
     :ivar differs: its line in /etc/shadow is another than before, since somebody has changed it.
     :ivar unknown: why nobody can tell.
@@ -44,6 +45,7 @@ class Outcome:
     unsafe: list[str] = field(default_factory=list)
     open: bool = False
     left_keys: list[str] = field(default_factory=list)
+    open_names: list[str] = field(default_factory=list)
     released: bool = False
     differs: bool = False
     unknown: str = ""
@@ -82,6 +84,12 @@ def _checks(one: Outcome, state: str, done: bool) -> list[Row]:
         return [*rows, check_result(LOGIN, one.name, OK, f"{one.name} is not contained.")]
     if one.open:
         rows.append(check_result(LOGIN, one.name, CRITICAL, f"{one.name} should be shut, and somebody has opened it.", hint=_AGAIN))
+    if one.open_names:
+        rows.append(check_result(
+            LOGIN, one.name, CRITICAL,
+            f"The number of {one.name} can be logged in to under another name: {', '.join(one.open_names[:_NAMED])}.",
+            hint="Contain these names too, or look who made them.",
+        ))  # fmt: skip
     if one.left_keys:
         rows.append(check_result(KEYS, one.name, CRITICAL, f"{one.name} has keys: {', '.join(one.left_keys[:_NAMED])}.", hint=_AGAIN))
     if one.sessions:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -45,11 +46,12 @@ class Unsafe(Exception):
     """A file cannot be moved or put back safely; the message is a part of a sentence."""
 
 
-def places(patterns: list[str], name: str, home: str) -> list[str]:
-    """Return the paths of files of keys; ``%u`` is the account, ``%h`` its home, ``%%`` a percent sign."""
+def places(patterns: list[str], name: str, uid: int, home: str) -> list[str]:
+    """Return the paths of files of keys; ``%u`` is the account, ``%U`` its number, ``%h`` its home, ``%%`` a percent sign."""
+    tokens = {"%%": "%", "%h": home, "%u": name, "%U": str(uid)}
     found = []
     for pattern in patterns:
-        path = pattern.replace("%%", "\0").replace("%u", name).replace("%h", home).replace("\0", "%")
+        path = re.sub(r"%[%huU]", lambda match: tokens[match[0]], pattern)
         found.append(path if path.startswith("/") else f"{home.rstrip('/')}/{path}")
     return list(dict.fromkeys(found))
 
@@ -93,16 +95,21 @@ def store(path: str, content: bytes, status: os.stat_result, folder: Path) -> Ke
 def take_away(key_file: KeyFile, home: str) -> None:
     """Remove a file that was stored; when it is gone already there is nothing to do.
 
-    :raises Unsafe: when it holds something else by now.
+    :raises Unsafe: when it holds something else by now, or cannot be removed, as when it is immutable.
     """
     found = read_key_file(key_file.path, home)
     if found is None:
         return
     if hashlib.sha256(found[0]).hexdigest() != key_file.sha256:
         raise Unsafe(f"{plain(key_file.path, 300)} was changed just now")
-    with _folder(key_file.path, home) as (folder, name):
-        os.unlink(name, dir_fd=folder)
-        os.fsync(folder)
+    try:
+        with _folder(key_file.path, home) as (folder, name):
+            os.unlink(name, dir_fd=folder)
+            os.fsync(folder)
+    except FileNotFoundError:
+        return
+    except OSError as exc:
+        raise _unsafe(key_file.path, exc) from exc
 
 
 def put_back(key_file: KeyFile, home: str, stored: Path) -> bool:
@@ -171,4 +178,6 @@ def _folder(path: str, home: str) -> Iterator[tuple[int, str]]:
 def _unsafe(path: str, exc: OSError) -> Unsafe:
     if exc.errno in (errno.ELOOP, errno.ENOTDIR):
         return Unsafe(f"{plain(path, 300)} is a link, or lies behind one")
+    if exc.errno == errno.EPERM:
+        return Unsafe(f"{plain(path, 300)} cannot be used ({exc.strerror}); it may be immutable (lsattr)")
     return Unsafe(f"{plain(path, 300)} cannot be used ({exc.strerror})")

@@ -18,13 +18,14 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import
     write_atomically,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.state_records import read_state_record
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 DIRECTORY = "containment"
 SCHEMA = 1
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}\$?")
 _STORED = re.compile(r"[0-9a-f]{16}")
-_MAX_BYTES = 4 * 1024 * 1024
+_OTHERWISE = "no record of a contained account; look at it and at the folder beside it"
 
 
 @dataclass(frozen=True)
@@ -84,18 +85,7 @@ def read_contained(state_directory: Path, name: str) -> Contained | None:
     :raises UpkeepError: when it cannot be read.
     """
     path = state_directory / DIRECTORY / f"{check_name(name)}.json"
-    try:
-        with open(path, "rb") as stream:
-            record = json.loads(stream.read(_MAX_BYTES))
-        if record["schema"] != SCHEMA or record["name"] != name:
-            raise ValueError(name)
-        return _contained(record)
-    except FileNotFoundError:
-        return None
-    except OSError as exc:
-        raise UpkeepError(f"cannot read {path}: {exc.strerror}") from exc
-    except (ValueError, KeyError, TypeError) as exc:
-        raise UpkeepError(f"{path} is no record of a contained account; look at it and at the folder beside it") from exc
+    return read_state_record(path, SCHEMA, lambda record: _contained(record, name), otherwise=_OTHERWISE)
 
 
 def write_contained(state_directory: Path, contained: Contained) -> None:
@@ -124,10 +114,10 @@ def forget_contained(state_directory: Path, contained: Contained) -> None:
             pass  # something of somebody else is in it
 
 
-def _contained(record: Mapping[str, Any]) -> Contained:
+def _contained(record: Mapping[str, Any], name: str) -> Contained:
     shadow, keys = record["shadow"], tuple(KeyFile(**row) for row in record["keys"])
-    if not all(_STORED.fullmatch(one.stored) for one in keys):
-        raise ValueError("stored")
+    if record["name"] != name or not all(_STORED.fullmatch(one.stored) for one in keys):
+        raise ValueError("name or stored")
     return Contained(
         record["name"], int(record["uid"]), record["since"], plain(record["reason"], 200), plain(record["run_id"], 100),
         None if shadow is None else Shadow(**shadow), keys,

@@ -28,6 +28,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.accounts.contained 
 from ansible_collections.upkeep.runbook.plugins.module_utils.accounts.local_accounts import (
     EXPIRED,
     Account,
+    names_of,
     open_argv,
     read_account,
     run_usermod,
@@ -67,8 +68,9 @@ def _act(params: Mapping[str, Any], state: Path, names: list[str], now: datetime
         outcomes = [_release(params, state, account, check_mode) for account in accounts]
         return answer(outcomes, "absent", done=not check_mode)
     ours = ancestors(os.getpid())
+    operators = sessions.account_uids(ours)
     for account in accounts:
-        _refuse(account, params, sessions.account_uids(ours))
+        _refuse(account, params, operators)
     outcomes = [_contain(params, state, account, ours, now, check_mode) for account in accounts]
     return answer(outcomes, "present", done=not check_mode)
 
@@ -128,7 +130,7 @@ def _contain(
 
 def _keys(params: Mapping[str, Any], account: Account, outcome: Outcome) -> list[tuple[str, bytes, os.stat_result]]:
     found = []
-    for path in authorized_keys.places(params["key_files"], account.name, account.home) if params["remove_keys"] else []:
+    for path in authorized_keys.places(params["key_files"], account.name, account.uid, account.home) if params["remove_keys"] else []:
         try:
             one = authorized_keys.read_key_file(path, account.home)
         except Unsafe as exc:
@@ -141,8 +143,17 @@ def _keys(params: Mapping[str, Any], account: Account, outcome: Outcome) -> list
 
 def _verify(outcome: Outcome, params: Mapping[str, Any]) -> None:
     account = read_account(outcome.name)
-    outcome.open = bool(params["lock"]) and not account.is_shut()
+    if params["lock"]:
+        outcome.open = not account.is_shut()
+        outcome.open_names = [name for name in names_of(account.uid) if name != account.name and not _is_shut(name)]
     outcome.left_keys = [path for path, _content, _status in _keys(params, account, Outcome(outcome.name))]
+
+
+def _is_shut(name: str) -> bool:
+    try:
+        return read_account(name).is_shut()
+    except UpkeepError:
+        return False  # such as one whose password stands in /etc/passwd
 
 
 def _queried(params: Mapping[str, Any], state: Path, name: str) -> Outcome:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.commands import run_command
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
-from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
+from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode, plain
 
 PASSWD, SHADOW = Path("/etc/passwd"), Path("/etc/shadow")
 #: The second day of 1970: over, whatever the clock says.
@@ -75,10 +75,24 @@ def read_account(name: str) -> Account:
     row = next((line for line in _lines(PASSWD) if line.split(b":")[0] == wanted), b"").split(b":")
     if len(row) < 7 or not row[2].isdigit():
         raise UpkeepError(f"{plain(name, 100)} is no local account of this host (/etc/passwd).")
+    if row[_PASSWORD] != b"x":
+        raise UpkeepError(
+            f"the password of {name} stands in /etc/passwd, so that neither a lock nor an expiry in /etc/shadow shuts the account."
+            " Nothing was changed. Look who put it there; pwconv moves it."
+        )
     shadow = next((line for line in _lines(SHADOW) if line.split(b":")[0] == wanted), b"")
     if len(shadow.split(b":")) != 9:
         raise UpkeepError(f"{name} has no line in /etc/shadow that can be understood; pwconv makes one.")
     return Account(name, int(row[2]), row[5].decode("utf-8", "surrogateescape"), shadow)
+
+
+def names_of(uid: int) -> list[str]:
+    """Return the names of all local accounts with a number.
+
+    :raises UpkeepError: when the file cannot be read.
+    """
+    rows = (line.split(b":") for line in _lines(PASSWD))
+    return [decode(row[0]) for row in rows if len(row) >= 4 and row[2].isdigit() and int(row[2]) == uid]
 
 
 def shut_argv(account: Account) -> list[str]:

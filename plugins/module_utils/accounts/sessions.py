@@ -44,9 +44,11 @@ class _Seen:
 
 
 def account_uids(pids: Collection[int]) -> set[int]:
-    """Return the users of processes and those who logged in to start them, without root."""
+    """Return the users of processes and those who logged in to start them; root only where nobody else did."""
     found = [seen for seen in map(_look, pids) if seen is not None]
-    return {uid for seen in found for uid in (seen.uid, seen.login) if uid not in (0, _UNSET)}
+    logins = {seen.login for seen in found} - {_UNSET}
+    # Whoever became root with sudo is not root, and a login of root is known by its number.
+    return logins | {seen.uid for seen in found} - {0} or {0}
 
 
 def find_sessions(uid: int, spared: Collection[int]) -> list[SessionProcess]:
@@ -57,7 +59,7 @@ def find_sessions(uid: int, spared: Collection[int]) -> list[SessionProcess]:
     seen = {one.pid: one for one in map(_look, _pids()) if one is not None}
     return [
         SessionProcess(one.pid, one.start, one.name) for one in seen.values()
-        if one.pid not in spared and one.pid > 1 and (one.login == uid or one.uid == uid and _logged_in(one, uid, seen))
+        if one.pid not in spared and one.pid > 1 and (one.login == uid or _acts_as(one, uid) and _logged_in(one, uid, seen))
     ]
 
 
@@ -97,6 +99,11 @@ def _kill(found: Collection[SessionProcess]) -> int:
         select.select([handle], [], [], max(0.0, deadline - time.monotonic()))
         os.close(handle)
     return len(handles)
+
+
+def _acts_as(one: _Seen, uid: int) -> bool:
+    """Tell whether a process has a user, and is not the part of root in the session of somebody else."""
+    return one.uid == uid and (uid != 0 or one.login == _UNSET)
 
 
 def _logged_in(one: _Seen, uid: int, seen: dict[int, _Seen]) -> bool:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ipaddress
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Optional, Union
@@ -23,6 +24,8 @@ _NEEDED: tuple[Network, ...] = (
     IPv4Network("0.0.0.0/32"), IPv4Network("224.0.0.0/4"), IPv4Network("255.255.255.255/32"), IPv6Network("::/128"),
     IPv6Network("fe80::/10"), IPv6Network("ff00::/8"),
 )
+#: From these nobody comes in over the network.
+NOBODYS = (*LOOPBACK, IPv4Network("0.0.0.0/32"), IPv4Network("224.0.0.0/3"), IPv6Network("::/128"), IPv6Network("ff00::/8"))
 #: A wider network is most of the world, or all of a provider.
 _WIDEST = {4: 8, 6: 16}
 
@@ -34,6 +37,8 @@ def read_network(text: str, place: str) -> Network:
     :raises UpkeepError: naming the option and what would be accepted.
     """
     shown = plain(text, 100)
+    if "%" in text:
+        raise UpkeepError(f"{place}: {shown!r} names an interface (%), which is not accepted.")
     try:
         network = ipaddress.ip_network(text.strip(), strict=False)
     except ValueError:
@@ -41,12 +46,10 @@ def read_network(text: str, place: str) -> Network:
             f"{place}: {shown!r} is no address or network; give one such as 192.0.2.7, 198.51.100.0/24 or 2001:db8::/32."
         ) from None
     network = _unmapped(network)
-    if "/" in text and "%" not in text and network.num_addresses > 1:
+    if "/" in text and network.num_addresses > 1:
         given = ipaddress.ip_address(text.strip().partition("/")[0])
         if given != network.network_address and not getattr(given, "ipv4_mapped", None):
             raise UpkeepError(f"{place}: {shown!r} has bits beyond its prefix; write {network} or the address alone.")
-    if getattr(network.network_address, "scope_id", None):
-        raise UpkeepError(f"{place}: {shown!r} names an interface (%), which is not accepted.")
     return network
 
 
@@ -57,6 +60,17 @@ def read_address(text: str) -> Address | None:
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
+
+
+def read_kernel_address(digits: str) -> Address:
+    """Return an address of /proc/net, words of 32 bits in the order of this machine; IPv4 in IPv6 as IPv4.
+
+    :raises ValueError: when it is none.
+    """
+    words = bytes.fromhex(digits)
+    packed = b"".join(int.from_bytes(words[at : at + 4], "big").to_bytes(4, sys.byteorder) for at in range(0, len(words), 4))
+    found: Address = ipaddress.ip_address(packed)
+    return getattr(found, "ipv4_mapped", None) or found
 
 
 def _unmapped(network: Network) -> Network:

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import make_private_directory, write_atomically
-from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.addresses import (
     End,
     Network,
     read_network,
     shown_network,
 )
+from ansible_collections.upkeep.runbook.plugins.module_utils.state_records import read_state_record
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso, to_iso
 
@@ -26,7 +26,10 @@ FILE_NAME = "ip_block.json"
 SCHEMA = 1
 MAX_ENTRIES = 10_000
 MAX_REASON_CHARACTERS = 200
-_MAX_BYTES = 16 * 1024 * 1024
+_OTHERWISE = (
+    "no list of blocked addresses. Look at it and move it away: what the kernel blocks stays blocked, and the next call takes that"
+    " over, without the reasons."
+)
 
 
 @dataclass(frozen=True)
@@ -79,24 +82,7 @@ def read_ledger(directory: Path) -> Ledger:
 
     :raises UpkeepError: when it cannot be read: nobody knows then what is to be blocked.
     """
-    path = directory / FILE_NAME
-    try:
-        with open(path, "rb") as stream:
-            record = json.loads(stream.read(_MAX_BYTES))
-        if record["schema"] != SCHEMA:
-            raise UpkeepError(f"{path} was written by another version (schema {record['schema']}); update the collection")
-        allow = tuple(read_network(text, "allow") for text in record["allow"])
-        entries = [_entry(row) for row in record["entries"]]
-    except FileNotFoundError:
-        return Ledger()
-    except OSError as exc:
-        raise UpkeepError(f"cannot read {path}: {exc.strerror}") from exc
-    except (ValueError, KeyError, TypeError) as exc:
-        raise UpkeepError(
-            f"{path} is no list of blocked addresses. Look at it and move it away: what the kernel blocks stays blocked,"
-            " and the next call takes that over, without the reasons."
-        ) from exc
-    return Ledger(allow, {entry.network: entry for entry in entries})
+    return read_state_record(directory / FILE_NAME, SCHEMA, _ledger, otherwise=_OTHERWISE) or Ledger()
 
 
 def write_ledger(directory: Path, ledger: Ledger) -> None:
@@ -116,6 +102,11 @@ def write_ledger(directory: Path, ledger: Ledger) -> None:
 def ends_of(entries: Iterable[Entry]) -> dict[Network, End]:
     """Return when each network is free again."""
     return {entry.network: entry.expires for entry in entries}
+
+
+def _ledger(record: Mapping[str, Any]) -> Ledger:
+    entries = [_entry(row) for row in record["entries"]]
+    return Ledger(tuple(read_network(text, "allow") for text in record["allow"]), {entry.network: entry for entry in entries})
 
 
 def _entry(row: Mapping[str, Any]) -> Entry:

@@ -54,7 +54,7 @@ class Drift:
 
     :ivar lost: entries that the kernel does not block, or not until their end.
     :ivar strays: networks that it blocks, and that the ledger does not know.
-    :ivar altered: the rules or the addresses that pass are not ours.
+    :ivar altered: the rules are not ours, or others pass than should.
     """
 
     lost: list[Network] = field(default_factory=list)
@@ -126,7 +126,7 @@ def plan_blocks(
     :raises UpkeepError: when something may not be blocked and is not to be skipped, or there are too many.
     """
     operators = list(operators)
-    before, drift = _before(ledger, kernel, now)
+    before, drift = _before(ledger, kernel, now, operators)
     entries = dict(before)
     added, refused = [], []
     for one in wanted:
@@ -165,7 +165,8 @@ def plan_release(
 
     :param networks: None releases everything.
     """
-    entries, drift = _before(ledger, kernel, now)
+    operators = list(operators)
+    entries, drift = _before(ledger, kernel, now, operators)
     removed, missing = [], []
     for network in list(entries) if networks is None else networks:
         entry = entries.pop(network, None)
@@ -175,7 +176,7 @@ def plan_release(
         around = networks_around(network, entries)
         still = f"is still blocked, as part of {shown_network(around[0])}" if around else "was not blocked"
         missing.append((network, still))
-    plan = _plan(entries, allow, list(operators), ledger, kernel, drift, now)
+    plan = _plan(entries, allow, operators, ledger, kernel, drift, now)
     plan.removed, plan.missing = removed, missing
     return plan
 
@@ -196,8 +197,11 @@ def refused_rows(refused: Iterable[tuple[Network, str]]) -> list[dict[str, str]]
     return [{"address": shown_network(network), "reason": f"it {reason}"} for network, reason in list(refused)[:1000]]
 
 
-def find_drift(ledger: Ledger, kernel: BlockTable | None, now: float) -> Drift:
-    """Compare the kernel with the ledger."""
+def find_drift(ledger: Ledger, kernel: BlockTable | None, now: float, operators: Iterable[Address]) -> Drift:
+    """Compare the kernel with the ledger.
+
+    :param operators: who may pass beside those whom the ledger allows.
+    """
     lasting = ledger.lasting(now)
     expected = without_overlaps(ends_of(lasting.values()))
     actual = kernel.blocked if kernel else {}
@@ -213,10 +217,15 @@ def find_drift(ledger: Ledger, kernel: BlockTable | None, now: float) -> Drift:
         if not _ends_soon(end, now) and (network not in actual or not _same(end, actual[network]))
     ]
     lost = {network for around in networks_around_each(bad, lasting).values() for network in around}
-    altered = kernel is not None and (
-        not kernel.intact or not all(any(lies_in(one, other) for other in kernel.allowed) for one in ledger.allow)
+    altered = kernel is not None and not (
+        kernel.intact and _all_lie_in(ledger.allow, kernel.allowed)
+        and _all_lie_in(kernel.allowed, collapse([*ledger.allow, *map(network_of, operators)]))
     )
     return Drift(sorted(lost, key=str), strays, altered)
+
+
+def _all_lie_in(inner: Iterable[Network], outer: Collection[Network]) -> bool:
+    return all(any(lies_in(one, other) for other in outer) for one in inner)
 
 
 def networks_around(network: Network, others: Collection[Network]) -> list[Network]:
@@ -236,9 +245,11 @@ def networks_around_each(networks: Iterable[Network], others: Collection[Network
     }
 
 
-def _before(ledger: Ledger, kernel: BlockTable | None, now: float) -> tuple[dict[Network, Entry], Drift]:
+def _before(
+    ledger: Ledger, kernel: BlockTable | None, now: float, operators: Iterable[Address]
+) -> tuple[dict[Network, Entry], Drift]:
     """Return what is to stay blocked if nothing is asked for: what the ledger has, and what somebody else has put there."""
-    drift = find_drift(ledger, kernel, now)
+    drift = find_drift(ledger, kernel, now, operators)
     entries = ledger.lasting(now)
     for network, end in drift.strays.items():
         if why_never_blocked(network) is None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall import nftables
-from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.addresses import Network
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.addresses import Address, Network
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.block_answer import answer_acting, answer_query, answer_unseen
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.block_ledger import read_ledger, write_ledger
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.block_planning import (
@@ -69,7 +69,8 @@ def _query(params: Mapping[str, Any], now: float) -> dict[str, Any]:
         return answer_unseen(str(exc), exc.hint)
     except UpkeepError as exc:
         return answer_unseen(exc.message, "")
-    return answer_query(ledger, kernel, find_drift(ledger, kernel, now), now, return_all=params["return_all"])
+    drift = find_drift(ledger, kernel, now, find_operator().addresses)
+    return answer_query(ledger, kernel, drift, now, return_all=params["return_all"])
 
 
 def _act(params: Mapping[str, Any], wanted: list[Wanted], moment: datetime, *, check_mode: bool) -> dict[str, Any]:
@@ -78,18 +79,21 @@ def _act(params: Mapping[str, Any], wanted: list[Wanted], moment: datetime, *, c
         kernel = _kernel(now)
     except nftables.Unseen as exc:
         raise UpkeepError(f"{exc} {exc.hint}".strip()) from exc
-    plan = _plan(params, wanted, kernel, now)
+    operators = find_operator().addresses
+    plan = _plan(params, wanted, kernel, operators, now)
     text = ruleset(plan.table, now)
     if plan.changes_table:
         nftables.load(text, check_only=True)
     if not check_mode:
-        _apply(directory, plan, text, now)
+        _apply(directory, plan, text, operators, now)
     return answer_acting(plan, kernel, text, now, return_all=params["return_all"], done=not check_mode)
 
 
-def _plan(params: Mapping[str, Any], wanted: list[Wanted], kernel: BlockTable | None, now: float) -> BlockPlan:
+def _plan(
+    params: Mapping[str, Any], wanted: list[Wanted], kernel: BlockTable | None, operators: set[Address], now: float
+) -> BlockPlan:
     ledger = read_ledger(Path(params["state_directory"]))
-    allow, operators = read_allow(params, ledger), find_operator().addresses
+    allow = read_allow(params, ledger)
     if params["state"] == "absent":
         networks: list[Network] | None = None if params["all"] else [one.network for one in wanted]
         return plan_release(networks, ledger=ledger, allow=allow, operators=operators, kernel=kernel, now=now)
@@ -99,7 +103,7 @@ def _plan(params: Mapping[str, Any], wanted: list[Wanted], kernel: BlockTable | 
     )
 
 
-def _apply(directory: Path, plan: BlockPlan, text: str, now: float) -> None:
+def _apply(directory: Path, plan: BlockPlan, text: str, operators: set[Address], now: float) -> None:
     """Write the ledger, then the table: when killed in between, the next call sees what the kernel lacks.
 
     :raises UpkeepError: when the kernel refused; the ledger is then as it was.
@@ -115,7 +119,7 @@ def _apply(directory: Path, plan: BlockPlan, text: str, now: float) -> None:
         if plan.changes_ledger:
             write_ledger(directory, before)
         raise
-    drift = find_drift(plan.ledger, _kernel(now), now)
+    drift = find_drift(plan.ledger, _kernel(now), now, operators)
     if drift.lost or drift.strays or drift.altered:
         raise UpkeepError(f"the table {TABLE} in the kernel is not what was loaded; something else changes it at the same time.")
 

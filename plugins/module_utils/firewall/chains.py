@@ -33,12 +33,15 @@ class Counted:
 
 
 def read_chains(objects: Iterable[dict[str, Any]]) -> dict[str, Chain]:
-    """Return the chains of a table, by name."""
+    """Return the chains of a table, by name. Those of a table that is dormant hang on no hook, whatever they are written for."""
     chains: dict[str, Chain] = {}
+    flags = None
     for one in objects:
-        if "chain" in one:
+        if "table" in one:
+            flags = one["table"].get("flags")  # ours has none; some versions of nft write other words here than the flags
+        elif "chain" in one:
             row = one["chain"]
-            chains[row["name"]] = Chain(row.get("hook"), row.get("prio"), row.get("policy"))
+            chains[row["name"]] = Chain(None if flags else row.get("hook"), row.get("prio"), row.get("policy"))
         elif "rule" in one:
             chains[one["rule"]["chain"]].rules.append(rule_text(one["rule"]["expr"]))
     return chains

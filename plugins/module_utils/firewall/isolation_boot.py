@@ -7,8 +7,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import sync_directory, write_atomically
-from ansible_collections.upkeep.runbook.plugins.module_utils.commands import run_command
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.isolation_timer import systemctl
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 UNIT = "upkeep-isolation.service"
@@ -40,8 +40,9 @@ def install(unit_directory: Path, state_directory: Path, nft: str, ruleset: str)
     write_atomically(rules_file, ruleset.encode())
     write_atomically(unit_directory / UNIT, unit_text(nft, rules_file).encode(), 0o644)
     for arguments in (["daemon-reload"], ["enable", UNIT]):
-        done = run_command(["systemctl", *arguments])
+        done = systemctl(*arguments)
         if not done.succeeded:
+            remove(unit_directory, state_directory)  # is_installed() believes the unit
             raise UpkeepError(
                 f"the host is isolated, but would not be after a restart: systemctl {arguments[0]} failed"
                 f" ({plain(done.problem or done.stderr, 200)})."
@@ -51,10 +52,10 @@ def install(unit_directory: Path, state_directory: Path, nft: str, ruleset: str)
 def remove(unit_directory: Path, state_directory: Path) -> None:
     """Let the host start as ever."""
     if is_installed(unit_directory):
-        run_command(["systemctl", "disable", UNIT])
+        systemctl("disable", UNIT)
         (unit_directory / UNIT).unlink(missing_ok=True)
         sync_directory(unit_directory)
-        run_command(["systemctl", "daemon-reload"])
+        systemctl("daemon-reload")
     (state_directory / RULES_FILE).unlink(missing_ok=True)
 
 

@@ -5,17 +5,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import (
     make_private_directory,
     sync_directory,
     write_atomically,
 )
-from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.isolation_timer import is_timer
+from ansible_collections.upkeep.runbook.plugins.module_utils.state_records import read_state_record
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 FILE_NAME = "isolation.json"
@@ -24,7 +25,7 @@ SCHEMA = 1
 PENDING = "pending"
 #: Somebody came back after the rules were in force, and stopped the timer.
 CONFIRMED = "confirmed"
-_MAX_BYTES = 4 * 1024 * 1024
+_OTHERWISE = "no record of an isolation; look at it and move it away"
 
 
 @dataclass(frozen=True)
@@ -51,26 +52,7 @@ def read_record(directory: Path) -> Record | None:
 
     :raises UpkeepError: when it cannot be read.
     """
-    path = directory / FILE_NAME
-    try:
-        with open(path, "rb") as stream:
-            content = json.loads(stream.read(_MAX_BYTES))
-        if content["schema"] != SCHEMA:
-            raise UpkeepError(f"{path} was written by another version (schema {content['schema']}); update the collection")
-        record = Record(
-            content["phase"], content["since"], plain(content["reason"], 200), plain(content["run_id"], 100), content["reverts_at"],
-            [name for name in content["timers"] if is_timer(name)],
-            {str(chain): [str(rule) for rule in rules] for chain, rules in content["rules"].items()},
-        )
-    except FileNotFoundError:
-        return None
-    except OSError as exc:
-        raise UpkeepError(f"cannot read {path}: {exc.strerror}") from exc
-    except (ValueError, KeyError, TypeError, AttributeError) as exc:
-        raise UpkeepError(f"{path} is no record of an isolation; look at it and move it away") from exc
-    if record.phase not in (PENDING, CONFIRMED):
-        raise UpkeepError(f"{path} is no record of an isolation; look at it and move it away")
-    return record
+    return read_state_record(directory / FILE_NAME, SCHEMA, _record, otherwise=_OTHERWISE)
 
 
 def write_record(directory: Path, record: Record | None) -> None:
@@ -86,3 +68,13 @@ def write_record(directory: Path, record: Record | None) -> None:
         return
     make_private_directory(directory)
     write_atomically(path, json.dumps({"schema": SCHEMA, **asdict(record)}, indent=1).encode())
+
+
+def _record(content: Mapping[str, Any]) -> Record:
+    if content["phase"] not in (PENDING, CONFIRMED):
+        raise ValueError("phase")
+    return Record(
+        content["phase"], content["since"], plain(content["reason"], 200), plain(content["run_id"], 100), content["reverts_at"],
+        [name for name in content["timers"] if is_timer(name)],
+        {str(chain): [str(rule) for rule in rules] for chain, rules in content["rules"].items()},
+    )

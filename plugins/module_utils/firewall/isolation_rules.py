@@ -14,8 +14,10 @@ from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.addresses import (
+    NOBODYS,
     Network,
     collapse,
+    lies_in,
     network_of,
     read_network,
     shown_network,
@@ -76,6 +78,9 @@ def read_ways(params: Mapping[str, Any], operators: Sequence[Connection]) -> Way
         if not 1 <= port <= 65535:
             raise UpkeepError(f"management_ports[{number}]: {port} is not accepted; give 1 to 65535.")
     management = _networks(params["management"], "management")
+    for network in management:
+        if any(lies_in(network, one) for one in NOBODYS):
+            raise UpkeepError(f"management: from {shown_network(network)} nobody comes in; give the networks of those who manage the host.")
     ports = {*params["management_ports"], *(one.port for one in operators)}
     if management and not params["management_ports"]:
         raise UpkeepError("management_ports: name at least one port for the networks of management.")

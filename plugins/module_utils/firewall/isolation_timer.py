@@ -46,7 +46,7 @@ def require_systemd() -> None:
 
     :raises UpkeepError: when systemd does not run here.
     """
-    done = _systemctl("show", "--property=Version")
+    done = systemctl("show", "--property=Version")
     if not done.succeeded or shutil.which("systemd-run", path=nftables.SEARCH_PATH) is None:
         raise UpkeepError(
             f"systemd does not answer here ({_reason(done)}), and nothing else could give the host back in time. Nothing was changed."
@@ -68,7 +68,7 @@ def arm_timer(unit: str, seconds: int, nft: str, table: str) -> None:
 
 def timer_runs(unit: str) -> bool:
     """Tell whether a timer will come."""
-    return _systemctl("is-active", "--quiet", f"{unit}.timer").succeeded
+    return systemctl("is-active", "--quiet", f"{unit}.timer").succeeded
 
 
 def stop_timers(units: Sequence[str]) -> None:
@@ -77,12 +77,14 @@ def stop_timers(units: Sequence[str]) -> None:
     :raises UpkeepError: when one still runs.
     """
     for unit in units:
-        done = _systemctl("stop", f"{unit}.timer")
+        # The service too: a timer whose time is over just now has started it, and it deletes the rules a moment later.
+        done = systemctl("stop", f"{unit}.timer", f"{unit}.service")
         if timer_runs(unit):
             raise UpkeepError(f"{unit}.timer cannot be stopped ({_reason(done)}); it will give the host back.")
 
 
-def _systemctl(*arguments: str) -> CommandResult:
+def systemctl(*arguments: str) -> CommandResult:
+    """Run systemctl."""
     return run_command([_program("systemctl"), *arguments])
 
 

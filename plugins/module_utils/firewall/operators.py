@@ -4,14 +4,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.addresses import Address, read_address
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.addresses import Address, read_address, read_kernel_address
 
 PROC = Path("/proc")
 _ESTABLISHED = "01"
@@ -114,12 +112,9 @@ def _established() -> dict[str, tuple[Address, int, Connection]]:
 
 
 def _end(text: str) -> tuple[Address, int]:
-    """Return address and port as /proc/net writes them: words of 32 bits in the order of this machine."""
+    """Return address and port as /proc/net writes them."""
     address, _colon, port = text.partition(":")
-    words = bytes.fromhex(address)
-    packed = b"".join(int.from_bytes(words[at : at + 4], "big").to_bytes(4, sys.byteorder) for at in range(0, len(words), 4))
-    found: Address = ipaddress.ip_address(packed)
-    return getattr(found, "ipv4_mapped", None) or found, int(port, 16)
+    return read_kernel_address(address), int(port, 16)
 
 
 def _socket_inodes(pid: int) -> list[str]:

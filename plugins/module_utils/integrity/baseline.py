@@ -88,7 +88,7 @@ def open_baseline(path: Path) -> Iterator[Baseline | None]:
                 digest, from_iso(head["accepted"]), str(head["reason"]), int(tail["entries"]),
                 _writable_by(path, status), stream,
             )  # fmt: skip
-        except (KeyError, TypeError, ValueError) as exc:
+        except (KeyError, TypeError, ValueError, OverflowError) as exc:
             raise Damaged("does not say when and why it was accepted") from exc
         yield made
 
@@ -127,7 +127,7 @@ def _closing(digest: Any, entries: Any) -> bytes:
 def _object(line: bytes) -> dict[str, Any]:
     try:
         value = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise Damaged("is cut off or was changed: a line about itself is missing")

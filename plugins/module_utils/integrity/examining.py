@@ -85,17 +85,20 @@ class Examination:
     :param trust_before: a file that last changed before then (nanoseconds since 1970), and whose whole line in the baseline up to the
         checksum is as now, is not read again. None reads every file. It is the moment at which the baseline was begun: what changed
         later may have done so after it was read, within one tick of the clock.
+    :param max_file_bytes: a larger file is not read.
     :ivar effort: complete when the pass has ended.
     """
 
     def __init__(
-        self, found: Iterable[Found], lines: Iterator[str], *, workers: int, trust_before: int | None, capabilities: bool
+        self, found: Iterable[Found], lines: Iterator[str], *, workers: int, trust_before: int | None, capabilities: bool,
+        max_file_bytes: int | None = None,
     ) -> None:
         self._found = found
         self._lines = lines
         self._workers = workers
         self._trust_before = trust_before
         self._capabilities = capabilities
+        self._max_file_bytes = max_file_bytes
         self.effort = Effort()
         self._buffers = threading.local()
 
@@ -180,7 +183,10 @@ class Examination:
         for position, found in batch.jobs:
             before = batch.outcomes[position].before
             try:
-                after, size = read_entry(found.folder.descriptor, found.name, found.path, buffer, capabilities=self._capabilities)
+                after, size = read_entry(
+                    found.folder.descriptor, found.name, found.path, buffer, capabilities=self._capabilities,
+                    max_bytes=self._max_file_bytes,
+                )
             except Vanished:
                 continue
             except Unreadable as exc:

@@ -84,7 +84,7 @@ class Findings:
         """
         before, after, problem = outcome
         if before == after and not problem:
-            self.unchanged += 1
+            self.unchanged += before is not None  # otherwise it came and went
             return
         old = read_line(before) if before else None
         if problem:

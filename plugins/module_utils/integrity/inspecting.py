@@ -171,7 +171,8 @@ def _examine(request: Request, baseline: Baseline | None, done: _Pass, writer: B
     walk = Walk(roots, request.exclusions, one_file_system=request.one_file_system, with_status=trust is not None)
     lines = baseline.lines() if baseline is not None else iter(())
     examination = Examination(
-        walk, lines, workers=request.workers, trust_before=trust, capabilities=request.capabilities
+        walk, lines, workers=request.workers, trust_before=trust, capabilities=request.capabilities,
+        max_file_bytes=request.max_file_bytes,
     )
     findings = done.findings
     try:

@@ -18,7 +18,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 MAX_REASON_CHARACTERS = 500
 
-_RANGES = {"baseline_warning_days": (0, 36_500), "workers": (1, 8), "lock_wait_seconds": (0, 86_400)}
+_RANGES = {"baseline_warning_days": (0, 36_500), "workers": (1, 8), "max_file_bytes": (1024, 2**60), "lock_wait_seconds": (0, 86_400)}
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -38,6 +38,7 @@ class Request:
     trust_stat: bool
     explain_packages: bool
     workers: int
+    max_file_bytes: int
     baseline: Path
     expected_digest: str
     baseline_warning_days: float
@@ -74,6 +75,7 @@ def read_request(params: Mapping[str, Any]) -> Request:
         trust_stat=params["trust_stat"],
         explain_packages=params["explain_packages"],
         workers=params["workers"],
+        max_file_bytes=params["max_file_bytes"],
         baseline=Path(params["state_directory"]) / "integrity" / f"{params['name']}.baseline",
         expected_digest=digest,
         baseline_warning_days=params["baseline_warning_days"],

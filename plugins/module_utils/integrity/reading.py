@@ -42,11 +42,14 @@ class Unreadable(Exception):
         self.line = line
 
 
-def read_entry(folder: int, name: str, path: str, buffer: memoryview, *, capabilities: bool) -> tuple[str, int]:
+def read_entry(
+    folder: int, name: str, path: str, buffer: memoryview, *, capabilities: bool, max_bytes: int | None = None
+) -> tuple[str, int]:
     """Return the line of an entry, and how many bytes were hashed for it.
 
     :param folder: descriptor of the folder that it is in. No link is followed from there on.
     :param path: the path of the entry, escaped.
+    :param max_bytes: a larger file is not read: one that is nothing but a hole costs its owner nothing, and takes years to read.
     :raises Vanished: when it is gone.
     :raises Unreadable: with the reason, also when it changed each time it was read.
     """
@@ -69,6 +72,8 @@ def read_entry(folder: int, name: str, path: str, buffer: memoryview, *, capabil
                 if line is not None:
                     return line, 0
                 continue
+            if max_bytes is not None and status.st_size > max_bytes:
+                raise Unreadable(f"has {status.st_size} bytes, and more than {max_bytes} are not read", line_of(path, status))
             digest = _hash(descriptor, status.st_size, buffer)
             attribute = _capability(descriptor) if capabilities and status.st_mode & _EXECUTABLE else ""
             if digest is not None and unchanged(status, os.fstat(descriptor)):

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import errno
 import fnmatch
 import os
 import posixpath
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
@@ -35,11 +36,13 @@ class Gap(NamedTuple):
     """Something that was to be watched and is not.
 
     :ivar reason: completes "<subject> …".
+    :ivar absent: it is known that nothing is there.
     """
 
     subject: str
     reason: str
     hint: str = ""
+    absent: bool = False
 
 
 def refuse_wrong_paths(paths: Sequence[str]) -> None:
@@ -76,10 +79,11 @@ def find_roots(paths: Sequence[str]) -> tuple[list[Root], list[Gap]]:
         matches, unlisted = _expand(path)
         gaps += [Gap(given, f"could not be resolved: {reason}") for reason in unlisted]
         if not matches and not unlisted:
-            gaps.append(Gap(given, "matches nothing", "Correct the wildcard, or take it out."))
-        if len(matches) + len(found) > MAX_ROOTS:
-            raise UpkeepError(f"paths: {plain(given, 200)} names more than {MAX_ROOTS} paths; name their folder instead")
-        for match in matches:
+            gaps.append(Gap(given, "matches nothing", "Correct the wildcard, or take it out.", absent=True))
+        room = MAX_ROOTS - len(found)
+        if len(matches) > room:
+            gaps.append(Gap(given, f"names more than {MAX_ROOTS} paths, and not all were looked at", "Name their folder instead."))
+        for match in sorted(matches)[:room]:
             found.setdefault(match, Root(match, given))
     return sorted(found.values(), key=lambda root: order_of(root.path)), gaps
 
@@ -88,7 +92,7 @@ def _gap_of(path: str, given: str) -> Gap | None:
     try:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
-        return Gap(given, "does not exist", "Correct the path, or find out where it went.")
+        return Gap(given, "does not exist", "Correct the path, or find out where it went.", absent=True)
     except OSError as exc:
         return Gap(given, f"could not be looked at ({exc.strerror})")
     if stat.S_ISLNK(mode) and os.path.isdir(path):
@@ -101,7 +105,8 @@ def _gap_of(path: str, given: str) -> Gap | None:
 
 def _expand(pattern: str) -> tuple[list[str], list[str]]:
     """Return what a wildcard matches, names that begin with a dot included, and why folders could not be listed."""
-    found, unlisted = ["/"], []
+    found = ["/"]
+    unlisted: list[str] = []
     parts = [part for part in pattern.split("/") if part]
     for position, part in enumerate(parts):
         last = position == len(parts) - 1
@@ -109,7 +114,7 @@ def _expand(pattern: str) -> tuple[list[str], list[str]]:
         for folder in found:
             if not _WILDCARD.search(part):
                 path = posixpath.join(folder, part)
-                following += [path] if os.path.lexists(path) else []
+                following += [path] if _is_there(path, os.lstat, unlisted) is not None else []
                 continue
             try:
                 names = [name for name in os.listdir(folder) if fnmatch.fnmatchcase(name, part)]
@@ -119,5 +124,20 @@ def _expand(pattern: str) -> tuple[list[str], list[str]]:
                 unlisted.append(f"{folder} could not be listed ({exc.strerror})")
                 continue
             following += [posixpath.join(folder, name) for name in names]
-        found = following if last else [path for path in following if os.path.isdir(path)]
+        if not last:
+            modes = ((path, _is_there(path, os.stat, unlisted)) for path in following)
+            following = [path for path, mode in modes if mode is not None and stat.S_ISDIR(mode)]
+        found = following
     return found, unlisted
+
+
+def _is_there(path: str, look: Callable[[str], os.stat_result], unlisted: list[str]) -> int | None:
+    """Return the mode of what has a path, None when nothing has it; what cannot be told is noted."""
+    try:
+        return look(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as exc:
+        if exc.errno != errno.ELOOP:  # a link that leads round in a circle leads to nothing
+            unlisted.append(f"{path} could not be looked at ({exc.strerror})")
+        return None

@@ -8,6 +8,7 @@ import os
 import posixpath
 import stat
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from operator import attrgetter
 from typing import NamedTuple, Optional
 
@@ -18,6 +19,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.integrity.roots imp
 #: Each folder on the way down is open, and a process may have 1024 files open.
 MAX_DEPTH = 256
 MAX_GAPS = 1000
+#: Of one folder, which are sorted in memory: about 200 MiB.
+MAX_NAMES = 1_000_000
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _BY_NAME = attrgetter("name")
@@ -173,10 +176,14 @@ class Walk:
         folder = Folder(descriptor, path)
         try:
             with os.scandir(descriptor) as listing:
-                entries = sorted(listing, key=_BY_NAME)
+                entries = sorted(islice(listing, MAX_NAMES + 1), key=_BY_NAME)
         except OSError as exc:
             folder.release()
             self._miss(path, exc)
+            return False
+        if len(entries) > MAX_NAMES:
+            folder.release()
+            self._note(Gap(path, f"holds more than {MAX_NAMES} names, and what is in it was not looked at"))
             return False
         levels.append(_Level(folder, iter(entries), root, status.st_dev))
         return True

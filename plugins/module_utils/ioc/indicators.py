@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.addresses import read_address
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 SHA256, PATH, ADDRESS, DOMAIN, USER, SCHEDULE = "sha256", "path", "address", "domain", "user", "schedule"
@@ -23,7 +23,7 @@ _DOMAIN = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9_][a-z0-9_-]{0,62}\.)+[a-z0-9-]{2
 class Indicator(NamedTuple):
     """One of them.
 
-    :ivar value: as it is compared: lower case where case means nothing, addresses in their shortest form.
+    :ivar value: as it is compared: lower case where case means nothing, addresses in their shortest form, IPv4 in IPv6 as IPv4.
     """
 
     type: str
@@ -57,7 +57,7 @@ def read_indicators(given: Sequence[Mapping[str, Any]]) -> list[Indicator]:
 _ACCEPTED = {
     SHA256: "give 64 hexadecimal digits",
     PATH: "give an absolute path, with wildcards if wanted, but no **",
-    ADDRESS: "give an IPv4 or IPv6 address",
+    ADDRESS: "give an IPv4 or IPv6 address without an interface (%)",
     DOMAIN: "give a name such as evil.example.com",
     USER: "give the name of an account",
     SCHEDULE: "give a text of at least 3 characters",
@@ -72,10 +72,8 @@ def _read(kind: str, value: str) -> str | None:
     if kind == PATH:
         return value if value.startswith("/") and "**" not in value and ".." not in value.split("/") and value.strip("/") else None
     if kind == ADDRESS:
-        try:
-            return str(ipaddress.ip_address(value))
-        except ValueError:
-            return None
+        address = read_address(value)
+        return str(address) if address is not None and "%" not in value else None
     if kind == DOMAIN:
         name = value.lower().rstrip(".")
         return name if _DOMAIN.fullmatch(name) else None

@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import posixpath
-import socket
+from collections.abc import Iterator
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_review.host import Absent, Host, Unseen
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.addresses import read_kernel_address
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode
 
 _TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
@@ -46,46 +46,53 @@ def remote_addresses(host: Host) -> tuple[dict[str, int], list[tuple[str, str]]]
 
 
 def _address(digits: str) -> str | None:
-    """Return the address that the kernel writes as 32-bit words in its own order of bytes."""
     try:
-        raw = bytes.fromhex(digits)
-        packed = b"".join(socket.htonl(int.from_bytes(raw[at:at + 4], "big")).to_bytes(4, "big") for at in range(0, len(raw), 4))
-        address = ipaddress.ip_address(packed)
+        return str(read_kernel_address(digits))
     except ValueError:
         return None
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)
 
 
-def scheduled_texts(host: Host, homes: list[str]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """Return (path, text in lower case) of each file that lets something run on a schedule, and what could not be read.
+def scheduled_texts(host: Host, homes: list[str]) -> Iterator[tuple[str, str, str]]:
+    """Yield (path, text in lower case, '') of each file that lets something run on a schedule, and (path, '', why it was not read).
+
+    They come one after the other: users may have many, and large ones.
 
     :param homes: of accounts, which may have timers of their own.
     """
-    folders = [*_FOLDERS, *(posixpath.join(home, ".config/systemd/user") for home in dict.fromkeys(homes) if home.startswith("/"))]
-    waiting, unread = list(_CRON_FILES), []
-    while folders and len(waiting) < _MAX_FILES:
-        folder = folders.pop(0)
-        try:
-            names = host.names(folder)
-        except Absent:
+    count = 0
+    for path, problem in _scheduled_paths(host, homes):
+        count += 1
+        if count > _MAX_FILES:
+            yield "further schedules", "", f"were not looked at, since there are more than {_MAX_FILES}"
+            return
+        if problem:
+            yield path, "", problem
             continue
-        except Unseen as exc:
-            unread.append((folder, str(exc)))
-            continue
-        for name in names:
-            path = posixpath.join(folder, name)
-            if "/systemd/" in path and not name.endswith(_UNITS):
-                folders += [path] if name.endswith((".wants", ".requires", ".d")) else []
-            else:
-                waiting.append(path)
-    found = []
-    for path in waiting[:_MAX_FILES]:
         try:
-            found.append((path, decode(host.read(path)[0]).lower()))
+            yield path, decode(host.read(path)[0]).lower(), ""
         except Absent:
             continue  # also a unit that is linked to nothing
         except Unseen as exc:
             if "/systemd/" not in path or "regular" not in str(exc):  # a unit that is masked leads to /dev/null
-                unread.append((path, str(exc)))
-    return found, unread
+                yield path, "", str(exc)
+
+
+def _scheduled_paths(host: Host, homes: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield (path of a file, ''), and (path of a folder, why it was not listed)."""
+    yield from ((path, "") for path in _CRON_FILES)
+    for folder in [*_FOLDERS, *(posixpath.join(home, ".config/systemd/user") for home in dict.fromkeys(homes) if home.startswith("/"))]:
+        for path, problem in _names_in(host, folder):
+            # Folders of drop-ins hold no further ones; where links lead round in a circle, that is an end.
+            if not problem and "/systemd/" in path and path.endswith((".wants", ".requires", ".d")):
+                yield from (one for one in _names_in(host, path) if one[1] or one[0].endswith(_UNITS))
+            elif problem or "/systemd/" not in path or path.endswith(_UNITS):
+                yield path, problem
+
+
+def _names_in(host: Host, folder: str) -> Iterator[tuple[str, str]]:
+    try:
+        yield from ((posixpath.join(folder, name), "") for name in host.names(folder))
+    except Absent:
+        return
+    except Unseen as exc:
+        yield folder, str(exc)

@@ -35,15 +35,16 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.ioc.indicators impo
     Indicator,
     read_indicators,
 )
-from ansible_collections.upkeep.runbook.plugins.module_utils.ioc.logs import Unread, Words, search_log
+from ansible_collections.upkeep.runbook.plugins.module_utils.ioc.logs import Unread, search_log
 from ansible_collections.upkeep.runbook.plugins.module_utils.ioc.sources import remote_addresses, scheduled_texts
+from ansible_collections.upkeep.runbook.plugins.module_utils.ioc.words import Words
 from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 FOUND, SCANNED = "ioc.found", "ioc.scanned"
 MAX_PLACES = 20
 _MAX_UNREAD_ROWS = 50
-_RANGES = {"workers": (1, 8), "max_log_bytes": (1024, 2**40)}
+_RANGES = {"workers": (1, 8), "max_log_bytes": (1024, 2**40), "max_file_bytes": (1024, 2**60)}
 _HINT = "Isolate the host, and keep it running for the evidence: module upkeep.runbook.host_isolate"
 
 
@@ -53,6 +54,7 @@ class Sweep:
 
     :ivar places: where each indicator was found; bounded.
     :ivar hits: how often, exactly.
+    :ivar unread: what could not be looked at, and why; bounded, the count is exact.
     :ivar scanned: how much of each source was looked at.
     """
 
@@ -60,6 +62,7 @@ class Sweep:
     places: dict[Indicator, list[str]] = field(default_factory=dict)
     hits: dict[Indicator, int] = field(default_factory=dict)
     unread: list[tuple[str, str]] = field(default_factory=list)
+    unread_count: int = 0
     scanned: dict[str, int] = field(default_factory=dict)
 
     def of(self, *types: str) -> list[Indicator]:
@@ -72,6 +75,12 @@ class Sweep:
         places = self.places.setdefault(indicator, [])
         if len(places) < MAX_PLACES:
             places.append(plain(place, 500))
+
+    def missed(self, place: str, reason: str) -> None:
+        """Note what could not be looked at; the reason completes "<place> …"."""
+        self.unread_count += 1
+        if len(self.unread) < _MAX_UNREAD_ROWS:
+            self.unread.append((place, reason))
 
     def saw(self, source: str, count: int) -> None:
         """Note how much of a source was looked at."""
@@ -114,7 +123,7 @@ def sweep_host(params: Mapping[str, Any], *, host: Host | None = None) -> dict[s
             {"type": one.type, "value": plain(one.value, 500), "count": sweep.hits[one], "places": sweep.places[one]}
             for one in sweep.indicators if one in sweep.hits
         ],
-        "totals": {"indicators": len(sweep.indicators), "found": len(sweep.hits), "unread": len(sweep.unread), **sweep.scanned},
+        "totals": {"indicators": len(sweep.indicators), "found": len(sweep.hits), "unread": sweep.unread_count, **sweep.scanned},
     }
 
 
@@ -124,9 +133,9 @@ def _accounts(host: Host, sweep: Sweep) -> list[Account]:
     try:
         return read_accounts(host.read("/etc/passwd")[0])[0]
     except Absent:
-        sweep.unread.append(("/etc/passwd", "does not exist"))
+        sweep.missed("/etc/passwd", "does not exist")
     except Unseen as exc:
-        sweep.unread.append(("/etc/passwd", str(exc)))
+        sweep.missed("/etc/passwd", str(exc))
     return []
 
 
@@ -135,33 +144,39 @@ def _look_at_paths(sweep: Sweep) -> None:
         roots, gaps = find_roots([indicator.value])
         for root in roots:
             sweep.found(indicator, root.path)
-        # What is not there is good news; a folder that could not be listed is none.
-        sweep.unread += [(gap.subject, gap.reason) for gap in gaps if gap.reason.startswith("could not be")]
+        # What is not there is good news; a folder that could not be listed is none, unless it was found elsewhere.
+        for gap in gaps if not roots else []:
+            if not gap.absent:
+                sweep.missed(gap.subject, gap.reason)
         sweep.saw("paths", 1)
 
 
 def _look_at_files(sweep: Sweep, params: Mapping[str, Any]) -> None:
     if not params["hash_paths"]:
-        sweep.unread.append(("hash_paths", "names no folder in which to look for checksums"))
+        sweep.missed("hash_paths", "names no folder in which to look for checksums")
         return
     wanted = {indicator.value: indicator for indicator in sweep.of(SHA256)}
     roots, gaps = find_roots(params["hash_paths"])
     exclusions = Exclusions(params["exclude"]) if params["exclude"] else None
     walk = Walk(roots, exclusions, one_file_system=params["one_file_system"], with_status=False)
-    examination = Examination(walk, iter(()), workers=params["workers"], trust_before=None, capabilities=False)
+    examination = Examination(
+        walk, iter(()), workers=params["workers"], trust_before=None, capabilities=False, max_file_bytes=params["max_file_bytes"]
+    )
     for _before, line, problem in examination:
         record = read_line(line) if line else None
         if problem:
-            sweep.unread.append((record.path if record is not None else "a file", problem))
+            sweep.missed(record.path if record is not None else "a file", problem)
         elif record is not None and record.sha256 in wanted:
             sweep.found(wanted[record.sha256], record.path)
-    sweep.unread += [(gap.subject, gap.reason) for gap in gaps + walk.gaps]
+    for gap in gaps + walk.gaps:
+        sweep.missed(gap.subject, gap.reason)
     sweep.saw("files_hashed", examination.effort.hashed)
 
 
 def _look_at_connections(sweep: Sweep, host: Host) -> None:
     connected, unread = remote_addresses(host)
-    sweep.unread += unread
+    for path, problem in unread:
+        sweep.missed(path, problem)
     sweep.saw("connections", sum(connected.values()))
     for indicator in sweep.of(ADDRESS):
         if indicator.value in connected:
@@ -171,19 +186,20 @@ def _look_at_connections(sweep: Sweep, host: Host) -> None:
 def _look_at_logs(sweep: Sweep, params: Mapping[str, Any]) -> None:
     if not params["logs"]:
         if sweep.of(DOMAIN):
-            sweep.unread.append(("logs", "names no log in which to look for domains"))
+            sweep.missed("logs", "names no log in which to look for domains")
         return
     words = Words(sweep.of(ADDRESS, DOMAIN))
     roots, gaps = find_roots(params["logs"])
-    sweep.unread += [(gap.subject, gap.reason) for gap in gaps]
+    for gap in gaps:
+        sweep.missed(gap.subject, gap.reason)
     for root in roots:
         if os.path.isdir(root.path):
-            sweep.unread.append((root.path, "is a folder; name its logs, such as with a wildcard"))
+            sweep.missed(root.path, "is a folder; name its logs, such as with a wildcard")
             continue
         try:
             counts, size = search_log(root.path, words, max_bytes=params["max_log_bytes"])
         except Unread as exc:
-            sweep.unread.append((root.path, str(exc)))
+            sweep.missed(root.path, str(exc))
             counts, size = exc.counts, 0
         sweep.saw("logs", 1)
         sweep.saw("log_bytes", size)
@@ -201,10 +217,12 @@ def _look_at_accounts(sweep: Sweep, accounts: list[Account]) -> None:
 
 
 def _look_at_schedules(sweep: Sweep, host: Host, homes: list[str]) -> None:
-    texts, unread = scheduled_texts(host, homes)
-    sweep.unread += unread
-    sweep.saw("schedules", len(texts))
-    for path, text in texts:
+    sweep.saw("schedules", 0)
+    for path, text, problem in scheduled_texts(host, homes):
+        if problem:
+            sweep.missed(path, problem)
+            continue
+        sweep.saw("schedules", 1)
         for indicator in sweep.of(SCHEDULE):
             if indicator.value in text:
                 sweep.found(indicator, path)
@@ -224,10 +242,10 @@ def _rows(sweep: Sweep) -> list[dict[str, Any]]:
         ))  # fmt: skip
     rows += [
         check_result(SCANNED, place, UNKNOWN, f"{place} {reason}.", hint="Run the task with become: true, or correct the option.")
-        for place, reason in sweep.unread[:_MAX_UNREAD_ROWS]
+        for place, reason in sweep.unread
     ]
-    if len(sweep.unread) > _MAX_UNREAD_ROWS:
-        more = len(sweep.unread) - _MAX_UNREAD_ROWS
+    more = sweep.unread_count - len(sweep.unread)
+    if more:
         rows.append(check_result(SCANNED, "further places", UNKNOWN, f"{more} further places could not be looked at."))
     rows += [
         check_result(SCANNED, source, OK, f"{count} {source.replace('_', ' ')} were looked at.", value=count, unit="count")

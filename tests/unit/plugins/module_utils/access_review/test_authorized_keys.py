@@ -36,10 +36,15 @@ def test_lines_that_hold_no_key_are_named_and_nothing_crashes() -> None:
     cut = ED[:40]
     other = f"ssh-rsa {ED.split()[1]}"
     long = "ssh-ed25519 " + base64.b64encode(b"\xff\xff\xff\xff" * 10).decode()
-    text = "\n".join(["# comment", "", cut, other, long, "root:x:0:0", "\0\x1b[2J", 'command="never closed ssh-ed25519 AAAA', ED])
+    text = "\n".join(["# comment", "", cut, other, long, "root:x:0:0", "x\x1b[2J", 'command="never closed ssh-ed25519 AAAA', ED])
     keys, odd = read_keys(text.encode() + b"\n\xff\xfe\n" + b"a" * 1_000_000)
     assert [key.line for key in keys] == [9]
     assert odd == [3, 4, 5, 6, 7, 8, 10, 11]
+
+
+def test_a_key_before_a_nul_counts_as_it_does_for_sshd() -> None:
+    ((key,), odd) = read_keys(ED.encode() + b"\0 hidden\n")
+    assert (key.fingerprint, odd) == (FINGERPRINTS[ED], [])
 
 
 def test_a_comment_cannot_drive_a_terminal() -> None:

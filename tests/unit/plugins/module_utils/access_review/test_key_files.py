@@ -37,6 +37,10 @@ def test_the_usual_places_of_every_account(place: Place) -> None:
         ("authorizedkeysfile /etc/keys/%u %h/k\nMatch User ada\n  AuthorizedKeysFile=/other\n", ("/etc/keys/%u", "%h/k", "/other"), ""),
         ("AuthorizedKeysFile none\nAuthorizedKeysCommand /usr/bin/ask %u\n", (), "/usr/bin/ask"),
         ("AuthorizedKeysCommand none\n", USUAL, ""),
+        ('AuthorizedKeysCommand ""\n', USUAL, ""),
+        # What is set for some leaves the usual places to everybody else.
+        ("Match User git\nAuthorizedKeysFile /srv/git/keys\n", (*USUAL, "/srv/git/keys"), ""),
+        ("Match User git\nMatch all\nAuthorizedKeysFile /keys\n", ("/keys",), ""),
     ],
 )
 def test_what_sshd_is_told(place: Place, configuration: str, patterns: tuple[str, ...], command: str) -> None:
@@ -78,3 +82,27 @@ def test_another_file_behind_a_link_is_read_and_not_shown(place: Place) -> None:
     (place.root / "home/ada/.ssh/authorized_keys").symlink_to(place.root / "etc/shadow")
     (file,) = files(place)
     assert file.keys == [] and len(file.odd) == 5
+
+
+def test_what_sshd_is_told_elsewhere_is_never_left_out_silently(place: Place) -> None:
+    place.write("/etc/ssh/sshd_config", "Match User x\nInclude more\nMatch all\nInclude /etc/*/y\nTrustedUserCAKeys /etc/ssh/ca.pub\n")
+    place.write("/etc/ssh/more", "AuthorizedKeysFile /of/some\n")
+    settings = read_settings(Host(str(place.root)))
+    assert settings.patterns == (*USUAL, "/of/some") and settings.authorities == ["/etc/ssh/ca.pub"]
+    assert settings.problem == "/etc/ssh/sshd_config includes /etc/*/y, and wildcards of folders were not looked at"
+    place.write("/etc/ssh/sshd_config", "Include chain*\n")
+    for number in range(101):
+        place.write(f"/etc/ssh/chain{number}", "")
+    assert "more than 100 files" in read_settings(Host(str(place.root))).problem
+
+
+def test_a_file_with_too_many_lines_is_unseen_and_hides_no_key(place: Place) -> None:
+    place.write("/home/ada/.ssh/authorized_keys", "\n" * 10_001 + ED, 0o600)
+    assert [file.problem for file in files(place)] == ["has more than 10000 lines, and was not looked at"]
+
+
+def test_folders_outside_of_the_home_are_looked_at(place: Place) -> None:
+    place.write("/etc/ssh/sshd_config", "AuthorizedKeysFile /keys/%u\n")
+    path = place.write("/keys/ada", ED)
+    path.parent.chmod(0o777)
+    assert "its folder /keys" in files(place)[0].writable

@@ -85,6 +85,10 @@ def test_an_ordinary_host_is_in_order_once_it_was_accepted(place: Place) -> None
         ("/home/ada/.ssh/authorized_keys", "nonsense\n", "access.keys", "/home/ada/.ssh/authorized_keys", "warning"),
         ("/home/ada/.ssh/authorized_keys", f"{ED}\n{ED}\n", "access.keys", FINGERPRINTS[ED], "warning"),
         ("/etc/ssh/sshd_config", "AuthorizedKeysCommand /x\n", "access.keys", "AuthorizedKeysCommand", "unknown"),
+        ("/etc/ssh/sshd_config", "TrustedUserCAKeys /x\n", "access.keys", "TrustedUserCAKeys", "unknown"),
+        ("/etc/passwd", "toor::0:0\n", "access.accounts", "toor", "critical"),
+        ("/etc/passwd", "+::::::\n", "access.accounts", "directory service", "unknown"),
+        ("/etc/sudoers", "Defaults !authenticate\n", "access.sudo", "/etc/sudoers:1", "warning"),
     ],
 )
 def test_what_is_wrong_by_itself(place: Place, path: str, line: str, check: str, subject: str, status: str) -> None:
@@ -149,6 +153,16 @@ def test_what_is_new_is_told_each_by_itself(place: Place) -> None:
     assert [accept(place)["changed"], accept(place, check_mode=True)["changed"], review(place)["status"]] == [False, False, "ok"]
 
 
+def test_a_name_with_a_space_is_not_the_one_before_it(place: Place) -> None:
+    place.write("/etc/sudoers", "root ALL=ALL\n", 0o440)
+    accept(place)
+    place.replace("/etc/passwd", "nobody:", "ada x:x:1002:1002::/home/eve:/bin/sh\nnobody:")
+    place.write("/etc/sudoers", '"ada x" ALL=ALL\n', 0o440)
+    answer = review(place, expected={"accounts": ["ada"], "sudo": ["ada"]})
+    assert [row["check"] for row in answer["checks"] if row["value"] == "new"] == ["access.accounts", "access.sudo"]
+    assert review(place, expected={"accounts": ["ada x"], "sudo": ["ada x"]})["status"] == "ok"
+
+
 def test_with_everything_expected_no_baseline_is_needed(place: Place) -> None:
     expected: dict[str, list[str]] = {"accounts": ["root", "daemon", "ada", "bob", "nobody"], "keys": [], "sudo": []}
     assert review(place, expected=expected)["status"] == "ok"
@@ -203,7 +217,7 @@ def test_a_baseline_that_was_changed_is_gone_or_is_none(place: Place) -> None:
     with pytest.raises(UpkeepError, match="nothing was accepted: .* is not the baseline of expected_digest"):
         accept(place, expected_digest=digest)
     assert b"revieved" in path.read_bytes()
-    for content in (b"", b"[]", b'{"format": 1}', path.read_bytes()[:-30]):
+    for content in (b"", b"[" * 100_000, b"[]", b'{"format": 1}', path.read_bytes()[:-30]):
         path.write_bytes(content)
         assert found(review(place), "access.baseline") == {str(path): "critical"}
     path.unlink()

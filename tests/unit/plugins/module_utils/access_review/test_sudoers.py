@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_review import sudoers
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_review.access import read_access
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_review.host import Host
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_review.sudoers import Sudoers, read_sudoers
@@ -73,3 +74,31 @@ def test_members_of_groups_and_numbers_have_the_right(place: Place) -> None:
 
 def test_no_sudoers_is_none(place: Place) -> None:
     assert read_sudoers(Host(str(place.root))) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['"a"' * 200, "\\" * 999 + "x", "a " * 5000, "a ,a " * 5000 + ",=x", "@include " + "\\" * 500 + " x", "ada ALL=(" + " " * 20_000, "x" * 70_000],
+    ids=["quotes", "backslashes", "words", "lists", "include", "spaces", "long"],
+)
+def test_a_line_that_fits_no_form_is_told_at_once(place: Place, line: str) -> None:
+    found = read(place, f"{line}\nada ALL=/bin/a\n")
+    assert ([right.who for right in found.rights], len(found.odd)) == (["ada"], 1)
+
+
+def test_what_is_beyond_a_limit_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sudoers, "MAX_RULES", 2)
+    monkeypatch.setattr(sudoers, "MAX_FILES", 2)
+    monkeypatch.setattr(sudoers, "_MAX_ITEMS", 3)
+    for name in ("a", "b"):
+        place.write(f"/etc/sudoers.d/{name}", "")
+    found = read(place, "a ALL=/x\nb ALL=/x\neve ALL=ALL\n@includedir /etc/sudoers.d\n")
+    assert (found.odd, [path for path, _reason in found.unseen]) == (["/etc/sudoers:3"], ["/etc/sudoers.d/b"])
+    assert read(place, "a,b,c,eve ALL=ALL\n").odd == ["/etc/sudoers:1"]
+    many = "".join(f"User_Alias A{number} = " + ", ".join([f"A{number + 1}"] * 50) + "\n" for number in range(12))
+    assert read(place, many + "A0 ALL=ALL\n").odd
+
+
+def test_who_is_asked_for_no_password_by_a_default_is_told(place: Place) -> None:
+    found = read(place, "User_Alias OPS = ada, bob\nDefaults:OPS env_reset, ! authenticate\nDefaults !authenticate\nDefaults authenticate\n")
+    assert found.not_asked == [("ada", "/etc/sudoers:2"), ("bob", "/etc/sudoers:2"), ("ALL", "/etc/sudoers:3")]

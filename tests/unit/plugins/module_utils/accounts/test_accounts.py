@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -66,21 +67,24 @@ def test_what_opens_it_names_no_password() -> None:
 def test_accounts_are_read_by_their_whole_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_accounts, "PASSWD", tmp_path / "passwd")
     monkeypatch.setattr(local_accounts, "SHADOW", tmp_path / "shadow")
-    (tmp_path / "passwd").write_bytes(b"deployer:x:1:1::/:\n\xff:x:2:2::/:\ndeploy:x:1001:1::/home/d:/bin/sh\nhalf:x:5\nlone:x:6:6::/:/bin/sh\n")
-    (tmp_path / "shadow").write_bytes(b"deployer:a:::::::\ndeploy:$y$x:1:0:9:7:::\n")
+    (tmp_path / "passwd").write_bytes(b"deployer:x:1:1::/:\n\xff:x:2:2::/:\ndeploy:x:1001:1::/home/d:/bin/sh\nhalf:x:5\nlone:x:6:6::/:/bin/sh\n"
+                                      b"open:$y$x:7:7::/:/bin/sh\ntwin:x:1001:1\n")
+    (tmp_path / "shadow").write_bytes(b"deployer:a:::::::\ndeploy:$y$x:1:0:9:7:::\nopen:!:1:0:9:7::1:\n")
     found = read_account("deploy")
     assert (found.uid, found.home, found.expire, found.has_password_to_lock) == (1001, "/home/d", "", True)
-    for name, reason in (("depl", "no local account"), ("half", "no local account"), ("lone", "no line in /etc/shadow")):
+    for name, reason in (("depl", "no local account"), ("half", "no local account"), ("lone", "no line in /etc/shadow"),
+                         ("open", "stands in /etc/passwd")):
         with pytest.raises(UpkeepError, match=reason):
             read_account(name)
+    assert local_accounts.names_of(1001) == ["deploy", "twin"]
     (tmp_path / "shadow").unlink()
     with pytest.raises(UpkeepError, match="cannot read"):
         read_account("deploy")
 
 
 def test_places_of_keys() -> None:
-    assert places([".ssh/a", "%h/b", "/etc/keys/%u", "/x/%%u", ".ssh/a"], "deploy", "/home/d/") == [
-        "/home/d/.ssh/a", "/home/d//b", "/etc/keys/deploy", "/x/%u"
+    assert places([".ssh/a", "%h/b", "/etc/keys/%u", "/x/%%u/%U", ".ssh/a"], "deploy", 1001, "/home/d/") == [
+        "/home/d/.ssh/a", "/home/d//b", "/etc/keys/deploy", "/x/%u/1001"
     ]
 
 
@@ -143,11 +147,23 @@ def test_a_file_that_changed_is_neither_taken_nor_overwritten(keys: Keys) -> Non
         put_back(key_file, str(keys.home), keys.stored)
 
 
+def test_a_file_that_cannot_be_removed_is_told(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    def immutable(*_arguments: object, **_keywords: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    keys.path.write_text("one")
+    key_file = store(str(keys.path), *keys.read(), keys.stored)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", immutable)
+        with pytest.raises(Unsafe, match="Operation not permitted.; it may be immutable"):
+            take_away(key_file, str(keys.home))
+
+
 @pytest.mark.parametrize("path", ["/home/../etc/shadow", "{home}/../x", "{home}/.ssh/.."])
 def test_paths_that_lead_out_of_the_home(keys: Keys, path: str) -> None:
     given = path.format(home=keys.home)
     if given.startswith("/home/.."):
-        assert places(["../../etc/shadow"], "x", "/home/x") == ["/home/x/../../etc/shadow"]
+        assert places(["../../etc/shadow"], "x", 1001, "/home/x") == ["/home/x/../../etc/shadow"]
         given = f"{keys.home}/../../etc/shadow"
     with pytest.raises(Unsafe, match="no path of a file"):
         read_key_file(given, str(keys.home))
@@ -167,12 +183,24 @@ def test_what_is_noted_comes_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [('"schema": 1', '"schema": 2'), ('"deploy"', '"root"'), ("0123456789abcdef", "../../../etc/shadow"), ("{", ""), ('"uid"', '"x"')]
+    ("old", "new"), [("{", "[" * 100_000), ('"deploy"', '"root"'), ("0123456789abcdef", "../../../etc/shadow"), ("{", ""), ('"uid"', '"x"')]
 )
 def test_a_damaged_note_is_named(tmp_path: Path, old: str, new: str) -> None:
     write_contained(tmp_path, NOTED)
     path = tmp_path / "containment" / "deploy.json"
     path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(UpkeepError, match="no record of a contained account"):
+        read_contained(tmp_path, "deploy")
+
+
+def test_a_note_of_another_version_is_said_to_be_one(tmp_path: Path) -> None:
+    write_contained(tmp_path, NOTED)
+    path = tmp_path / "containment" / "deploy.json"
+    path.write_text(path.read_text().replace('"schema": 1', '"schema": 2'))
+    with pytest.raises(UpkeepError, match="another version .schema 2."):
+        read_contained(tmp_path, "deploy")
+    path.unlink()
+    os.mkfifo(path)
     with pytest.raises(UpkeepError, match="no record of a contained account"):
         read_contained(tmp_path, "deploy")
 
@@ -212,6 +240,12 @@ def test_which_processes_are_sessions(tmp_path: Path, monkeypatch: pytest.Monkey
     found = sessions.find_sessions(1001, [40])
     assert [(one.pid, one.start) for one in sorted(found, key=lambda one: one.pid)] == [(pid, pid * 7) for pid in (21, 22, 23, 24)]
     assert sessions.account_uids([1, 22, 30, 77]) == {1001, 1002}
+    # Where nobody else began the run it was root, who could be shut out like everybody.
+    assert sessions.account_uids([1, 20]) == {0}
+    proc.add(50, 20, 0, login=0)
+    proc.add(51, 20, 0, login=1002)  # root's part of the session of somebody else
+    assert sessions.account_uids([1, 50]) == {0}
+    assert [one.pid for one in sessions.find_sessions(0, [])] == [50]
 
 
 @pytest.mark.parametrize(
@@ -221,6 +255,7 @@ def test_which_processes_are_sessions(tmp_path: Path, monkeypatch: pytest.Monkey
         (Outcome("a", NOTED), "query", [("account.login", "ok")]),
         (Outcome("a", NOTED, open=True), "query", [("account.login", "critical")]),
         (Outcome("a", NOTED, left_keys=["/x\n"]), "query", [("account.keys", "critical")]),
+        (Outcome("a", NOTED, open_names=["b"]), "query", [("account.login", "critical")]),
         (Outcome("a", unknown="why"), "query", [("account.login", "unknown")]),
         (Outcome("a", NOTED, unsafe=["/x is a link"]), "present", [("account.keys", "critical")]),
         (Outcome("a", NOTED, released=True, differs=True), "absent", [("account.login", "warning")]),

@@ -36,7 +36,7 @@ def test_what_is_read(text: str, shown: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "host", "192.0.2", "192.0.2.256", "192.0.2.7/24", "2001:db8::1/32", "192.0.2.7/33", "fe80::1%eth0", "1.2.3.4; flush ruleset",
+    ["", "host", "192.0.2", "192.0.2.256", "192.0.2.7/24", "2001:db8::1/32", "192.0.2.7/33", "fe80::1%eth0", "2001:db8::1%eth0/64", "1.2.3.4; flush ruleset",
      "192.0.2.1 }", "192.0.2.1\n192.0.2.2", "\x00", "[::1]", "192.0.2.1-192.0.2.9", "9" * 100_000],
 )
 def test_what_is_no_address_is_named_and_bounded(text: str) -> None:

@@ -132,7 +132,7 @@ def test_an_operator_who_is_in_a_blocked_network_by_now_passes() -> None:
     ],
 )
 def test_what_the_kernel_has_lost_and_what_is_not_ours(noted: Any, blocked: Any, lost: Any, strays: Any) -> None:
-    drift = find_drift(ledger(*noted), kernel(blocked) if blocked else None, NOW)
+    drift = find_drift(ledger(*noted), kernel(blocked) if blocked else None, NOW, [])
     assert set(drift.lost) == set(lost) and list(drift.strays) == strays and not drift.altered
 
 

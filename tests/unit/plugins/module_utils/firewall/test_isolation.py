@@ -73,6 +73,7 @@ def test_only_what_is_named_stays_open() -> None:
         ({}, (), "no way back"),
         ({"management": ["x"]}, (), "management[0]"),
         ({"management": ["192.0.2.1"], "management_ports": []}, (OPERATOR,), "management_ports"),
+        ({"management": ["192.0.2.1", "127.0.0.0/8"]}, (OPERATOR,), "management: from 127.0.0.0/8 nobody comes in"),
         ({"management_ports": [0]}, (OPERATOR,), "management_ports[0]"),
         ({"dns_servers": ["192.0.2.1", "8.8.8.8; accept"]}, (OPERATOR,), "dns_servers[1]"),
         ({"time_servers": ["pool.example.org"]}, (OPERATOR,), "time_servers[0]"),
@@ -162,7 +163,7 @@ def test_the_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert read_record(tmp_path / "state") is None
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"schema": 9}', b'{"schema": 1}', b"\xff", b'{"schema": 1, "phase": 3}'])
+@pytest.mark.parametrize("content", [b"", b"[]", b"[" * 100_000, b"{", b'{"schema": 9}', b'{"schema": 1}', b"\xff", b'{"schema": 1, "phase": 3}'])
 def test_a_damaged_record_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / FILE_NAME).write_bytes(content)
     with pytest.raises(UpkeepError, match=FILE_NAME):

@@ -70,10 +70,20 @@ def test_each_changed_byte_and_each_cut_is_found(tmp_path: Path) -> None:
                 pass
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[]\n", b"\0" * 100_000, b"{" * 100_000, b'{"format": "x"}\n{"sha256": "a"}\n'])
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]\n", b"\0" * 100_000, b"{" * 100_000, b"[" * 60_000, b'{"format": "x"}\n{"sha256": "a"}\n'])
 def test_what_is_no_baseline_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a").write_bytes(content)
     with pytest.raises(Damaged):
+        with open_baseline(tmp_path / "a"):
+            pass
+
+
+def test_a_forged_count_is_refused(tmp_path: Path) -> None:
+    written(tmp_path / "a")
+    lines = (tmp_path / "a").read_bytes().splitlines(keepends=True)[:-1]
+    forged = hashlib.sha256(b"".join(lines) + b"inf").hexdigest()
+    (tmp_path / "a").write_bytes(b"".join(lines) + f'{{"entries": Infinity, "sha256": "{forged}"}}\n'.encode())
+    with pytest.raises(Damaged, match="when and why"):
         with open_baseline(tmp_path / "a"):
             pass
 

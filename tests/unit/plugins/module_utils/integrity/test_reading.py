@@ -150,3 +150,11 @@ def test_capabilities_of_programs_are_read_when_asked(tmp_path: Path, folder: in
     assert read(folder, "program")[0].capabilities == "0102"
     assert read(folder, "program", capabilities=False)[0].capabilities == ""
     assert read(folder, "text")[0].capabilities == ""
+
+
+def test_a_file_that_is_a_hole_is_not_read(tmp_path: Path, folder: int) -> None:
+    with open(tmp_path / "hole", "wb") as stream:
+        stream.truncate(2**40)
+    with pytest.raises(Unreadable, match="has 1099511627776 bytes, and more than 4096 are not read") as problem:
+        read_entry(folder, "hole", "/hole", memoryview(bytearray(BUFFER_BYTES)), capabilities=False, max_bytes=4096)
+    assert read_line(problem.value.line).size == 2**40

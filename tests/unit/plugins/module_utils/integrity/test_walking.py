@@ -134,3 +134,12 @@ def test_a_root_that_is_gone_by_now_is_told(tree: Path) -> None:
     walked = walk(tree / "a", tree / "nothing/below", tree / "none")
     list(walked)
     assert [gap.subject for gap in walked.gaps] == [str(tree / "none"), str(tree / "nothing/below")]
+
+
+def test_too_many_names_in_a_folder_are_told_and_what_is_beside_it_is_met(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walking, "MAX_NAMES", 4)
+    for number in range(5):
+        (tree / "logs/keep" / f"{number}").write_text("")
+    walked = walk(tree / "a", tree / "logs")
+    assert met(walked, tree) == [name for name in ALL if name[:2] in ("a", "a/", "lo") and name != "logs/keep/two.log"]
+    assert [(gap.subject, "more than 4 names" in gap.reason) for gap in walked.gaps] == [(f"{tree}/logs/keep", True)]

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_review.host import Host
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.integrity import roots
+from ansible_collections.upkeep.runbook.plugins.module_utils.ioc import sources
 from ansible_collections.upkeep.runbook.plugins.module_utils.ioc.sources import remote_addresses
 from ansible_collections.upkeep.runbook.plugins.module_utils.ioc.sweeping import sweep_host
 from ansible_collections.upkeep.runbook.plugins.modules import ioc_scan
@@ -82,7 +84,7 @@ def test_each_kind_is_found(victim: Victim) -> None:
         "192.0.2.1": ["1 connections now"], "2001:db8::1": ["1 connections now"], "192.0.2.3": ["1 connections now"],
         "203.0.113.9": [f"{victim.root}/log (1 times)"], "evil.example.com": [f"{victim.root}/log (1 times)"],
         "eve": ["/etc/passwd (number 1002, shell /bin/sh)"],
-        "curl -s http": ["/etc/cron.d/x", "/home/eve/.config/systemd/user/a.timer", "/etc/systemd/system/a.service.d/b.conf"],
+        "curl -s http": ["/etc/cron.d/x", "/etc/systemd/system/a.service.d/b.conf", "/home/eve/.config/systemd/user/a.timer"],
     }  # fmt: skip
     assert unknown(answer) == []
     assert answer["totals"] == {
@@ -124,6 +126,42 @@ def test_connections_of_this_host_are_told_as_they_are() -> None:
         assert found.get("127.0.0.1", 0) >= 1 and unread == []
     with socket.create_server(("::1", 0), family=socket.AF_INET6) as server, socket.create_connection(server.getsockname()[:2]):
         assert remote_addresses(Host())[0].get("::1", 0) >= 1
+
+
+def test_an_address_in_the_form_of_the_other_family_is_the_same(victim: Victim) -> None:
+    assert places(victim.sweep(("address", "::ffff:192.0.2.1"))) == {"192.0.2.1": ["1 connections now"]}
+    with pytest.raises(UpkeepError, match="without an interface"):
+        victim.sweep(("address", "fe80::1%eth0"))
+
+
+def test_a_folder_of_a_user_that_leads_round_in_circles_ends(victim: Victim) -> None:
+    folder = victim.write("home/eve/.config/systemd/user/a.service", "curl").parent
+    for name in ("a.d", "b.d", "c.wants"):
+        (folder / name).symlink_to(".")
+    answer = victim.sweep(("schedule", "curl"))
+    assert answer["totals"]["schedules"] == 4 and unknown(answer) == []
+
+
+def test_too_many_schedules_are_unknown(victim: Victim, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "_MAX_FILES", 10)
+    for number in range(20):
+        victim.write(f"home/eve/.config/systemd/user/{number}.timer", "")
+    assert unknown(victim.sweep(("schedule", "curl"))) == ["further schedules"]
+
+
+def test_a_file_that_is_a_hole_is_not_read(victim: Victim) -> None:
+    with open(victim.write("tree/hole", ""), "r+b") as stream:
+        stream.truncate(2**40)
+    answer = victim.sweep(("sha256", hashlib.sha256(b"evil").hexdigest()), hash_paths=[str(victim.tree)], max_file_bytes=1024)
+    assert (answer["found"][0]["count"], unknown(answer)) == (1, [str(victim.tree / "hole")])
+
+
+def test_what_matches_too_often_is_found_all_the_same(victim: Victim, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roots, "MAX_ROOTS", 3)
+    for number in range(5):
+        victim.write(f"tmp/{number}", "")
+    answer = victim.sweep(("path", f"{victim.root}/tmp/*"), ("domain", "x.example.com"), logs=[f"{victim.root}/tmp/*"])
+    assert (answer["status"], answer["found"][0]["count"], unknown(answer)) == ("critical", 3, [f"{victim.root}/tmp/*"])
 
 
 def test_places_are_bounded_and_counts_exact(victim: Victim) -> None:
