@@ -196,8 +196,26 @@ def test_answers_of_a_hostile_host_are_no_crash(tmp_path: Path, answer: dict[str
 
 def test_a_host_that_never_comes_to_an_end(tmp_path: Path) -> None:
     page = ask(ask="state", item="modules")
-    got = collection(tmp_path / "incidents", lambda question: {**page, "cursor": "again"}, items=["modules"])
-    assert got["items"] == {"modules": "failed"}
+    for number, answer in enumerate([page, {**page, "pieces": []}]):
+        turns = iter(range(10**9))
+        got = collection(
+            tmp_path / "incidents", lambda question: {**answer, "cursor": f"{next(turns) if number else 0}"}, items=["modules"]  # noqa: B023
+        )
+        assert got["items"] == {"modules": "failed"} and "without an end" in manifest_of(got)["left_out"][-1]["reason"]
+
+
+@pytest.mark.parametrize("time", ["now", None, float("nan"), float("inf"), [1]])
+def test_a_clock_that_is_none(tmp_path: Path, time: Any) -> None:
+    got = collection(tmp_path / "incidents", lambda question: {"clock": {"time": time}}, items=["clock"])
+    assert got["items"] == {"clock": "failed"} and by_check(got)["evidence.clock"] == "unknown"
+
+
+def test_rows_of_a_hostile_host_are_text(tmp_path: Path) -> None:
+    page = {**ask(ask="state", item="modules"), "cursor": None, "left_out": [{"path": "x\ud800\x1b[31m", "kind": ["failed"], "reason": {"a": 1}}]}
+    got = collection(tmp_path / "incidents", lambda question: page, items=["modules"])
+    assert got["items"] == {"modules": "done"} and json.dumps(got).isascii() and manifest_of(got)["left_out"][0]["kind"] == "['failed']"
+    bad = {**page, "left_out": [{"path": "x"}]}
+    assert collection(tmp_path / "incidents", lambda question: bad, items=["modules"])["items"] == {"modules": "failed"}
 
 
 def tampered_manifest(folder: Path) -> None:
