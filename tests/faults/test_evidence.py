@@ -18,7 +18,7 @@ import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.questions import AskFailed
 from ansible_collections.upkeep.runbook.tests.faults.small_disk import small_disk
-from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.evidence.collections import (
+from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.evidence.collected import (
     ask, collection, entries_of, manifest_of, verified,
 )
 from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import answer_of, start_module
@@ -174,7 +174,7 @@ def test_no_room_on_the_report_host(tmp_path: Path, data: Path, root: None, faul
 _RUN = """
 import atexit, json, re, sys
 atexit.register(lambda: sys.stderr.write("\\n" + re.search("VmHWM:\\\\s+(\\\\d+) kB", open("/proc/self/status").read())[1]))
-from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.evidence.collections import collection
+from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.evidence.collected import collection
 from pathlib import Path
 answer = collection(Path(sys.argv[1]), **json.loads(sys.argv[2]))
 print(json.dumps({key: answer[key] for key in ("totals", "items", "path")}))

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ class Suspect:
     folder: Path
     incidents: Path
     remote: Path
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def start(self, *arguments: str, **variables: Any) -> subprocess.Popen[str]:
         """Start the role; :param variables: of the role, without its name before them."""
@@ -66,9 +67,11 @@ class Suspect:
             str(Path(sys.executable).parent / "ansible-playbook"), "-i", "suspect,", "-e", f"ansible_python_interpreter={sys.executable}",
             *arguments, str(playbook),
         ]
-        return subprocess.Popen(
+        process = subprocess.Popen(
             argv, cwd=self.place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
         )
+        self.started.append(process)
+        return process
 
     def collect(self, *arguments: str, **variables: Any) -> dict[str, Any]:
         """Run the role to its end and return its result."""
@@ -139,7 +142,13 @@ def suspect(tmp_path: Path) -> Iterator[Suspect]:
         if not path.is_fifo():
             os.utime(path, (1_600_000_000, 1_600_000_000))
     with sshd(tmp_path):
-        yield made
+        try:
+            yield made
+        finally:
+            for process in made.started:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.communicate()
 
 
 def test_a_collection_over_ssh_is_what_is_on_the_host(suspect: Suspect) -> None:
@@ -152,6 +161,9 @@ def test_a_collection_over_ssh_is_what_is_on_the_host(suspect: Suspect) -> None:
 
     result = suspect.collect(chunk_bytes=65536)
     assert result["rc"] == 0, result["output"]
+    # Nothing of it has changed on the host, not even when it was read last, and Ansible has left nothing there.
+    assert {path.name: (path.lstat().st_atime_ns, path.lstat().st_mtime_ns) for path in suspect.folder.iterdir()} == before
+    assert not suspect.remote.exists()
     assert set(result["items"].values()) == {"done"}
     collection = Path(result["path"])
     content = (collection / "manifest.json").read_bytes()
@@ -170,9 +182,6 @@ def test_a_collection_over_ssh_is_what_is_on_the_host(suspect: Suspect) -> None:
     }
     assert left[".env"]["sha256"] == hashlib.sha256(b"PASSWORD=hunter2\n").hexdigest()
     assert b"hunter2" not in b"".join(path.read_bytes() for path in suspect.incidents.rglob("*") if path.is_file())
-    # Nothing of it has changed on the host, not even when it was read last, and Ansible has left nothing there.
-    assert {path.name: (path.lstat().st_atime_ns, path.lstat().st_mtime_ns) for path in suspect.folder.iterdir()} == before
-    assert not suspect.remote.exists()
     modes = {f"{path.stat().st_mode & 0o777:o}" for path in suspect.incidents.rglob("*") if path.is_file()}
     assert modes == {"600"}
     assert {f"{path.stat().st_mode & 0o777:o}" for path in [suspect.incidents, *suspect.incidents.rglob("*")] if path.is_dir()} == {"700"}
@@ -188,15 +197,14 @@ def test_a_collection_over_ssh_is_what_is_on_the_host(suspect: Suspect) -> None:
 def test_the_controller_is_killed_half_way(suspect: Suspect) -> None:
     """What was collected before stays usable, what is half done never counts, and the next collection is whole."""
     assert suspect.collect(items=["clock", "files"])["rc"] == 0
-    (suspect.folder / "slow.bin").write_bytes(os.urandom(4_000_000))
     process = suspect.start(items=["clock", "files"], chunk_bytes=65536)
     deadline, folder = time.monotonic() + PATIENCE_SECONDS, suspect.incidents / "INC-1/suspect"
-    while not (half := [path for path in folder.glob("*/files/*-slow.bin") if path.stat().st_size > 65536]):
+    while not (half := [path for path in folder.glob("*/files/*-large.bin") if 0 < path.stat().st_size < 700_000]):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    assert 0 < half[0].stat().st_size < 4_000_000
+    assert 0 < half[0].stat().st_size < 700_000
     killed = half[0].parents[1].name
     found = suspect.verify()
     assert found["status"] == "warning" and found["totals"] == {"collections": 2, "whole": 1}

@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.options import argument_spec
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.planning import plan
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.questions import AskFailed, HostLost
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.session import _alone
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.store import Damaged, host_folder, safe_name, unpacked
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.tally import Tally, clock_check, complete_check
-from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.evidence.collections import (
+from ansible_collections.upkeep.runbook.plugins.modules import evidence_collect
+from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.evidence.collected import (
     ask, collection, entries_of, manifest_of, session_of, verified,
 )
 from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module
@@ -303,3 +306,14 @@ def test_what_is_missing(kind: str, status: str) -> None:
     tally = Tally(items={"files": "done"})
     tally.leave_out("files", {"path": "/x", "kind": kind, "reason": "why"})
     assert complete_check(tally, "web-1")["status"] == status
+
+
+def test_the_action_takes_what_its_page_documents() -> None:
+    documented = yaml.safe_load(evidence_collect.DOCUMENTATION)["options"]
+    spec = argument_spec()
+    assert documented.keys() == spec.keys()
+    for name, option in spec.items():
+        page = documented[name]
+        assert (page["type"], page.get("elements"), page.get("default"), page.get("required", False)) == (
+            option["type"], option.get("elements"), option.get("default"), option.get("required", False)
+        ), name
