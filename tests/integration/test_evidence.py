@@ -55,7 +55,7 @@ class Suspect:
             "hosts": "suspect", "gather_facts": False, "vars": given,
             "roles": [{"role": "upkeep.runbook.evidence"}],
             "post_tasks": [{"ansible.builtin.copy": {"content": "{{ evidence_result | to_json }}", "dest": str(self.place / "result"), "mode": "0600"},
-                            "delegate_to": "localhost", "check_mode": False}],
+                            "delegate_to": "localhost", "check_mode": False, "vars": {"ansible_remote_tmp": str(self.place / "local")}}],
         }]))
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
@@ -68,7 +68,7 @@ class Suspect:
             *arguments, str(playbook),
         ]
         process = subprocess.Popen(
-            argv, cwd=self.place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+            argv, cwd=self.place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         self.started.append(process)
         return process
@@ -82,9 +82,28 @@ class Suspect:
         result: dict[str, Any] = json.loads((self.place / "result").read_text())
         return {**result, "output": output, "rc": process.returncode}
 
+    def kill(self) -> None:
+        """Kill the controller with all that it started: its workers are in sessions of their own."""
+        mark = f"ANSIBLE_HOME={self.place}/home".encode()
+        while found := [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if mark in _environment(pid)]:
+            for pid in found:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            for process in self.started:
+                process.poll()
+
     def verify(self) -> dict[str, Any]:
         """Verify what arrived."""
         return verify_evidence({**VERIFY, "directory": str(self.incidents), "incident": "INC-1", "return_all": True})
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
 
 
 @contextmanager
@@ -145,10 +164,7 @@ def suspect(tmp_path: Path) -> Iterator[Suspect]:
         try:
             yield made
         finally:
-            for process in made.started:
-                if process.poll() is None:
-                    os.killpg(process.pid, signal.SIGKILL)
-                    process.communicate()
+            made.kill()
 
 
 def test_a_collection_over_ssh_is_what_is_on_the_host(suspect: Suspect) -> None:
@@ -202,8 +218,7 @@ def test_the_controller_is_killed_half_way(suspect: Suspect) -> None:
     while not (half := [path for path in folder.glob("*/files/*-large.bin") if 0 < path.stat().st_size < 700_000]):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    suspect.kill()
     assert 0 < half[0].stat().st_size < 700_000
     killed = half[0].parents[1].name
     found = suspect.verify()

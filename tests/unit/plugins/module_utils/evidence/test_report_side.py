@@ -37,6 +37,7 @@ def data(tmp_path: Path) -> Path:
     for number in range(10):
         (folder / f"file{number}").write_bytes(os.urandom(1000 * number))
     (folder / "large").write_bytes(os.urandom(200_000))
+    (folder / "the last").write_bytes(b"x")
     for path in folder.iterdir():
         os.utime(path, (1, 1))
     return folder
@@ -102,7 +103,7 @@ def test_a_whole_collection(tmp_path: Path, data: Path) -> None:
 def test_limits_are_said(tmp_path: Path, data: Path) -> None:
     answer = collection(tmp_path / "incidents", paths=[str(data)], max_file_bytes=100_000, max_total_bytes=20_000, max_files=8)
     manifest = manifest_of(answer)
-    assert answer["totals"]["left_out"] == {"number": 2, "size": 1, "total": 2} and answer["totals"]["bytes"] <= 20_000
+    assert answer["totals"]["left_out"] == {"number": 3, "size": 1, "total": 2} and answer["totals"]["bytes"] <= 20_000
     assert by_check(answer)["evidence.complete"] == "warning" and answer.get("failed") is None
     assert all(row["reason"] and row["status"]["size"] >= 0 for row in manifest["left_out"])
     pages = collection(tmp_path / "incidents", items=["metadata"], metadata_paths=["/etc", "/usr/lib"], max_total_bytes=100_000)
@@ -180,6 +181,9 @@ def test_a_host_that_is_lost_leaves_an_incomplete_collection(tmp_path: Path, dat
     assert answer["unreachable"] and answer["failed"] and "timed out" in answer["msg"]
     assert answer["items"] == {"clock": "done", "mounts": "done", "files": "failed"}
     assert by_check(answer)["evidence.collected"] == "critical"
+    manifest = manifest_of(answer)
+    named = {row.get("path") for row in [*manifest["artifacts"], *manifest["left_out"]]}
+    assert {str(path) for path in data.iterdir()} <= named, "a file is neither there nor said to be missing"
     found = verified(tmp_path / "incidents")
     assert found["status"] == "warning" and "incomplete" in found["checks"][-1]["summary"], found
     last = entries_of(tmp_path / "incidents")[-1]
@@ -266,7 +270,7 @@ def test_a_plan_writes_nothing(tmp_path: Path, data: Path) -> None:
     session = session_of(tmp_path / "incidents", items=["processes", "files"], paths=[str(data)])
     answer = plan(session, lambda question: ask(**question))
     assert answer["plan"] == [
-        {"item": "processes", "files": None, "bytes": None}, {"item": "files", "files": 11, "bytes": 245_000, "left_out": {"secret": 1}},
+        {"item": "processes", "files": None, "bytes": None}, {"item": "files", "files": 12, "bytes": 245_001, "left_out": {"secret": 1}},
     ]
     assert not (tmp_path / "incidents").exists()
 
