@@ -16,7 +16,7 @@ ACTING_IN_A_CADENCE = {"logs"}
 #: Roles that look, and act in a file of their own when a playbook asks for it.
 ACTING_WHEN_ASKED = {"backups": "make.yml", "security_audit": "accept.yml"}
 #: Roles that look, and that no cadence has yet.
-LOOKING_ALONE = {"traffic"}
+LOOKING_ALONE = {"evidence", "traffic"}
 #: Roles that look with several calls: by name the parts, in their order, each a file with one task.
 LOOKING_IN_PARTS = {"security_audit": ["logins", "processes", "ports", "files", "access"]}
 
