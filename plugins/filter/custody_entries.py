@@ -30,10 +30,6 @@ options:
     type: list
     elements: str
     required: true
-  run_id:
-    description: Id of the run.
-    type: str
-    required: true
   playbook:
     description: Name of the playbook.
     type: str
@@ -56,7 +52,7 @@ EXAMPLES = r"""
   upkeep.runbook.custody_log:
     directory: /var/lib/upkeep-reports/incidents
     incident: INC-42
-    entries: "{{ ansible_play_hosts_all | upkeep.runbook.custody_entries(hostvars, steps=['sweep'], run_id=platform_run_id) }}"
+    entries: "{{ ansible_play_hosts_all | upkeep.runbook.custody_entries(hostvars, steps=['sweep']) }}"
   run_once: true
   delegate_to: localhost
 """
@@ -79,7 +75,6 @@ def custody_entries(
     hostvars: Mapping[str, Mapping[str, Any]],
     *,
     steps: Iterable[str],
-    run_id: str,
     playbook: str = "security_incident",
     state: str = "ends",
     refused: str = "",
@@ -91,12 +86,12 @@ def custody_entries(
 
     names, chosen = [str(host) for host in hosts], [str(step) for step in steps]
     if state == "begins":
-        return announced(names, chosen, playbook=str(playbook), run_id=str(run_id), refused=str(refused))
+        return announced(names, chosen, playbook=str(playbook), refused=str(refused))
     found = {}
     for host in names:
         variables = hostvars[host]
         found[host] = {role: native_value(variables.get(f"{role}_result")) for role in _ROLES}
-    return outstanding(found, chosen, run_id=str(run_id))
+    return outstanding(found, chosen)
 
 
 class FilterModule:

@@ -38,26 +38,25 @@ _MAX_NAMED = 20
 Results = Mapping[str, Mapping[str, Any]]
 
 
-def announced(hosts: Sequence[str], steps: Sequence[str], *, playbook: str, run_id: str, refused: str = "") -> list[dict[str, Any]]:
+def announced(hosts: Sequence[str], steps: Sequence[str], *, playbook: str, refused: str = "") -> list[dict[str, Any]]:
     """Return the entries of a run that begins, or that is refused before it does.
 
     :param refused: why, '' when it begins.
     """
     outcome, why = (REFUSED, refused) if refused else (PLANNED, f"{playbook} begins")
-    details = {"run_id": run_id, "playbook": playbook}
     return [
-        {"host": host, "step": step, "outcome": outcome, "summary": plain(f"{step}: {why}.", _MAX_SUMMARY), "details": details}
+        {"host": host, "step": step, **_told(outcome, f"{step}: {why}.")}
         for step in steps for host in hosts
     ]
 
 
-def outstanding(results: Results, steps: Collection[str], *, run_id: str) -> list[dict[str, Any]]:
+def outstanding(results: Results, steps: Collection[str]) -> list[dict[str, Any]]:
     """Return the entries of what became of the steps, as far as nobody has written them yet.
 
     :param results: for each host by role what it left, with ``platform``, the ping.
     """
     return [
-        {"host": host, "step": step, **entry, "details": {"run_id": run_id, **entry["details"]}}
+        {"host": host, "step": step, **entry}
         for step in steps for host, found in results.items() if (entry := _entry(step, found)) is not None
     ]
 
