@@ -24,6 +24,8 @@ _CALLS = {
 _LEFT_OUT = {"changed": False, "skipped": True, "skip_reason": "Conditional result was False", "steps": []}
 _MAX_REASON = 300
 _NAMED = 5
+#: Rows of each kind in an entry of the log.
+_KEPT = 50
 
 Results = Mapping[str, Any]
 
@@ -164,7 +166,9 @@ def _detail(name: str, call: Mapping[str, Any]) -> dict[str, Any]:
     kept = {"changed": says(call, "changed")}
     for key in ("isolation", "added", "removed", "refused"):
         if call.get(key):
-            kept[key] = call[key]
+            kept[key] = call[key][:_KEPT] if isinstance(call[key], list) else call[key]
     if call.get("accounts"):
-        kept["accounts"] = [{key: row.get(key) for key in ("user", "contained", "key_files", "sessions_ended")} for row in call["accounts"]]
+        kept["accounts"] = [
+            {key: row.get(key) for key in ("user", "contained", "key_files", "sessions_ended")} for row in call["accounts"][:_KEPT]
+        ]
     return kept
