@@ -21,7 +21,7 @@ from ansible_collections.upkeep.runbook.tests.faults.small_disk import small_dis
 DEFAULTS = {name: option.get("default") for name, option in custody_log.argument_spec().items()}
 #: Calls by which an entry comes to be; a writer is killed before each, and in the middle of each write.
 CALLS = ("mkdir", "open", "write", "fsync", "ftruncate", "replace")
-KILLS = 20
+KILLS = 8
 
 
 def keep(directory: Path, summary: str, **more: Any) -> dict[str, Any]:
