@@ -100,4 +100,5 @@ def _alert(found: Results) -> tuple[str, str]:
     bad = [row for row in told.get("checks") or [] if isinstance(row, Mapping) and row.get("status") != OK]
     if says(told, "failed") or says(told, "unreachable") or bad:
         return CRITICAL, " ".join(str(row.get("summary")) for row in bad) or f"The channels could not be rung: {said_reason(told)}."
-    return OK, f"A test message reached {len(told.get('checks') or [])} channels."
+    count = len(told.get("checks") or [])
+    return OK, f"A test message reached {count} channel{'' if count == 1 else 's'}."
