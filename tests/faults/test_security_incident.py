@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.upkeep.runbook.tests.faults.house import House, Outcome, Started, listing
-from ansible_collections.upkeep.runbook.tests.integration.networks import wait_until
+from ansible_collections.upkeep.runbook.tests.faults.house import PATIENCE_SECONDS, House, Outcome, Started, listing
 from ansible_collections.upkeep.runbook.tests.integration.systemd_stand_in import Systemd
 
 INCIDENT, NAMED = "INC-42", {"upkeep_incident": "INC-42"}
@@ -80,6 +80,14 @@ def site(root: None, house: House, tmp_path: Path) -> Iterator[Site]:
         yield Site(house, systemd, ("nsenter", f"--net=/proc/{holder.pid}/ns/net"), etc)
         systemd.close()
         holder.communicate()
+
+
+def wait_for(true: Callable[[], bool]) -> None:
+    """Wait until something is true, as long as for the end of a run."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not true():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.02)
 
 
 def statuses(outcome: Outcome, host: str = "alpha") -> dict[str, str]:
@@ -182,17 +190,17 @@ def test_who_locks_himself_out_is_let_in_again_by_the_timer(site: Site) -> None:
     assert "nobody could come back in over a new connection" in summary(lost) and "its timer gives the host back at" in summary(lost)
     assert site.told()[-2:] == [("alpha", "isolate", "failed"), ("alpha", "block", "failed")]
     site.systemd.fire()
-    wait_until(lambda: not site.tables())
+    wait_for(lambda: not site.tables())
 
 
 def test_a_controller_that_dies_after_isolating_leaves_the_host_to_its_timer(site: Site) -> None:
     started = site.start("--tags", "isolate", **CONFIRMED)
-    wait_until(lambda: "upkeep_isolation" in site.tables() or started.process.poll() is not None)
+    wait_for(lambda: "upkeep_isolation" in site.tables() or started.process.poll() is not None)
     started.kill()
     assert site.tables() == {"upkeep_isolation"} and len(site.systemd.timers()) == 1, started.output()
     assert site.told() == [("alpha", "isolate", "planned")]
     site.systemd.fire()
-    wait_until(lambda: not site.tables())
+    wait_for(lambda: not site.tables())
 
 
 def test_a_custody_log_that_cannot_be_written_fails_the_run_and_isolates_all_the_same(site: Site) -> None:

@@ -31,7 +31,6 @@ _ROLES = {
     EVIDENCE: ("evidence",), ISOLATE: ("containment",), BLOCK: ("containment",), RELEASE: ("containment",), SWEEP: ("sweep",),
     VERIFY: ("security_audit", "health"),
 }
-_WRITES_ITSELF = {EVIDENCE}
 _MAX_SUMMARY = 500
 _MAX_NAMED = 20
 
@@ -72,7 +71,7 @@ def _entry(step: str, found: Mapping[str, Any]) -> dict[str, Any] | None:
     results = {role: found.get(role) for role in _ROLES[step]}
     if all(was_left_out(result) for result in results.values()):
         return _told(DONE, f"{step}: nothing is configured for this host, and nothing was done.")
-    if step in _WRITES_ITSELF and all(isinstance(result, Mapping) for result in results.values()):
+    if step == EVIDENCE and isinstance(found.get("evidence"), Mapping) and found["evidence"].get("custody_head"):
         return None
     return _of_looks(step, results)
 

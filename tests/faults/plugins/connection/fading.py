@@ -29,6 +29,11 @@ options:
     type: str
     vars:
       - name: fading_lost_while_table
+  inside:
+    description: The host is this network namespace of this machine.
+    type: str
+    vars:
+      - name: fading_inside
 """
 
 import subprocess
@@ -50,6 +55,9 @@ class Connection(LocalConnection):
             raise AnsibleConnectionFailure("the test has cut the line")
         if self._runs_one_of("killed_during", in_data):
             return _KILLED, b"", b"Killed\n"
+        inside = self.get_option("inside")
+        if inside:
+            cmd = f"ip netns exec {inside} {cmd}"
         answer: tuple[int, bytes, bytes] = super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
         return answer
 
