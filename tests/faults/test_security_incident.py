@@ -72,7 +72,7 @@ def site(root: None, house: House, tmp_path: Path) -> Iterator[Site]:
     house.environment["PATH"] = systemd.path
     house.variables.update(
         containment_management=["192.0.2.1"], containment_hosts=["alpha"], containment_block="198.51.100.7, 2001:db8:bad::/48",
-        security_audit_parts=["access"], sweep_hash_paths=[str(house.application)],
+        evidence_items=["clock", "processes"], security_audit_parts=["access"], sweep_hash_paths=[str(house.application)],
         sweep_indicators=[{"type": "path", "value": str(house.application / "*.evil")}],
     )
     with subprocess.Popen(["unshare", "--net", "sh", "-c", "echo ready; exec cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
