@@ -163,7 +163,7 @@ def _entry(step: str, calls: Mapping[str, Mapping[str, Any]], told: str, failure
 
 def _detail(name: str, call: Mapping[str, Any]) -> dict[str, Any]:
     """Return what an entry of the log keeps of a call: what it did, not how the kernel's whole table looks."""
-    kept = {"changed": says(call, "changed")}
+    kept: dict[str, Any] = {"changed": says(call, "changed")}
     for key in ("isolation", "added", "removed", "refused"):
         if call.get(key):
             kept[key] = call[key][:_KEPT] if isinstance(call[key], list) else call[key]
