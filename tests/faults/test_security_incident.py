@@ -169,8 +169,12 @@ def test_each_host_ends_in_its_own_way_and_the_run_fails(site: Site) -> None:
         "refusing": {"containment_block": [{"address": "127.0.0.1", "reason": "a mistake"}]},
         "failing": {"containment_accounts": ["upkeep-eve", "upkeep-mallory"]},
     }
+    told = site.house.watched / "told.jsonl"
+    site.house.platform["contacts"] = [{"role": "team", "audiences": ["security"], "channels": [{"type": "file", "path": str(told)}]}]
     done = site.run("--tags", "isolate,block", **CONFIRMED)
     assert done.rc == 2 and site.tables() == {"upkeep_isolation"} and not site.systemd.timers(), done.output
+    for said in ("INC-42: contained", "INC-42: refused", "INC-42: block failed"):
+        assert said in told.read_text(), "the security team is told"
     assert statuses(done)["containment.result"] == "warning"
     assert statuses(done, "dead")["host.reachable"] == "critical"
     assert "refused before anything was touched" in summary(done, "refusing") and "127.0.0.1" in summary(done, "refusing")
