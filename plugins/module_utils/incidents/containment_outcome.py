@@ -45,7 +45,7 @@ def containment_outcome(
         return dict(_LEFT_OUT)
     told = {step: _said(step, acted[step], check_mode) for step in steps if acted[step]}
     main = _failed(incident, told, failure, results) if failure else _succeeded(incident, told, check_mode)
-    rows = [row for calls in acted.values() for call in calls.values() for row in read_checks(call.get("checks"))[0]]
+    rows = [row for calls in acted.values() for row in _rows(calls)]
     return {
         "changed": not check_mode and any(says(call, "changed") for calls in acted.values() for call in calls.values()),
         "checks": [main, *_last_of_each(rows)],
@@ -57,6 +57,12 @@ def _made(results: Results, step: str) -> dict[str, Mapping[str, Any]]:
     """Return the results of the calls of a step that were made."""
     found = {name: results.get(name) for name in _CALLS[step]}
     return {name: call for name, call in found.items() if isinstance(call, Mapping) and call and not says(call, "skipped")}
+
+
+def _rows(calls: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the checks of the calls of a step; what isolating said of its timer is over once that was stopped."""
+    checks = {name: read_checks(call.get("checks"))[0] for name, call in calls.items()}
+    return [row for name, rows in checks.items() if not (name == "isolated" and checks.get("confirmed")) for row in rows]
 
 
 def _last_of_each(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
