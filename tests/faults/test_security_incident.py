@@ -133,6 +133,20 @@ def test_check_run_and_release(site: Site) -> None:
     assert site.told()[-2:] == [("alpha", "release", "planned"), ("alpha", "release", "done")]
 
 
+def test_without_tags_every_step_in_its_order_and_a_verdict(site: Site) -> None:
+    (site.house.application / "x.evil").write_text("found elsewhere")
+    done = site.run(**CONFIRMED)
+    # In this network nobody answers on the port of the service, and the sweep finds what it looks for.
+    seen = statuses(done)
+    assert done.rc == 2 and (seen["service.tcp"], seen["ioc.found"], seen["containment.result"]) == ("critical", "critical", "warning"), done.output
+    assert "access.accounts" in seen and "not_run" not in seen.values() and "UNHEALTHY" in done.output
+    steps = [step for _host, step, outcome in site.told() if outcome != "planned"]
+    assert list(dict.fromkeys(steps)) == ["evidence", "isolate", "block", "sweep", "verify"]
+    assert {outcome for _host, _step, outcome in site.told()} == {"planned", "done"}
+    assert list(site.house.reports.glob(f"incidents/{INCIDENT}/alpha/*/manifest.json"))
+    assert site.tables() == {"upkeep_isolation", "upkeep_block"}
+
+
 @pytest.mark.parametrize(
     ("extra", "arguments", "reason", "told"),
     [
