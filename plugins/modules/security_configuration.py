@@ -10,9 +10,11 @@ module: security_configuration
 version_added: 0.1.0
 short_description: Compare how a host is configured with rules of security
 description:
-  - Asks sshd, nginx, sudo, the kernel, apt and servers how they are really configured, and compares it with rules. The page
-    C(docs/security_configuration.md) lists every rule with its reason.
+  - Asks sshd, apt, servers that speak TLS, nginx and the kernel how they are really configured, looks at the rights of files with secrets and
+    at sudoers, and compares all of it with rules. The page C(docs/security_configuration.md) lists every rule with its reason.
   - What is not installed has no rows. What could not be looked at is V(unknown), with the reason.
+  - Reads and asks, nothing else. C(nginx -T) makes log files that nginx would make when it starts. With O(lynis_run) lynis writes its
+    report and its log.
 author:
   - upkeep.runbook contributors (!UNKNOWN)
 extends_documentation_fragment:
@@ -24,8 +26,8 @@ options:
     description: What to look at.
     type: list
     elements: str
-    choices: [ssh]
-    default: [ssh]
+    choices: [ssh, updates, secrets, tls, nginx, sudoers, kernel, lynis]
+    default: [ssh, updates, secrets, tls, nginx, sudoers, kernel, lynis]
   rules:
     description: Rules that are meant otherwise on this platform.
     type: list
@@ -70,19 +72,101 @@ options:
         description: Until when, a day such as V(2027-01-31) or a time with its zone.
         type: str
         required: true
-  timeout_seconds:
-    description: How long each program and server may take, V(0.1) to V(3600), in seconds.
+  secrets:
+    description: Files that hold secrets, beside those of O(secrets_usual). Their modes and owners are looked at; none is opened.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Absolute path, wildcards allowed. A link is followed. One that matches nothing is V(unknown).
+        type: str
+        required: true
+      owner:
+        description: Who may own it beside root. By default anybody.
+        type: str
+      group:
+        description: The group whose members may read it. By default none but that of the owner alone.
+        type: str
+      optional:
+        description: That there is none is no trouble.
+        type: bool
+        default: false
+  secrets_usual:
+    description:
+      - Look at what every host may have as well, C(/etc/shadow), the keys of sshd, C(/etc/ssl/private), the keys of certbot, and the keys and
+        passwords of root.
+    type: bool
+    default: true
+  secrets_exclude:
+    description: Names of files that hold no secrets, wildcards allowed.
+    type: list
+    elements: str
+    default: ["*.example", "*.sample", "*.template", "*.dist"]
+  endpoints:
+    description: Servers that speak TLS, as in O(upkeep.runbook.cert_expiry#module:endpoints). With none the part C(tls) has no rows.
+    type: list
+    elements: raw
+    default: []
+  endpoint_timeout_seconds:
+    description: How long each connection to a server may take, V(0.1) to V(300), in seconds. A server is asked some ten times.
     type: float
-    default: 30.0
+    default: 5.0
+  concurrency:
+    description: How many servers are asked at a time, V(1) to V(256).
+    type: int
+    default: 16
+  nginx_headers:
+    description: The headers of security that the servers of nginx must send. C(x-frame-options) may be a policy with C(frame-ancestors) instead.
+    type: list
+    elements: str
+    choices: [strict-transport-security, x-content-type-options, x-frame-options]
+    default: [strict-transport-security, x-content-type-options, x-frame-options]
+  nginx_limited:
+    description: Paths of requests, such as V(/api/login), for which C(limit_req) must hold in every server.
+    type: list
+    elements: str
+    default: []
+  updates_max_age_hours:
+    description: Lists of security updates that are older are V(unknown), V(1) to V(87600), in hours.
+    type: float
+    default: 168.0
+  updates_unattended:
+    description: Whether security updates must install themselves. Otherwise it is only told.
+    type: bool
+    default: false
+  lynis_run:
+    description: Run lynis, where it is installed, before its report is read; not in check mode. It takes minutes.
+    type: bool
+    default: false
+  lynis_timeout_seconds:
+    description: How long lynis may run, V(1) to V(36000), in seconds.
+    type: float
+    default: 900.0
+  lynis_warning_index:
+    description: An index of lynis below it is a warning, V(0) to V(100). V(0) asks for none.
+    type: float
+    default: 0.0
+  lynis_max_age_days:
+    description: A report of lynis that is older is a warning, V(0) to V(36500), in days. V(0) asks for none.
+    type: float
+    default: 35.0
+  timeout_seconds:
+    description: How long each program may take, V(0.1) to V(3600), in seconds.
+    type: float
+    default: 120.0
 seealso:
   - module: upkeep.runbook.access_review
   - module: upkeep.runbook.cert_expiry
 """
 
 EXAMPLES = r"""
-- name: Compare the configuration of sshd with the rules
+- name: Compare the configuration of the host with the rules
   upkeep.runbook.security_configuration:
-    parts: [ssh]
+    secrets:
+      - {path: /opt/neurosensefx/.env, owner: neurosense}
+    endpoints: ["www.example.com:443"]
+    nginx_limited: [/api/login]
     rules:
       - {id: ssh.max_auth_tries, limit: 3}
     ignore:
@@ -99,7 +183,9 @@ status:
   sample: warning
 checks:
   description:
-    - C(configuration.ssh) for each setting of sshd; C(configuration.ignore) for each entry of O(ignore).
+    - C(configuration.ssh), C(configuration.updates), C(configuration.secrets), C(configuration.tls), C(configuration.nginx),
+      C(configuration.sudoers), C(configuration.kernel) and C(configuration.lynis) for each subject; C(configuration.ignore) for each entry of
+      O(ignore).
   type: list
   elements: dict
   returned: success
@@ -119,7 +205,9 @@ findings:
   elements: dict
   returned: success
 parts:
-  description: Figures of each part by its name, such as whether its program is C(installed).
+  description:
+    - Figures of each part by its name. Whether its program is C(installed); the C(updates) that wait, with versions; what each of the
+      C(endpoints) takes; C(index), C(warnings) and C(suggestions) of lynis.
   type: dict
   returned: success
 """
@@ -132,7 +220,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.errors import Upkee
 from ansible_collections.upkeep.runbook.plugins.module_utils.security_configuration.inspection import inspect_configuration
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
 
-PARTS = ["ssh"]
+PARTS = ["ssh", "updates", "secrets", "tls", "nginx", "sudoers", "kernel", "lynis"]
+HEADERS = ["strict-transport-security", "x-content-type-options", "x-frame-options"]
 
 
 def argument_spec() -> dict[str, Any]:
@@ -149,11 +238,32 @@ def argument_spec() -> dict[str, Any]:
         "reason": {"type": "str", "required": True},
         "expires": {"type": "str", "required": True},
     }
+    secret = {
+        "path": {"type": "str", "required": True},
+        "owner": {"type": "str"},
+        "group": {"type": "str"},
+        "optional": {"type": "bool", "default": False},
+    }
     return {
         "parts": {"type": "list", "elements": "str", "choices": PARTS, "default": PARTS},
         "rules": {"type": "list", "elements": "dict", "options": rule, "default": []},
         "ignore": {"type": "list", "elements": "dict", "options": ignore, "default": []},
-        "timeout_seconds": {"type": "float", "default": 30.0},
+        # no_log is said since the name alone would warn: these are paths and names.
+        "secrets": {"type": "list", "elements": "dict", "options": secret, "default": [], "no_log": False},
+        "secrets_usual": {"type": "bool", "default": True, "no_log": False},
+        "secrets_exclude": {"type": "list", "elements": "str", "default": ["*.example", "*.sample", "*.template", "*.dist"], "no_log": False},
+        "endpoints": {"type": "list", "elements": "raw", "default": []},
+        "endpoint_timeout_seconds": {"type": "float", "default": 5.0},
+        "concurrency": {"type": "int", "default": 16},
+        "nginx_headers": {"type": "list", "elements": "str", "choices": HEADERS, "default": HEADERS},
+        "nginx_limited": {"type": "list", "elements": "str", "default": []},
+        "updates_max_age_hours": {"type": "float", "default": 168.0},
+        "updates_unattended": {"type": "bool", "default": False},
+        "lynis_run": {"type": "bool", "default": False},
+        "lynis_timeout_seconds": {"type": "float", "default": 900.0},
+        "lynis_warning_index": {"type": "float", "default": 0.0},
+        "lynis_max_age_days": {"type": "float", "default": 35.0},
+        "timeout_seconds": {"type": "float", "default": 120.0},
         "return_all": {"type": "bool", "default": False},
     }
 

@@ -59,12 +59,14 @@ class Sudoers:
     :ivar files: those that were read, with their rights.
     :ivar unseen: files that could not be read, and why.
     :ivar odd: places of lines that were not understood.
+    :ivar defaults: settings (``Defaults …``), each with its place.
     """
 
     rights: list[Right] = field(default_factory=list)
     files: dict[str, Rights] = field(default_factory=dict)
     unseen: list[tuple[str, str]] = field(default_factory=list)
     odd: list[str] = field(default_factory=list)
+    defaults: list[tuple[str, str]] = field(default_factory=list)
 
 
 def read_sudoers(host: Host, path: str = "/etc/sudoers") -> Sudoers | None:
@@ -87,7 +89,9 @@ def read_sudoers(host: Host, path: str = "/etc/sudoers") -> Sudoers | None:
             else:
                 found.odd.append(place)
     for place, line in rules:
-        if not line.startswith("Defaults"):
+        if line.startswith("Defaults"):
+            found.defaults.append((place, line))
+        else:
             _add_rule(found, place, line, aliases)
     return found
 

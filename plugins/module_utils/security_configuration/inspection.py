@@ -11,23 +11,61 @@ from typing import Any
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_review.host import Host
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, UNKNOWN, check_result, fold_ok, worst_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.security_configuration.ignoring import ignore_rows, ignored_row
+from ansible_collections.upkeep.runbook.plugins.module_utils.security_configuration.kernel import inspect_kernel
+from ansible_collections.upkeep.runbook.plugins.module_utils.security_configuration.lynis import inspect_lynis
+from ansible_collections.upkeep.runbook.plugins.module_utils.security_configuration.nginx import inspect_nginx
 from ansible_collections.upkeep.runbook.plugins.module_utils.security_configuration.options import Options, read_options
 from ansible_collections.upkeep.runbook.plugins.module_utils.security_configuration.rules import Finding, unseen
+from ansible_collections.upkeep.runbook.plugins.module_utils.security_configuration.secret_files import inspect_secrets
 from ansible_collections.upkeep.runbook.plugins.module_utils.security_configuration.ssh import inspect_ssh
+from ansible_collections.upkeep.runbook.plugins.module_utils.security_configuration.sudo import inspect_sudo
+from ansible_collections.upkeep.runbook.plugins.module_utils.security_configuration.tls import inspect_tls
+from ansible_collections.upkeep.runbook.plugins.module_utils.security_configuration.updates import inspect_updates
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain, plain_value
 
 #: So many findings are returned, and so many rows for each check; what is more is one row.
 MAX_FINDINGS = 1000
 MAX_ROWS = 200
 
-Part = Callable[[Options], tuple[list[Finding], dict[str, Any]]]
+Answer = tuple[list[Finding], dict[str, Any]]
 
 
-def _ssh(options: Options) -> tuple[list[Finding], dict[str, Any]]:
+def _ssh(options: Options) -> Answer:
     return inspect_ssh(options.overrides, timeout_seconds=options.timeout_seconds, host=options.host)
 
 
-_PARTS: dict[str, Part] = {"ssh": _ssh}
+def _updates(options: Options) -> Answer:
+    return inspect_updates(options.updates, now=options.now, timeout_seconds=options.timeout_seconds, host=options.host)
+
+
+def _secrets(options: Options) -> Answer:
+    return inspect_secrets(options.secrets, options.secrets_exclude)
+
+
+def _tls(options: Options) -> Answer:
+    return inspect_tls(options.endpoints, timeout_seconds=options.endpoint_timeout_seconds, concurrency=options.concurrency)
+
+
+def _nginx(options: Options) -> Answer:
+    return inspect_nginx(options.headers, options.limited, timeout_seconds=options.timeout_seconds)
+
+
+def _sudoers(options: Options) -> Answer:
+    return inspect_sudo(options.host)
+
+
+def _kernel(options: Options) -> Answer:
+    return inspect_kernel(options.overrides, options.host)
+
+
+def _lynis(options: Options) -> Answer:
+    run = options.lynis_run and not options.check_mode
+    return inspect_lynis(options.lynis, run=run, now=options.now, timeout_seconds=options.lynis_timeout_seconds, host=options.host)
+
+
+_PARTS: dict[str, Callable[[Options], Answer]] = {
+    "ssh": _ssh, "updates": _updates, "secrets": _secrets, "tls": _tls, "nginx": _nginx, "sudoers": _sudoers, "kernel": _kernel, "lynis": _lynis,
+}  # fmt: skip
 
 
 def inspect_configuration(params: Mapping[str, Any], *, now: datetime, check_mode: bool, host: Host | None = None) -> dict[str, Any]:
@@ -56,7 +94,7 @@ def inspect_configuration(params: Mapping[str, Any], *, now: datetime, check_mod
     }
 
 
-def _looked_at(part: str, options: Options) -> tuple[list[Finding], dict[str, Any]]:
+def _looked_at(part: str, options: Options) -> Answer:
     try:
         return _PARTS[part](options)
     except Exception as exc:  # whatever it is, the other parts must keep their answers
@@ -65,7 +103,8 @@ def _looked_at(part: str, options: Options) -> tuple[list[Finding], dict[str, An
 
 def _bounded(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the rows, and one for those of a check that are too many: a host has one page."""
-    kept, cut = [], {}
+    kept: list[dict[str, Any]] = []
+    cut: dict[str, list[dict[str, Any]]] = {}
     counts: dict[str, int] = {}
     for row in rows:
         check = row["check"]

@@ -46,7 +46,8 @@ def read_blocks(host: Host, path: str = CONFIGURATION) -> list[Block]:
     :raises Unseen: when a file cannot be read: its blocks would be missed.
     """
     blocks: dict[str, Block] = {}
-    waiting, seen = [path], set()
+    waiting = [path]
+    seen: set[str] = set()
     while waiting and len(seen) < _MAX_FILES:
         name = waiting.pop(0)
         if name in seen:
