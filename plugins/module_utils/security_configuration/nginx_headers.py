@@ -45,8 +45,8 @@ def header_findings(server: Server, headers: Sequence[str]) -> Iterator[Finding]
     """Return a finding for each header that is asked for, over all places of a server that answer."""
     if only_redirects(server):
         return
-    places = [chain for chain in locations_of(server.chain) if not is_closed(chain) and path_of(chain[-1])[1][:1] != "@"]
-    places = places or ([] if is_closed(server.chain) else [server.chain])
+    inside = list(locations_of(server.chain)) or [server.chain]
+    places = [chain for chain in inside if not is_closed(chain) and not _is_named(chain)]
     for name in headers:
         rule = HEADERS[name]
         if not places or name == "strict-transport-security" and not server.speaks_tls:
@@ -64,6 +64,10 @@ def header_findings(server: Server, headers: Sequence[str]) -> Iterator[Finding]
             text = f"{server.label} does not send {name} in {len(missing)} of {len(places)} places ({where})"
         proxied = " (unless what it hands on to sends it)" if all(hands_on(chain) for chain in missing) else ""
         yield found(rule, subject, f"{text}{proxied}: {rule.why}.", value=len(missing), unit="count")
+
+
+def _is_named(chain: Chain) -> bool:
+    return chain[-1].name == "location" and path_of(chain[-1])[1].startswith("@")
 
 
 def _shown(chain: Chain) -> str:

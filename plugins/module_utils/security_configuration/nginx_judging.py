@@ -95,7 +95,7 @@ def _at(directive: Directive) -> str:
 
 
 def _tokens(servers: Sequence[Server]) -> Finding:
-    telling = [server.label for server in servers if (value_of(server.chain, "server_tokens") or "on").lower() in ("on", "build")]
+    telling = [server.label for server in servers if value_of(server.chain, "server_tokens") in (None, "on", "build")]
     if not telling:
         return in_order(TOKENS, "server_tokens", "nginx does not tell its version.")
     return found(
@@ -196,6 +196,12 @@ def _chosen_by_request(text: str, variables: Mapping[str, list[str] | None], dep
     return None
 
 
+def _host_of(proxy: Directive) -> str:
+    """Return the host that a proxy_pass names; a path behind it may begin with a variable, which begins with a slash itself."""
+    target = re.sub(r"^[\w$]+://", "", proxy.arguments[0] if proxy.arguments else "")
+    return re.split(r"[/?]|(?<=.)\$\{?(?:request_uri|uri|document_uri)\b", target, maxsplit=1)[0]
+
+
 def _locations(server: Server, variables: Mapping[str, list[str] | None]) -> Iterator[Finding]:
     """Return what is wrong inside of single locations."""
     for chain in (server.chain, *locations_of(server.chain)):
@@ -210,8 +216,7 @@ def _locations(server: Server, variables: Mapping[str, list[str] | None]) -> Ite
                 )  # fmt: skip
         for inner in (location, *named(location, "if", "limit_except")):
             for proxy in named(inner, "proxy_pass"):
-                host = re.split(r"[/?]", re.sub(r"^[\w$]+://", "", proxy.arguments[0] if proxy.arguments else ""), maxsplit=1)[0]
-                chosen = _chosen_by_request(host, variables)
+                chosen = _chosen_by_request(_host_of(proxy), variables)
                 if chosen is not None:
                     yield found(PROXY, f"{where} proxy_pass", f"{_at(proxy)} hands requests to a host that ${chosen} names: {PROXY.why}.", value=f"${chosen}")
             for answer in named(inner, "return"):

@@ -16,7 +16,7 @@ _MAX_INCLUDE_DEPTH = 10
 _FILE = re.compile(r"^# configuration file (/.+):\n", re.MULTILINE)
 _TOKEN = re.compile(
     r"""\s+|\#[^\n]*|(?P<end>;)|(?P<open>\{)|(?P<close>\})"""
-    r"""|"(?P<double>(?:\\.|[^"\\])*)"|'(?P<single>(?:\\.|[^'\\])*)'|(?P<word>(?:\\.|\$\{|[^\s;{\\])+)""",
+    r"""|"(?P<double>(?:\\.|[^"\\])*)"|'(?P<single>(?:\\.|[^'\\])*)'|(?P<word>(?!["'])(?:\\.|\$\{|[^\s;{\\])+)""",
     re.DOTALL,
 )
 #: Before any other character the backslash stays.

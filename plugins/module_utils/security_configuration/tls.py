@@ -122,8 +122,8 @@ def ask(endpoint: Endpoint, timeout_seconds: float) -> Offered:
         kind = next((kind for kind, suites in kinds.items() if answer is not None and answer.suite in suites), None)
         if kind is None:
             break
-        offered.suites.append(kind)
         del kinds[kind]
+        offered.suites = [one for one in WEAK_SUITES if one not in kinds]
     return offered
 
 
