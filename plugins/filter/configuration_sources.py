@@ -11,7 +11,7 @@ short_description: Derive what the security configuration of a host is looked at
 description:
   - Returns files that hold secrets, servers that speak TLS and paths of requests that must have a limit, as
     M(upkeep.runbook.security_configuration) takes them. Every key is there.
-  - Secrets are those of C(security.secrets), and, where they are there, C(.env) files of C(root) and of the Node.js projects, private keys of
+  - Secrets are those of C(security.private_files), and, where they are there, C(.env) files of C(root) and of the Node.js projects, private keys of
     the certificates and C(env_files) of the recovery.
 positional: _input, inventory_hostname, group_names
 author:

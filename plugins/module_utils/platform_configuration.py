@@ -21,7 +21,7 @@ def configuration_sources(platform: dict[str, Any], host: Host) -> dict[str, Any
     """
     described = platform["security"] or {}
     certificates = certificate_sources(platform, host)
-    named = [_named(secret) for secret in described.get("secrets", []) if host.concerns(secret["hosts"])]
+    named = [_named(secret) for secret in described.get("private_files", []) if host.concerns(secret["hosts"])]
     folders = [platform["root"]] if host.concerns(platform["root_hosts"]) else []
     folders += [project["path"] for project in platform["node_projects"] if host.concerns(project["hosts"])]
     derived = [f"{folder.rstrip('/')}/{name}" for folder in folders for name in _SETTINGS]

@@ -198,7 +198,7 @@ WEB_LOG = Record(
 DIRECTORY = Record({"path": Field(PATH, required=True), "hosts": HOSTS}, from_text=_as("path"))
 
 #: The keys are those of an entry of ``secrets`` of ``security_configuration``.
-SECRET = Record(
+PRIVATE_FILE = Record(
     {"path": Field(GLOB, required=True), "hosts": HOSTS, "owner": optional(USER), "group": optional(USER)}, from_text=_as("path")
 )
 
@@ -224,7 +224,7 @@ SECURITY = Record(
                 }
             )
         ),
-        "secrets": optional(ListOf(SECRET)),
+        "private_files": optional(ListOf(PRIVATE_FILE)),
         "limited_paths": optional(ListOf(PATH)),
     }
 )
