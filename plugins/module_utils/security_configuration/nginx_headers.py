@@ -12,6 +12,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.security_configurat
 from ansible_collections.upkeep.runbook.plugins.module_utils.security_configuration.nginx_tree import (
     Chain,
     Server,
+    Uncertain,
     effective,
     hands_on,
     is_closed,
@@ -19,6 +20,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.security_configurat
     named,
     only_redirects,
     path_of,
+    reached,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.security_configuration.rules import Finding, Rule, found, in_order
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
@@ -45,8 +47,7 @@ def header_findings(server: Server, headers: Sequence[str]) -> Iterator[Finding]
     """Return a finding for each header that is asked for, over all places of a server that answer."""
     if only_redirects(server):
         return
-    inside = list(locations_of(server.chain)) or [server.chain]
-    places = [chain for chain in inside if not is_closed(chain) and not _is_named(chain)]
+    places = [chain for chain in _places(server) if not is_closed(chain) and not _is_named(chain)]
     for name in headers:
         rule = HEADERS[name]
         if not places or name == "strict-transport-security" and not server.speaks_tls:
@@ -64,6 +65,16 @@ def header_findings(server: Server, headers: Sequence[str]) -> Iterator[Finding]
             text = f"{server.label} does not send {name} in {len(missing)} of {len(places)} places ({where})"
         proxied = " (unless what it hands on to sends it)" if all(hands_on(chain) for chain in missing) else ""
         yield found(rule, subject, f"{text}{proxied}: {rule.why}.", value=len(missing), unit="count")
+
+
+def _places(server: Server) -> list[Chain]:
+    """Return the locations, and the server itself where it answers what no location takes."""
+    locations = list(locations_of(server.chain))
+    try:
+        answers = reached(server.chain, "/") == server.chain
+    except Uncertain:
+        answers = False
+    return [server.chain, *locations] if answers else locations
 
 
 def _is_named(chain: Chain) -> bool:

@@ -78,6 +78,8 @@ def test_ssl_protocols(listen: str, text: str, expected: list[str]) -> None:
         ("", "return 301 https://www$request_uri;", {}),
         ("", "location / { return 301 https://x; } location /.well-known/acme-challenge/ { root /x; }", {}),
         ("", "location / { return 200 ok; }", {}),
+        ("", r"location ~ /\. { deny all; }", {"hsts": 1, "nosniff": 1, "frame_options": 1}),
+        (ALL, r"location ~ /\. { deny all; }", {}),
         (ALL.replace("max-age=300", "max-age=0"), "root /x;", {"hsts": 1}),
         (ALL.replace("nosniff", "on"), "root /x;", {"nosniff": 1}),
         (ALL.replace("DENY", "ALLOWALL"), "root /x;", {"frame_options": 1}),
