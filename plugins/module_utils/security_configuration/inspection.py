@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_review.host import Host
-from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, UNKNOWN, check_result, fold_ok, worst_of
+from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, UNKNOWN, check_result, fold_ok, severity, worst_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.security_configuration.ignoring import ignore_rows, ignored_row
 from ansible_collections.upkeep.runbook.plugins.module_utils.security_configuration.kernel import inspect_kernel
 from ansible_collections.upkeep.runbook.plugins.module_utils.security_configuration.lynis import inspect_lynis
@@ -81,6 +81,7 @@ def inspect_configuration(params: Mapping[str, Any], *, now: datetime, check_mod
     for part in options.parts:
         more, figures[part] = _looked_at(part, options)
         findings += [settled for finding in more if (settled := options.overrides.settled(finding)) is not None]
+    findings = _each_once(findings)
     rows = _bounded([ignored_row(finding, options.ignores, now) for finding in findings])
     blind = {finding.part for finding in findings if finding.status == UNKNOWN}
     rows += ignore_rows(options.ignores, findings, set(options.parts) - blind, now)
@@ -99,6 +100,16 @@ def _looked_at(part: str, options: Options) -> Answer:
         return _PARTS[part](options)
     except Exception as exc:  # whatever it is, the other parts must keep their answers
         return [unseen(part, part, f"The part {part} could not be looked at: {type(exc).__name__}: {exc}.")], {}
+
+
+def _each_once(findings: Sequence[Finding]) -> list[Finding]:
+    """Return one finding for each subject of a check, the worst: check and subject are what a problem is known again by."""
+    kept: dict[tuple[str, str], Finding] = {}
+    for finding in findings:
+        key = (finding.check, finding.subject)
+        if key not in kept or severity(finding.status) > severity(kept[key].status):
+            kept[key] = finding
+    return list(kept.values())
 
 
 def _bounded(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -102,14 +102,14 @@ def judge_right(right: Right, host: Host) -> Iterator[Finding]:
         subject = f"{right.place} {shown}"
         if command.startswith("!"):
             if everything:
-                yield found(EXCEPT, subject, f"{right.place}: {plain(right.who, 60)} may run everything except {plain(command[1:], 100)}: {EXCEPT.why}.")
+                yield found(EXCEPT, f"{subject} (except)", f"{right.place}: {plain(right.who, 60)} may run everything except {plain(command[1:], 100)}: {EXCEPT.why}.")
             continue
         # A digest may stand before the path (sha256:… /bin/ls).
         path, _space, arguments = re.sub(r"^sha\d+:\S+\s+", "", command).partition(" ")
         if not path.startswith("/"):
             continue
         if re.search(r"(?<!\\)[*?\[]", path) or re.search(r"(?<!\\)\*", arguments) and not arguments.strip().startswith("^"):
-            yield found(WILDCARD, subject, f"{right.place}: {plain(right.who, 60)} may run {shown}, with a wildcard: {WILDCARD.why}.")
+            yield found(WILDCARD, f"{subject} (wildcard)", f"{right.place}: {plain(right.who, 60)} may run {shown}, with a wildcard: {WILDCARD.why}.")
         writer = _writer(path.replace("\\", ""), host)
         if writer is not None:
             yield found(WRITABLE, subject, f"{right.place}: {plain(right.who, 60)} may run {shown}, and {writer}: {WRITABLE.why}.")

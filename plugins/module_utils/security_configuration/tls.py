@@ -160,7 +160,8 @@ def judge_server(subject: str, offered: Offered) -> list[Finding]:
     for version, rule in OLD.items():
         answer = offered.versions.get(version, False)
         if isinstance(answer, str):
-            findings.append(unseen("tls", subject, f"Whether {subject} takes {NAMES[version]} is not known: it {answer}.", _SERVER_HINT))
+            text = f"Whether {subject} takes {NAMES[version]} is not known: it {answer}."
+            findings.append(unseen("tls", f"{subject} {NAMES[version]}", text, _SERVER_HINT))
         elif answer:
             findings.append(found(rule, f"{subject} {NAMES[version]}", f"{subject} takes {NAMES[version]}: {rule.why}.", value=NAMES[version]))
     if TLS12 not in taken and TLS13 not in taken:

@@ -81,6 +81,7 @@ def test_commands(tmp_path: Path, commands: str, expected: list[tuple[str, str]]
     rows = found(tmp_path, text)
     assert [(rule, status) for rule, _subject, status in rows] == [(f"sudoers.{rule}", status) for rule, status in expected]
     assert all(subject.startswith("/etc/sudoers:3 ") for _rule, subject, _status in rows)
+    assert len({subject for _rule, subject, _status in rows}) == len(rows)
 
 
 @as_root

@@ -191,6 +191,7 @@ def test_a_server_that_drops_old_versions_silently_is_unknown_for_these(servers:
     findings = asked(servers.start(before=serve), seconds=0.5)
     assert {one.status for one in findings} == {"unknown"} and len(findings) == 4  # three versions and the suites
     assert "Whether" in findings[0].summary and "SSL 3.0" in findings[0].summary
+    assert len({one.subject for one in findings}) == 4
 
 
 def test_nobody_there_and_no_such_name_are_unknown() -> None:
