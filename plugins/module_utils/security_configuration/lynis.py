@@ -54,7 +54,6 @@ class Report:
 
     version: str = ""
     index: int | None = None
-    finished: bool = False
     warnings: list[Advice] = field(default_factory=list)
     suggestions: list[Advice] = field(default_factory=list)
 
@@ -81,12 +80,10 @@ def read_report(text: str) -> Report:
             report.version = plain(value, 40)
         elif key == "hardening_index" and value.isascii() and value.isdigit():
             report.index = min(int(value[:6]), 100)
-        elif key == "finish" or key == "report_datetime_end":
-            report.finished = True
         elif key in ("warning[]", "suggestion[]"):
             parts = [plain(part, 300) for part in value.split("|")] + ["", "", ""]
             test = parts[0] if _TEST.fullmatch(parts[0]) else "unknown"
-            advice = Advice(test, parts[1], parts[2].replace("-", "", 1) if parts[2] == "-" else parts[2], "" if parts[3] == "-" else parts[3])
+            advice = Advice(test, parts[1], *("" if part == "-" else part for part in parts[2:4]))
             listed = report.warnings if key == "warning[]" else report.suggestions
             if len(listed) < _MAX_LISTED:
                 listed.append(advice)

@@ -17,7 +17,6 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.security_configurat
     hands_on,
     is_closed,
     locations_of,
-    named,
     only_redirects,
     path_of,
     reached,
@@ -57,7 +56,7 @@ def header_findings(server: Server, headers: Sequence[str]) -> Iterator[Finding]
         if not missing:
             yield in_order(rule, subject, f"{server.label} sends {name}.")
             continue
-        lost = [chain for chain in missing if named(chain[-1], "add_header") and _sends(chain[:-1], name)]
+        lost = [chain for chain in missing if _sends(chain[:-1], name)]
         where = ", ".join(_shown(chain) for chain in (lost or missing)[:5])
         if lost:
             text = f"{server.label} loses {name} in {len(lost)} of {len(places)} places ({where}), which have an add_header of their own"
