@@ -42,6 +42,9 @@ integration  usermod                                        passwd
 integration  conntrack                                      conntrack
 integration  openssl                                        openssl
 integration  /lib/systemd/systemd-journald                  systemd
+integration  nginx                                          nginx
+integration  visudo                                         sudo
+integration  lynis                                          lynis
 faults    igzip                                             isal
 bench     logrotate                                         logrotate
 bench     zstd                                              zstd

@@ -197,6 +197,11 @@ WEB_LOG = Record(
 
 DIRECTORY = Record({"path": Field(PATH, required=True), "hosts": HOSTS}, from_text=_as("path"))
 
+#: The keys are those of an entry of ``secrets`` of ``security_configuration``.
+PRIVATE_FILE = Record(
+    {"path": Field(GLOB, required=True), "hosts": HOSTS, "owner": optional(USER), "group": optional(USER)}, from_text=_as("path")
+)
+
 WATCHED = Record({"path": Field(GLOB, required=True), "hosts": HOSTS}, from_text=_as("path"))
 
 SECURITY = Record(
@@ -219,6 +224,8 @@ SECURITY = Record(
                 }
             )
         ),
+        "private_files": optional(ListOf(PRIVATE_FILE)),
+        "limited_paths": optional(ListOf(PATH)),
     }
 )
 

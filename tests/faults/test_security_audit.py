@@ -77,7 +77,7 @@ def test_from_the_first_run_to_what_has_changed(audited: House, network: Network
             assert "ansible-playbook upkeep.runbook.security_accept -e security_audit_reason=" in hint, part
         assert first.rc == 2 and "tcp 4001" in first.check("alpha", "port.baseline")["summary"]
         checks = {check.partition(".")[0] for _host, _role, check, _subject in first.statuses()}
-        assert checks >= {"auth", "process", "port", "integrity", "access"}, "every part looked"
+        assert checks >= {"auth", "process", "port", "integrity", "access", "configuration"}, "every part looked"
         assert list(audited.reports.glob("heartbeats/*.security_audit.json"))
 
         refused = accept()
@@ -171,7 +171,7 @@ def test_a_part_that_breaks_says_so_and_the_others_look(broken: Outcome, host: s
     role = broken.role(host, "security_audit")
     assert reason in role["reason"], role
     assert role["status"] in ("unknown", "critical") and kinds(broken, host) == there | {"role"}, json.dumps(role, indent=1)
-    assert broken.check(host, "role.result")["status"] == "unknown"
+    assert broken.check(host, "role.result", "security_audit")["status"] == "unknown"
 
 
 def test_what_is_not_configured_is_left_out(broken: Outcome) -> None:

@@ -63,6 +63,7 @@ class Sudoers:
     :ivar unseen: files that could not be read, and why.
     :ivar odd: places of lines that were not understood.
     :ivar not_asked: whom ``Defaults !authenticate`` asks for no password, ALL or a user, and the place.
+    :ivar defaults: settings (``Defaults …``), each with its place.
     """
 
     rights: list[Right] = field(default_factory=list)
@@ -70,6 +71,7 @@ class Sudoers:
     unseen: list[tuple[str, str]] = field(default_factory=list)
     odd: list[str] = field(default_factory=list)
     not_asked: list[tuple[str, str]] = field(default_factory=list)
+    defaults: list[tuple[str, str]] = field(default_factory=list)
 
 
 def read_sudoers(host: Host, path: str = "/etc/sudoers") -> Sudoers | None:
@@ -94,7 +96,9 @@ def read_sudoers(host: Host, path: str = "/etc/sudoers") -> Sudoers | None:
     for place, line in rules:
         if not line.startswith("Defaults"):
             _add_rule(found, place, line, aliases)
-        elif _NOT_ASKED.search(line):
+            continue
+        found.defaults.append((place, line))
+        if _NOT_ASKED.search(line):
             scope = line[len("Defaults"):].split()[0]  # ":users", "@hosts", "!commands", ">users" or nothing
             found.not_asked += [(who, place) for who in (_resolved(scope[1:], aliases) if scope.startswith(":") else ["ALL"])]
     return found

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +78,7 @@ def read_options(given: Mapping[str, Any]) -> Options:
     :param given: the options of the module.
     :raises UpkeepError: naming the option and, in a list, the item that is not accepted.
     """
-    endpoints = [_endpoint(item, f"endpoints[{index}]") for index, item in enumerate(given["endpoints"])]
+    endpoints = read_endpoints(given["endpoints"])
     served_by = [_served_file(item, index) for index, item in enumerate(given["served_by"])]
     if not given["paths"] and not endpoints and not served_by:
         raise UpkeepError("There is nothing to look at: give paths, endpoints or served_by.")
@@ -99,6 +99,14 @@ def read_options(given: Mapping[str, Any]) -> Options:
         concurrency=given["concurrency"],
         return_all=given["return_all"],
     )
+
+
+def read_endpoints(given: Sequence[Any]) -> tuple[Endpoint, ...]:
+    """Return the servers of an option ``endpoints``, each once.
+
+    :raises UpkeepError: naming the one that is not accepted.
+    """
+    return _each_once([_endpoint(item, f"endpoints[{index}]") for index, item in enumerate(given)])
 
 
 def _each_once(endpoints: list[Endpoint]) -> tuple[Endpoint, ...]:
