@@ -15,17 +15,15 @@ WRITTEN_IN_ROLE = {"report", "platform", "notify"}
 ACTING_IN_A_CADENCE = {"logs"}
 #: Roles that look, and act in a file of their own when a playbook asks for it.
 ACTING_WHEN_ASKED = {"backups": "make.yml", "security_audit": "accept.yml"}
-#: Roles that look, and that no cadence has yet.
-LOOKING_ALONE = {"traffic"}
 #: Roles that look with several calls: by name the parts, in their order, each a file with one task.
-LOOKING_IN_PARTS = {"security_audit": ["logins", "processes", "ports", "files", "access"]}
+LOOKING_IN_PARTS = {"security_audit": ["logins", "processes", "ports", "files", "access", "blocks"]}
 
 
 def looking_roles() -> set[str]:
     """Return the roles that only look: those of a first play that goes on after errors, without the platform role."""
     plays = [read_yaml(path)[0] for path in PLAYBOOKS]
     roles = {role for play in plays if play.get("ignore_errors") for role in roles_of(play)}
-    return (roles | LOOKING_ALONE) - {"platform"} - ACTING_IN_A_CADENCE
+    return roles - {"platform"} - ACTING_IN_A_CADENCE
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
