@@ -51,8 +51,8 @@ status:
 checks:
   description:
     - C(firewall.blocked) and C(firewall.ledger), as of M(upkeep.runbook.ip_block).
-    - C(fail2ban.jails) where fail2ban is installed. It is a warning when it does not run or has no jail, and V(unknown) when it does not
-      answer.
+    - C(fail2ban.jails) where fail2ban is installed. It is a warning when it does not run although its unit is enabled, or has no
+      jail, and V(unknown) when it does not answer.
   returned: success
   type: list
   elements: dict

@@ -16,7 +16,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.block_answ
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.block_ledger import FILE_NAME
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.block_rules import TABLE
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.blocking import query_blocks
-from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.fail2ban import Jail, NotRunning, Silent, client, read_jails
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.fail2ban import Jail, NotRunning, Silent, client, read_jails, switched_off
 
 JAILS = "fail2ban.jails"
 _OURS, _FAIL2BAN = "ip_block", "fail2ban"
@@ -79,6 +79,8 @@ def _jails(socket: str) -> tuple[bool, list[Jail], list[Row]]:
     try:
         jails = read_jails(ask)
     except NotRunning:
+        if switched_off():
+            return True, [], [check_result(JAILS, _FAIL2BAN, OK, "fail2ban is installed and switched off: it bans nobody.", value=0, unit="addresses")]
         summary = "fail2ban is installed and does not run: it bans nobody."
         return True, [], [check_result(JAILS, _FAIL2BAN, WARNING, summary, hint="Look why: systemctl status fail2ban. Or remove the package.")]
     except Silent as exc:

@@ -71,7 +71,11 @@ def client(socket: str) -> Ask | None:
 
     def ask(*arguments: str) -> CommandResult:
         return run_command(
-            [os.path.abspath(program), "-s", socket, *arguments], timeout_seconds=_TIMEOUT_SECONDS, max_output_bytes=_MAX_OUTPUT_BYTES
+            [os.path.abspath(program), "-s", socket, *arguments],
+            timeout_seconds=_TIMEOUT_SECONDS,
+            max_output_bytes=_MAX_OUTPUT_BYTES,
+            # The client is a Python program itself, and shall find its own modules only.
+            environment={"PYTHONPATH": ""},
         )
 
     return ask
@@ -84,6 +88,12 @@ def read_jails(ask: Ask) -> list[Jail]:
     :raises Silent: when it could not be asked, or answers what it never does.
     """
     return [_jail(name, ask) for name in jail_names(_answer(ask("status")))[:MAX_JAILS]]
+
+
+def switched_off() -> bool:
+    """Tell whether somebody decided that fail2ban shall not run here: its unit is disabled or masked."""
+    done = run_command(["systemctl", "is-enabled", "fail2ban.service"], timeout_seconds=_TIMEOUT_SECONDS)
+    return done.stdout.strip() in ("disabled", "masked")
 
 
 def jail_names(status: str) -> list[str]:
