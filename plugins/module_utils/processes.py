@@ -207,11 +207,46 @@ def proportional_bytes(pid: int) -> int | None:
 def is_running(pid: int) -> bool:
     """Tell whether a process runs; a zombie does not. This works without psutil."""
     try:
-        stat = (PROC / str(pid) / "stat").read_bytes()
+        return _is_alive(PROC / str(pid))
     except OSError:
         return False
+
+
+def living_thread(folder: Path) -> Path:
+    """Return where the kernel tells of a process: its folder, or that of a thread when its first thread has ended.
+
+    The first thread of a process may end before the others. The folder of the process is then as empty as that of a zombie.
+
+    :param folder: of the process in ``/proc``.
+    :raises OSError: when the process is gone.
+    """
+    if _is_alive(folder):
+        return folder
+    for name in os.listdir(folder / "task"):
+        try:
+            if _is_alive(folder / "task" / name):
+                return folder / "task" / name
+        except OSError:
+            continue  # it has ended
+    return folder
+
+
+def _is_alive(folder: Path) -> bool:
     # The name before the state stands in parentheses and may hold parentheses and spaces itself.
-    return stat.rpartition(b")")[2].split()[:1] not in ([b"Z"], [b"X"])
+    return (folder / "stat").read_bytes().rpartition(b")")[2].split()[:1] not in ([b"Z"], [b"X"])
+
+
+def uids_of(folder: Path) -> tuple[int, int]:
+    """Return the real and the effective user of a process.
+
+    :param folder: of the process in ``/proc``.
+    :raises OSError: when the process is gone; ``ValueError`` when the kernel does not say.
+    """
+    for line in (folder / "status").read_bytes().splitlines():
+        if line.startswith(b"Uid:"):
+            real, effective = line.split()[1:3]
+            return int(real), int(effective)
+    raise ValueError(f"{folder} has no user")
 
 
 def also_holds(pid: int, listener: Listener) -> bool:
@@ -225,7 +260,12 @@ def also_holds(pid: int, listener: Listener) -> bool:
 
 def executable_of(pid: int) -> str | None:
     """Return the program that a process runs, or None when this user may not know it. psutil would guess then."""
-    link = _link(PROC / str(pid) / "exe")
+    return executable_in(PROC / str(pid))
+
+
+def executable_in(folder: Path) -> str | None:
+    """Return what :func:`executable_of` does, of a process or thread by its folder in ``/proc``."""
+    link = _link(folder / "exe")
     return None if link is None else link.replace(" (deleted)", "")
 
 

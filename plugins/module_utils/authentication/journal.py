@@ -14,7 +14,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.authentication.messages import PROGRAMS, SSHD_PROGRAMS
+from ansible_collections.upkeep.runbook.plugins.module_utils.authentication.messages import (
+    LOGIN,
+    PROGRAMS,
+    SSH,
+    SU,
+    SUDO,
+    read_message,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.authentication.syslog_lines import Line
 from ansible_collections.upkeep.runbook.plugins.module_utils.command_lines import LineResult, run_lines
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
@@ -42,7 +49,7 @@ class NoJournal(Exception):
 
 @dataclass
 class JournalFigures:
-    """What was read. :ivar forged: entries in the name of a program that did not write them. :ivar cut: not everything was read."""
+    """What was read. :ivar forged: entries about logins by a program that may write none. :ivar cut: not everything was read."""
 
     entries: int = 0
     unparsed: int = 0
@@ -115,7 +122,9 @@ def read_entry(line: bytes, figures: JournalFigures) -> Line | None:
         figures.unparsed += 1
         return None
     if not is_genuine(program, fields):
-        figures.forged += program in PROGRAMS
+        # sshd ends a session with the rights of its user, and what it says then is nothing about a login.
+        sign = read_message(program, text)
+        figures.forged += sign is not None and sign.service in (SSH, SUDO, SU, LOGIN)
         return None
     figures.first = at if figures.first is None else figures.first
     return Line(at, program, process, text)
@@ -123,12 +132,10 @@ def read_entry(line: bytes, figures: JournalFigures) -> Line | None:
 
 def is_genuine(program: str, fields: dict[str, Any]) -> bool:
     """Tell whether the kernel's facts about the writer fit the name under which it wrote."""
-    if program in SSHD_PROGRAMS or program == "login":
-        return _text(fields.get("_UID")) in ("", "0")
-    executable = posixpath.basename(_text(fields.get("_EXE")).replace(" (deleted)", ""))
     if program in _BY_ANYBODY:
+        executable = posixpath.basename(_text(fields.get("_EXE")).replace(" (deleted)", ""))
         return executable in ("", *_BY_ANYBODY[program])
-    return _text(fields.get("_UID")) in ("", "0") or executable == program
+    return _text(fields.get("_UID")) in ("", "0")
 
 
 def _text(value: Any) -> str:

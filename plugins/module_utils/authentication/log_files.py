@@ -25,6 +25,7 @@ MAX_FILES = 500
 #: Of app.log: app.log.1, app.log.2.gz, app.log-20261122, app.log-20261122.gz.
 _ROTATED = re.compile(r"(?:[.-]\d{1,4}|-\d{6,8}(?:-?\d{2,12}|T\d{4,6}Z?)?(?:-[0-9a-f]{8})?|\.old)?(?:\.(?:gz|xz|bz2))?")
 _ROTATED_UNREADABLE = re.compile(r".*\.(?:zst|lz4|Z|zip)")
+_PACKED = (".gz", ".xz", ".bz2", ".zst", ".lz4", ".Z", ".zip")
 _MAGIC = ((b"\x1f\x8b", "gz"), (b"\xfd7zXZ\x00", "xz"), (b"BZh", "bz2"))
 
 _OPENERS: dict[str, Any] = {"gz": gzip.open, "xz": lzma.open, "bz2": bz2.open}
@@ -49,7 +50,10 @@ def find_log(path: str, *, since: float) -> tuple[list[LogFile], list[str]]:
     :param since: seconds since 1970; a file changed last before it holds nothing of the window.
     """
     found, strange = [], []
-    for name in glob.iglob(f"{glob.escape(path)}*"):
+    names = set(glob.iglob(f"{glob.escape(path)}*"))
+    for name in names:
+        if any(name.endswith(ending) and name[: -len(ending)] in names for ending in _PACKED):
+            continue  # while a file is packed it is there twice
         suffix = name[len(path) :]
         readable = _ROTATED.fullmatch(suffix)
         if not readable and not (suffix[:1] in ".-" and _ROTATED_UNREADABLE.fullmatch(suffix)):
@@ -65,6 +69,18 @@ def find_log(path: str, *, since: float) -> tuple[list[LogFile], list[str]]:
                 strange.append(name)
     found.sort(key=lambda file: (file.path == path, file.changed))
     return found[-MAX_FILES:], sorted(strange)
+
+
+def names_now(path: str) -> dict[tuple[int, int], str]:
+    """Return the files of a log and its rotations by device and inode, which differ after a rotation."""
+    found = {}
+    for name in glob.iglob(f"{glob.escape(path)}*"):
+        try:
+            status = os.stat(name)
+        except OSError:
+            continue  # its reading says what is wrong
+        found[status.st_dev, status.st_ino] = name
+    return found
 
 
 def read_lines(file: LogFile, *, max_bytes: int) -> Iterator[bytes]:

@@ -15,6 +15,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.authentication.log_
     LogFile,
     Unreadable,
     find_log,
+    names_now,
     read_lines,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.authentication.messages import read_message
@@ -101,6 +102,7 @@ def _read_journal(params: Mapping[str, Any], window: Window, tally: Tally) -> So
 def _read_files(params: Mapping[str, Any], window: Window, tally: Tally) -> list[Source]:
     sources, asked = [], params["paths"] or []
     for path in asked or DEFAULT_PATHS:
+        names = names_now(path)
         files, strange = find_log(path, since=window.since)
         if not files and not strange:
             older = find_log(path, since=0.0)[0]
@@ -112,6 +114,9 @@ def _read_files(params: Mapping[str, Any], window: Window, tally: Tally) -> list
         sources += [
             Source(name, "its compression is not known here", "Let logrotate compress with gzip.", usable=False) for name in strange
         ]
+        if names != names_now(path):
+            why = "it was rotated while it was read, so that lines may be missing or counted twice"
+            sources.append(Source(path, why, "Run again.", usable=bool(files)))
     if not sources:
         named = " nor ".join(DEFAULT_PATHS)
         sources.append(Source("files", f"neither {named} exists", NO_LOG_HINT, usable=False))

@@ -14,8 +14,10 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.host_port import pl
 from ansible_collections.upkeep.runbook.plugins.module_utils.listeners.socket_tables import WILDCARDS, inodes_of, read_sockets
 from ansible_collections.upkeep.runbook.plugins.module_utils.processes import (
     PROC,
-    executable_of,
+    executable_in,
+    living_thread,
     process_title,
+    uids_of,
     units_of,
     user_name,
 )
@@ -140,13 +142,12 @@ def _owners(inodes: set[int], proc: Path) -> tuple[dict[int, set[Owner]], bool]:
 
 
 def _owner(pid: int, proc: Path) -> Owner:
-    folder = proc / str(pid)
+    folder = living_thread(proc / str(pid))
     argv = [decode(part) for part in _read(folder / "cmdline").split(b"\0") if part]
-    uid = next(line for line in _read(folder / "status").splitlines() if line.startswith(b"Uid:")).split()[2]
-    executable = executable_of(pid) or ""
+    executable = executable_in(folder) or ""
     services = [unit for unit in units_of(pid) if unit.endswith(".service") and not unit.startswith("user@")]
     return Owner(
-        plain(executable, 300), process_title(os.path.basename(executable), argv), plain(user_name(int(uid)) or "", 64),
+        plain(executable, 300), process_title(os.path.basename(executable), argv), plain(user_name(uids_of(folder)[1]) or "", 64),
         plain(services[-1], 100) if services else None,
     )
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.processes import PROC, unmapped
+from ansible_collections.upkeep.runbook.plugins.module_utils.processes import PROC, living_thread, unmapped
 
 #: An IPv6 socket on :: usually takes IPv4, too.
 WILDCARDS = ("0.0.0.0", "::")
@@ -90,8 +90,12 @@ def inodes_of(pid: int, proc: Path = PROC) -> dict[int, int]:
     :raises OSError: when the process is gone, or this user may not look.
     """
     folder = proc / str(pid) / "fd"
+    names = os.listdir(folder)
+    if not names:
+        folder = living_thread(proc / str(pid)) / "fd"
+        names = os.listdir(folder)
     found: dict[int, int] = {}
-    for name in os.listdir(folder)[:_MAX_DESCRIPTORS]:
+    for name in names[:_MAX_DESCRIPTORS]:
         try:
             link = os.readlink(folder / name)
         except PermissionError:

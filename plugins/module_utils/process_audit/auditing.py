@@ -131,6 +131,12 @@ def _audit_check(snapshot: Snapshot, rules: Sequence[Rule], findings: Sequence[_
             value=denied, unit="count", hint=BECOME_HINT if os.geteuid() else _PROTECTED_HINT,
             evidence={"pids": [one.pid for one in programs if one.denied][:_MAX_PIDS]},
         )
+    if snapshot.left_out:
+        return check_result(
+            AUDIT, "processes", UNKNOWN,
+            f"{len(programs)} processes were looked at, and {snapshot.left_out} more were not: there are too many.",
+            value=snapshot.left_out, unit="count", hint="See who starts so many: ps -eo user= | sort | uniq -c | sort -n",
+        )
     if snapshot.sockets_problem and "interpreter_socket" in {rule.id for rule in rules}:
         return check_result(AUDIT, "processes", UNKNOWN, f"Sockets could not be looked at: {snapshot.sockets_problem}.")
     count = len({one.process.pid for one in findings if one.allowance is None})

@@ -30,6 +30,8 @@ SYSTEM_NAMES = (
     "rsyslogd", "sshd", "systemd", "systemd-journald", "systemd-logind", "systemd-networkd", "systemd-resolved",
     "systemd-timesyncd", "systemd-udevd", "udevd",
 )
+#: Where only root can have made a link.
+_SYSTEM_FOLDERS = ("/usr/", "/lib/", "/lib64/", "/bin/", "/sbin/")
 _KERNEL_NAME = re.compile(
     r"(?:kworker|ksoftirqd|migration|cpuhp|jbd2|irq|scsi_eh|idle_inject)/"
     r"|(?:kthreadd|kswapd\d+|kauditd|khungtaskd|khugepaged|kdevtmpfs|rcu_\w+|oom_reaper|kcompactd\d+|kblockd|watchdogd)\Z"
@@ -118,12 +120,16 @@ def _other_name(process: Seen, _context: Context) -> Found | None:
     if _KERNEL_NAME.match(process.name) or _IN_BRACKETS.match(first) or _KERNEL_NAME.match(first):
         return Found(CRITICAL, f"calls itself {first or process.name} like a thread of the kernel, and runs {process.executable}")
     claimed = {process.name, posixpath.basename(first.split(" ")[0].rstrip(":").lstrip("-"))}
+    if process.real_first == process.executable and first.startswith(_SYSTEM_FOLDERS):
+        # The system itself calls the program so: systemd-udevd is a link to udevadm.
+        called = posixpath.basename(first)
+        claimed -= {called, called[:15]}
     for name in sorted(claimed.intersection(SYSTEM_NAMES)):
-        if not process.program.startswith(name[:15]) and not (name == "systemd" and process.program.startswith("systemd")):
+        if not process.tool.startswith(name[:15]) and not (name == "systemd" and process.program.startswith("systemd")):
             return Found(CRITICAL, f"calls itself {name}, and runs {process.executable}")
     if process.is_shell and first:
         called = posixpath.basename(first.split(" ")[0]).lstrip("-")
-        if called not in (*SHELLS, "su", "sudo", "login", "runuser", ""):
+        if called not in (*SHELLS, process.program, "su", "sudo", "login", "runuser", ""):
             return Found(WARNING, f"calls itself {called}, and is the shell {process.executable}")
     if process.real_first and posixpath.basename(process.real_first) != process.program and not process.deleted:
         return Found(WARNING, f"calls itself {first}, and runs {process.executable}")
@@ -137,7 +143,7 @@ def _socket(process: Seen, context: Context) -> Found | None:
     where = f"listens at port {one.port} ({one.protocol})" if one.remote is None else f"is connected with {one.remote}"
     if process.is_shell:
         return Found(CRITICAL, f"is a shell that {where}")
-    if process.program in NETWORK_TOOLS:
+    if process.tool in NETWORK_TOOLS:
         return Found(WARNING, f"is a tool for connections that {where}")
     if process.on_standard:
         return Found(CRITICAL, f"{where} over its standard input or output")

@@ -12,15 +12,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.listeners.socket_tables import Socket, inodes_of, read_sockets
-from ansible_collections.upkeep.runbook.plugins.module_utils.processes import PROC
+from ansible_collections.upkeep.runbook.plugins.module_utils.process_audit.scripts import script_argument
+from ansible_collections.upkeep.runbook.plugins.module_utils.processes import PROC, living_thread, uids_of
 
 MAX_PROCESSES = 50_000
 _MAX_BYTES = 128 * 1024
+#: Who wants to hide a variable puts much before it.
+_MAX_ENVIRONMENT_BYTES = 8 * 1024 * 1024
 _DELETED = " (deleted)"
 _KERNEL_THREAD = 0x00200000
 _PRELOADS = (b"LD_PRELOAD=", b"LD_AUDIT=")
 
-SHELLS = ("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "rbash", "busybox")
+SHELLS = ("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "rbash")
+#: Many programs in one file; the name by which it is called decides which one runs.
+_MANY_IN_ONE = ("busybox", "toybox")
 INTERPRETERS = re.compile(r"(?:python|perl|ruby|php|lua|luajit|tclsh|node|nodejs|bun|deno)[\d.]*\Z")
 NETWORK_TOOLS = ("nc", "nc.openbsd", "nc.traditional", "ncat", "netcat", "socat", "telnet")
 
@@ -64,9 +69,17 @@ class Seen:
         return posixpath.basename(self.executable or "")
 
     @property
+    def tool(self) -> str:
+        """What the program does: its name, or that under which a program of many tools was called (``busybox sh``)."""
+        if self.program not in _MANY_IN_ONE:
+            return self.program
+        called = [posixpath.basename(argument.lstrip("-")) for argument in self.argv[:2]]
+        return next((name for name in called if name != self.program), self.program)
+
+    @property
     def is_shell(self) -> bool:
         """True of shells, by what really runs."""
-        return self.program in SHELLS
+        return self.tool in SHELLS
 
     @property
     def is_interpreter(self) -> bool:
@@ -76,10 +89,14 @@ class Seen:
 
 @dataclass
 class Snapshot:
-    """All processes by their pids. :ivar vanished: ended while they were looked at."""
+    """All processes by their pids.
+
+    :ivar vanished: ended while they were looked at. :ivar left_out: processes beyond MAX_PROCESSES.
+    """
 
     processes: dict[int, Seen] = field(default_factory=dict)
     vanished: int = 0
+    left_out: int = 0
     sockets_problem: str = ""
 
     def ancestors(self, process: Seen) -> Iterable[Seen]:
@@ -104,6 +121,7 @@ def take_snapshot(proc: Path = PROC) -> Snapshot:
     except OSError as exc:
         snapshot.sockets_problem = exc.strerror or str(exc)
     pids = sorted(int(name) for name in os.listdir(proc) if name.isdigit())
+    snapshot.left_out = max(0, len(pids) - MAX_PROCESSES)
     for pid in pids[:MAX_PROCESSES]:
         try:
             snapshot.processes[pid] = _look(proc, pid, sockets)
@@ -117,16 +135,18 @@ def _look(proc: Path, pid: int, sockets: dict[int, Socket]) -> Seen:
     stat = _read(folder / "stat")
     # The name stands in parentheses and may hold parentheses and spaces itself.
     name, rest = stat[stat.index(b"(") + 1 : stat.rindex(b")")], stat[stat.rindex(b")") + 1 :].split()
-    uids = next(line for line in _read(folder / "status").splitlines() if line.startswith(b"Uid:")).split()
-    facts = Seen(pid, int(rest[1]), os.fsdecode(name), int(uids[1]), int(uids[2]))
+    facts = Seen(pid, int(rest[1]), os.fsdecode(name), *uids_of(folder))
     if int(rest[6]) & _KERNEL_THREAD:
         return replace(facts, kernel=True)
     if rest[0] in (b"Z", b"X"):
-        return facts
+        thread = living_thread(folder)
+        if thread == folder:
+            return facts
+        folder = thread
     argv = tuple(os.fsdecode(part) for part in _read(folder / "cmdline").split(b"\0") if part)
     try:
         link = os.readlink(folder / "exe")
-        preload = _preload(_read(folder / "environ"))
+        preload = _preload(_read(folder / "environ", _MAX_ENVIRONMENT_BYTES))
         working_directory = os.readlink(folder / "cwd")
     except PermissionError:
         return replace(facts, argv=argv, denied=True)
@@ -148,8 +168,8 @@ def _more(seen: Seen, folder: Path, proc: Path, sockets: dict[int, Socket]) -> S
     if script:
         seen = replace(seen, script=script, script_exists=_exists(folder, script))
     if seen.argv and seen.argv[0].startswith("/") and seen.argv[0] != seen.executable:
-        seen = replace(seen, real_first=_resolved(folder, seen.argv[0]))
-    if seen.is_shell or seen.is_interpreter or seen.program in NETWORK_TOOLS:
+        seen = replace(seen, real_first=_resolved(folder, seen.argv[0], proc))
+    if seen.is_shell or seen.is_interpreter or seen.tool in NETWORK_TOOLS:
         held = inodes_of(seen.pid, proc)
         mine = {inode: sockets[inode] for inode in held if inode in sockets}
         seen = replace(seen, sockets=tuple(mine.values()), on_standard=any(held[inode] <= 2 for inode in mine))
@@ -158,15 +178,11 @@ def _more(seen: Seen, folder: Path, proc: Path, sockets: dict[int, Socket]) -> S
 
 def script_of(process: Seen) -> str | None:
     """Return the path of the script that an interpreter runs, or None when it runs none that is a file."""
-    for argument in process.argv[1:]:
-        if argument in ("-c", "-e", "-m", "-", "-s", "--eval", "-p", "-E"):
-            return None
-        if argument.startswith("-"):
-            continue
-        if "/" not in argument and not re.search(r"\.\w{1,4}\Z", argument):
-            return None
-        return posixpath.normpath(posixpath.join(process.working_directory or "/", argument))
-    return None
+    names_tool = process.tool != process.program and posixpath.basename(process.argv[0]) == process.program  # busybox sh
+    argument = script_argument(process.tool, process.argv[2 if names_tool else 1 :])
+    if argument is None:
+        return None
+    return posixpath.normpath(posixpath.join(process.working_directory or "/", argument))
 
 
 def _exists(folder: Path, path: str) -> bool:
@@ -180,10 +196,14 @@ def _exists(folder: Path, path: str) -> bool:
     return True
 
 
-def _resolved(folder: Path, path: str) -> str | None:
-    """Return where a path leads; None when it leads nowhere, or in another tree than ours (a container)."""
+def _resolved(folder: Path, path: str, proc: Path) -> str | None:
+    """Return where a path leads; None when it leads nowhere, or the process sees another tree than ours (a container).
+
+    A service with a tree of its own that runs the very file to which the path leads here is no container.
+    """
     try:
-        if os.readlink(folder / "ns/mnt") != os.readlink(folder.parent / "self/ns/mnt"):
+        same_tree = os.readlink(folder / "ns/mnt") == os.readlink(proc / "self/ns/mnt")
+        if not same_tree and not os.path.samefile(path, folder / "exe"):
             return None
     except OSError:
         return None
@@ -197,6 +217,6 @@ def _preload(environment: bytes) -> str | None:
     return None
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, most: int = _MAX_BYTES) -> bytes:
     with path.open("rb") as stream:
-        return stream.read(_MAX_BYTES)
+        return stream.read(most)

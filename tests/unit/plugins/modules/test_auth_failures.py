@@ -92,6 +92,34 @@ def test_findings_and_what_is_folded(tmp_path: Path) -> None:
     assert rows(allowed, "auth.success_after_failures") == {"all logins": "ok"}
 
 
+def test_a_log_that_is_packed_or_rotated_meanwhile(tmp_path: Path) -> None:
+    """While gzip works a file is there twice; after a rotation names mean other files."""
+    log, older = tmp_path / "auth.log", tmp_path / "auth.log.1"
+    log.write_text(iso(failed()))
+    older.write_text(iso(failed(), minutes=60))
+    packed = tmp_path / "auth.log.1.gz"
+    packed.write_bytes(gzip.compress(older.read_bytes())[:30])
+    answer = run(source="files", paths=[str(log)])
+    assert (answer["status"], answer["totals"]["failures"], len(answer["sources"])) == ("ok", 2, 2)
+    packed.unlink()
+    answer = run_module("auth_failures", {"source": "files", "paths": [str(log)]}, before=ROTATE.format(str(tmp_path)))
+    assert rows(answer, "auth.source")[str(log)] == "unknown"
+    assert "was rotated while it was read" in str(answer["checks"])
+
+
+ROTATE = """
+import os
+from ansible_collections.upkeep.runbook.plugins.module_utils.authentication import sources
+read, log = sources.read_lines, "{}/auth.log"
+def rotating(file, **options):
+    if os.path.exists(log):
+        os.rename(log + ".1", log + ".2")
+        os.rename(log, log + ".1")
+    return read(file, **options)
+sources.read_lines = rotating
+"""
+
+
 def test_the_window(tmp_path: Path) -> None:
     log = tmp_path / "auth.log"
     log.write_text("".join(iso(failed(), minutes=minutes) for minutes in (300, 200, 100)))
@@ -165,6 +193,12 @@ def test_the_journal(tmp_path: Path) -> None:
         entry(f"Accepted password for root from {A} port 22 ssh2", _UID="1000", _EXE="/usr/bin/logger"),
         entry("alice : 3 incorrect password attempts ; TTY=pts/0 ; PWD=/ ; USER=root", program="sudo", _UID="1000", _EXE="/usr/bin/sudo"),
         entry("alice : user NOT in sudoers ; TTY=pts/0", program="sudo", _UID="1000", _EXE="/usr/bin/logger"),
+        # What sshd says at the end of a session it says with the rights of its user.
+        entry(f"Disconnected from user alice {A} port 22", _UID="1000", _EXE="/usr/sbin/sshd"),
+        entry("Received disconnect from 192.0.2.7 port 22:11: disconnected by user", program="sshd-session", _UID="1000"),
+        # Anybody can blame an address in the name of PAM.
+        entry(f"pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost={A} user=root", program="logger", _UID="1000", _EXE="/usr/bin/logger"),
+        entry("pam_unix(screen:auth): authentication failure; logname= uid=0 euid=0 tty= ruser= rhost=192.0.2.9 user=x", program="x", _UID="9", _EXE="/tmp/x"),
         entry("x", program="dbus-daemon", _UID="101", _EXE="/usr/bin/dbus-daemon"), entry(None), "{broken", '"text"',
         entry(f"Accepted password for alice from {A} port 22 ssh2", program="sshd-session"), entry(failed(), minutes=3000),
     ]
@@ -172,8 +206,8 @@ def test_the_journal(tmp_path: Path) -> None:
     env = journalctl(tmp_path, f'echo "$@" > {tmp_path}/asked; cat {tmp_path}/entries')
     answer = run_module("auth_failures", {}, env=env)
     assert answer["totals"]["failures"] == 10 and answer["totals"]["accepted"] == 1
-    assert answer["totals"]["by_service"] == {"ssh": 7, "sudo": 3}
-    assert answer["sources"][0]["forged"] == 2 and answer["sources"][0]["unparsed"] == 2
+    assert answer["totals"]["by_service"] == {"ssh": 7, "sudo": 3} and [row["address"] for row in answer["addresses"]] == [A]
+    assert answer["sources"][0]["forged"] == 3 and answer["sources"][0]["unparsed"] == 2
     assert rows(answer, "auth.source") == {"journal": "warning"}
     assert rows(answer, "auth.success_after_failures") == {f"alice from {A}": "critical"}
     asked = (tmp_path / "asked").read_text().split()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.upkeep.runbook.plugins.module_utils.process_audit.snapshot import _resolved
 from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -24,10 +25,11 @@ with open("/bin/sleep", "rb") as program:
     os.write(memory, program.read())
 os.execv(f"/proc/self/fd/{memory}", ["sleep", "300"])
 """
-CONNECTED = """
-import socket, sys, time
-kept = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
-time.sleep(300)
+#: Its first thread ends, and another one goes on: the kernel then tells of the process as of a zombie.
+HEADLESS = """
+import ctypes, platform, threading, time
+threading.Thread(target=time.sleep, args=(300,)).start()
+ctypes.CDLL(None).syscall({"x86_64": 60, "aarch64": 93}[platform.machine()], 0)
 """
 
 
@@ -56,6 +58,11 @@ def runs(executable: str) -> Callable[[int], bool]:
     return lambda pid: os.readlink(f"/proc/{pid}/exe").startswith(executable)
 
 
+def is_headless(pid: int) -> bool:
+    """Tell whether the first thread of a process has ended."""
+    return b") Z " in Path(f"/proc/{pid}/stat").read_bytes()
+
+
 def audit(**options: Any) -> dict[str, Any]:
     return run_module("process_audit", options)
 
@@ -82,6 +89,7 @@ def test_real_processes(tmp_path: Path, start: Start) -> None:
             "socket": start(["/bin/sh", "-c", "read x"], stdin=socket.create_connection(listener.getsockname())),
             "preload": start([sleep, "300"], env={"LD_PRELOAD": str(tmp_path / "none.so")}, stderr=subprocess.DEVNULL),
             "script": start(["/bin/sh", str(script), "--password", "hunter2"], stdin=subprocess.PIPE),
+            "headless": start([sys.executable, "-c", HEADLESS], is_there=is_headless, stdin=socket.create_connection(listener.getsockname())),
         }
         gone.unlink()
         changed.unlink()
@@ -94,7 +102,7 @@ def test_real_processes(tmp_path: Path, start: Start) -> None:
             "gone": {"temporary_executable": "critical", "deleted_executable": "critical"},
             "changed": {"temporary_executable": "critical", "deleted_executable": "warning"}, "memory": {"memory_executable": "critical"},
             "worker": {"other_name": "critical"}, "sshd": {"other_name": "critical"}, "socket": {"interpreter_socket": "critical"},
-            "preload": {"preloaded_library": "critical"}, "script": {"temporary_executable": "critical"},
+            "preload": {"preloaded_library": "critical"}, "headless": {"interpreter_socket": "critical"}, "script": {"temporary_executable": "critical"},
         }
         assert (answer["changed"], answer["status"]) == (False, "critical")
         assert "hunter2" not in str(answer)
@@ -196,11 +204,13 @@ def test_a_system_that_shows_nothing_is_unknown(tmp_path: Path) -> None:
 
 
 def test_processes_that_vanish_and_hostile_ones(tmp_path: Path) -> None:
-    def add(pid: int, stat: bytes | None, cmdline: bytes = b"", status: bytes = b"Uid:\t0\t0\t0\t0\n") -> None:
+    def add(
+        pid: int, stat: bytes | None, cmdline: bytes = b"", *, status: bytes = b"Uid:\t0\t0\t0\t0\n", environ: bytes = b""
+    ) -> None:
         folder = tmp_path / str(pid)
         folder.mkdir()
         if stat is not None:
-            for name, content in (("stat", stat), ("status", status), ("cmdline", cmdline), ("environ", b"")):
+            for name, content in (("stat", stat), ("status", status), ("cmdline", cmdline), ("environ", environ)):
                 (folder / name).write_bytes(content)
             (folder / "exe").symlink_to("/usr/bin/x\udcff" if pid != 1 else "/sbin/init")
             (folder / "cwd").symlink_to("/")
@@ -209,9 +219,28 @@ def test_processes_that_vanish_and_hostile_ones(tmp_path: Path) -> None:
     add(2, None)
     add(3, b"")
     add(4, b"4 (a) b) S 1 1 1 0 -1 4194304", b"[kworker/u8:0]\0" + b"\x1b[2J\xff" * 100_000)
-    answer = run_module("process_audit", {}, before=HIDDEN.format(str(tmp_path)))
-    assert answer["totals"]["vanished"] == 2 and rules(answer, 4) == {"other_name": "critical"}
+    add(5, b"5 (a) S 1 1 1 0 -1 4194304", b"a\0", environ=b"X=" + b"x" * 1_000_000 + b"\0LD_PRELOAD=/tmp/x.so\0")
+    add(6, b"6 (a) S 1 1 1 0 -1 4194304", status=b"")
+    before = HIDDEN.format(str(tmp_path))
+    answer = run_module("process_audit", {}, before=before)
+    assert answer["totals"]["vanished"] == 3 and rules(answer, 4) == {"other_name": "critical"}
+    assert rules(answer, 5) == {"preloaded_library": "critical"}
     assert "\x1b" not in str(answer["processes"])
+    few = "from ansible_collections.upkeep.runbook.plugins.module_utils.process_audit import snapshot\nsnapshot.MAX_PROCESSES = 5\n"
+    answer = run_module("process_audit", {}, before=before + few)
+    (row,) = [row for row in answer["checks"] if row["check"] == "process.audit"]
+    assert row["status"] == "unknown" and "1 more were not" in row["summary"]
+
+
+def test_a_service_with_a_tree_of_its_own_is_called_by_a_link_of_the_system(tmp_path: Path, start: Start) -> None:
+    """systemd gives systemd-udevd a mount namespace, and its program is udevadm."""
+    link = tmp_path / "called"
+    link.symlink_to(os.path.realpath("/bin/sleep"))
+    inside = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
+    pid = start([*inside, str(link), "300"], is_there=runs(os.path.realpath("/bin/sleep"))).pid
+    folder = Path(f"/proc/{pid}")
+    assert _resolved(folder, str(link), Path("/proc")) == os.path.realpath("/bin/sleep")
+    assert _resolved(folder, os.path.realpath("/bin/cat"), Path("/proc")) is None
 
 
 def test_wrong_options_are_refused_in_words() -> None:

@@ -57,6 +57,17 @@ def found(process: Seen, *others: Seen, **context: Any) -> dict[str, str]:
         (seen("/usr/lib/systemd/systemd", "/lib/systemd/systemd", "--user", name="systemd"), {}),
         (seen("/usr/lib/systemd/systemd-timesyncd", name="systemd-timesyn"), {}),
         (seen("/usr/bin/rsync", "rsync", "--daemon"), {}),
+        # A link of the system, and one that anybody may have made.
+        (seen("/usr/bin/udevadm", "/lib/systemd/systemd-udevd", name="systemd-udevd", real_first="/usr/bin/udevadm"), {}),
+        (seen("/usr/bin/udevadm", "/lib/systemd/systemd-udevd", name="sshd", real_first="/usr/bin/udevadm"), {"other_name": "critical"}),
+        (seen("/opt/x/evil", "/opt/x/systemd-udevd", name="systemd-udevd", real_first="/opt/x/evil"), {"other_name": "critical"}),
+        (seen("/usr/bin/x", "/lib/systemd/systemd-udevd", name="x", real_first="/usr/bin/udevadm"), {"other_name": "critical"}),
+        # One program of many tools is the tool by whose name it is called.
+        (seen("/bin/busybox", "crond", "-f", name="crond"), {}),
+        (seen("/bin/busybox", "sleep", "9", name="sleep"), {}),
+        (seen("/bin/busybox", "sh", name="sh", sockets=(OUT,)), {"interpreter_socket": "critical"}),
+        (seen("/bin/busybox", "/bin/busybox", "ash", sockets=(OUT,)), {"interpreter_socket": "critical"}),
+        (seen("/bin/busybox", "busybox", "nc", "-l", sockets=(LISTENING,)), {"interpreter_socket": "warning"}),
         (seen("/usr/bin/bash", "-bash"), {}),
         (seen("/usr/bin/dash", "-su"), {}),
         (seen("/usr/bin/bash", "updater"), {"other_name": "warning"}),
@@ -139,11 +150,18 @@ def test_the_module_and_ansible_are_passed_over() -> None:
 
 
 @pytest.mark.parametrize(
-    ("argv", "script"),
+    ("command", "script"),
     [
-        (("python3", "/a/b.py", "c"), "/a/b.py"), (("node", "--inspect", "server.js"), "/w/server.js"), (("bash", "../x"), "/x"),
-        (("python3", "-c", "/tmp/x"), None), (("python3", "-m", "http.server"), None), (("bash",), None), (("bash", "-i"), None),
+        ("python3 /a/b.py c", "/a/b.py"), ("node --inspect server.js", "/w/server.js"), ("bash ../x", "/x"), ("bash", None), ("bash -i", None),
+        ("python3 -c /tmp/x", None), ("python3 -Ic /tmp/x", None), ("python3 -m http.server /tmp/x", None), ("python3 -um x /tmp/x", None),
+        ("python3 -W ignore /tmp/x", "/tmp/x"), ("python3.11 -E /tmp/x", "/tmp/x"),
+        ("bash -lc /opt/a/run&&x", None), ("sh -ec /tmp/x", None), ("bash -o pipefail -c /tmp/x", None), ("bash -s /tmp/x", None),
+        ("sh -e /tmp/x.sh", "/tmp/x.sh"), ("bash -o pipefail /tmp/x", "/tmp/x"), ("bash --rcfile /a/rc /tmp/x", "/tmp/x"), ("sh -- /tmp/x", "/tmp/x"),
+        ("perl -ne /x/", None), ("perl -I /lib/x -w /tmp/x", "/tmp/x"), ("perl -MFile::Temp /tmp/x", "/tmp/x"), ("ruby -e /x/", None),
+        ("node -r /a/b.js /tmp/x.js", "/tmp/x.js"), ("node -pe /x/", None), ("php -r /x/", None), ("php -d a=/b /tmp/x", "/tmp/x"),
+        ("lua -e /x/", None), ("busybox sh /tmp/x", "/tmp/x"), ("busybox sh -c /tmp/x", None), ("tclsh /tmp/x", "/tmp/x"),
     ],
 )
-def test_the_script_of_an_interpreter(argv: tuple[str, ...], script: str | None) -> None:
-    assert script_of(seen("/usr/bin/python3", *argv, working_directory="/w")) == script
+def test_the_script_of_an_interpreter(command: str, script: str | None) -> None:
+    argv = command.split()
+    assert script_of(seen(f"/usr/bin/{argv[0]}", *argv, working_directory="/w")) == script
