@@ -29,10 +29,11 @@ FOUND = {
     ("log.errors", "tick-backend", "critical"): "300 error lines",
     ("log.new_signatures", "tick-backend", "warning"): "1 kind",
     ("access.error_rate", SITE, "critical"): "failed with 5xx",
-    ("access.rate_limited", SITE, "critical"): "",
-    ("access.bursts", SITE, "warning"): "",
+    ("access.rate_limited", SITE, "critical"): "answers with 429",
+    ("access.bursts", SITE, "warning"): "stand",
     ("port.unexpected", "tcp 0.0.0.0:4444", "critical"): "nc",
-    ("integrity.files", TAMPERED, "critical"): "",
+    ("process.interpreter_socket", "/usr/bin/nc.openbsd (root)", "warning"): "4444",
+    ("integrity.files", TAMPERED, "critical"): "was changed",
 }
 
 

@@ -55,7 +55,7 @@ def test_everything_of_the_inventory_is_a_subject(converged: Run) -> None:
     expected |= {("backup.readable", "neurosense-fx-nsfx-app-1")}
     expected |= {("log.errors", service["name"]) for service in DESCRIPTION["services"]}
     expected |= {("access.latency", log["name"]) for log in DESCRIPTION["web_logs"]}
-    expected |= {("auth.failures", "all logins"), ("port.baseline", "port-baseline.json"), ("firewall.blocked", "upkeep_block")}
+    expected |= {("auth.failures", "all logins"), ("port.changed", "listeners"), ("firewall.blocked", "upkeep_block")}
     found = {(check.check, check.subject) for check in converged.checks() if check.host == "nsfx-app-1"}
     assert expected <= found
 
