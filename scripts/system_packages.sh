@@ -36,6 +36,7 @@ integration  sshd                                           openssh-server
 integration  ssh-keygen                                     openssh-client
 integration  unshare                                        util-linux
 integration  nft                                            nftables
+integration  fail2ban-client                                fail2ban
 integration  ip                                             iproute2
 integration  mount                                          mount
 integration  usermod                                        passwd

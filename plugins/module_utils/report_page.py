@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, SEVERITY, SIGNS, severity
@@ -19,6 +20,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.page_details import
     uptime,
     uptime_of,
 )
+from ansible_collections.upkeep.runbook.plugins.module_utils.page_tables import host_tables
 from ansible_collections.upkeep.runbook.plugins.module_utils.run_record import NOT_RUN, PLATFORM_ROLE, host_status
 from ansible_collections.upkeep.runbook.plugins.module_utils.run_summary import (
     Row,
@@ -56,14 +58,14 @@ def report_page(
 ) -> dict[str, Any]:
     """Return the content of the page.
 
-    :param details: for each host the registered results by role, read for ``series``, ``uptime`` and
-        ``top_processes``; whatever is absent or malformed is left out, since the checks do not depend on it.
+    :param details: for each host the registered results by role, read for ``series``, ``uptime``,
+        ``top_processes`` and what the tables show; whatever is absent or malformed is left out, since the checks do not depend on it.
     :param runs: past runs, newest first, as the index keeps them.
     :param stale_after_minutes: age at which the page calls its data stale; 0 never.
     """
     total = counts(record)
     hosts = [
-        _host(number, name, entry, details.get(name, {}))
+        _host(number, name, entry, details.get(name, {}), from_iso(record["ended"]))
         for number, (name, entry) in enumerate(record["hosts"].items(), 1)
     ]
     hosts.sort(key=lambda host: -severity(host["status"]))
@@ -108,7 +110,7 @@ def time_text(iso: str) -> str:
     return f"{from_iso(iso):%Y-%m-%d %H:%M} UTC"
 
 
-def _host(number: int, name: str, entry: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, Any]:
+def _host(number: int, name: str, entry: Mapping[str, Any], results: Mapping[str, Any], ended: datetime) -> dict[str, Any]:
     """Return the section of one host."""
     status = host_status(entry)
     roles = [
@@ -125,6 +127,7 @@ def _host(number: int, name: str, entry: Mapping[str, Any], results: Mapping[str
         "symbol": SYMBOLS[status],
         "reachable": entry["reachable"],
         "roles": [role for role in roles if role["rows"] or role["status"] != NOT_RUN],
+        "tables": host_tables(results, ended),
         "processes": [process for result in results.values() for process in processes(result)][:MAX_PROCESSES],
     }
 

@@ -57,6 +57,10 @@ class Run:
     ended: datetime
 
 
+#: A role has its name for a tag, and some a second one.
+_OTHER_TAGS = {"security_audit": {"security"}}
+
+
 @dataclass(frozen=True)
 class Selection:
     """The ``--tags`` and ``--skip-tags`` of a run, as Ansible gives them (``['all']`` and ``[]`` by default)."""
@@ -65,10 +69,9 @@ class Selection:
     skip_tags: Collection[str] = ()
 
     def leaves_out(self, role: str) -> bool:
-        """Tell whether a role whose only tag is its own name was left out."""
-        if {"all", "tagged", role} & set(self.skip_tags):
-            return True
-        return not {"all", "tagged", role} & set(self.run_tags)
+        """Tell whether a role was left out."""
+        tags = {"all", "tagged", role} | _OTHER_TAGS.get(role, set())
+        return bool(tags & set(self.skip_tags)) or not tags & set(self.run_tags)
 
 
 def build_record(

@@ -100,6 +100,8 @@ def one_task_per_check(directory: Path, platform: dict[str, Any], url: str) -> d
         *({"ansible.builtin.command": {"argv": ["openssl", "x509", "-noout", "-checkend", "2592000", "-in", path]}}
           for path in platform["certificates"]["paths"]),
         {"ansible.builtin.command": {"argv": ["logrotate", "--state", str(state), str(rotation)]}},
+        *({"ansible.builtin.command": {"argv": ["grep", "-cE", "ERROR|Error:|FATAL", str(log)]}, "failed_when": False}
+          for log in sorted((directory / "logs").glob("*.log"))),
         *({"ansible.builtin.command": {**audit, "chdir": path}} for path in platform["node_projects"]),
         *({"ansible.builtin.stat": {"path": path, "get_checksum": False}} for path in backups),
         *({"ansible.builtin.command": {"argv": ["gzip", "--test", path]}} for path in backups),

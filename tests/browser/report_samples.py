@@ -52,7 +52,7 @@ def sample(
     record = build_record(
         Run(f"{ended - timedelta(seconds=12):%Y%m%dT%H%M%SZ}-1a2b3c4d", HOSTILE[0] if hostile else "NeuroSense FX", "daily", False, ended),
         hosts,
-        promised_roles=["health", "resources"],
+        promised_roles=["health", "resources", "traffic", "security_audit"],
         selection=Selection(),
     )
     runs = [
@@ -98,6 +98,46 @@ def _host(ended: datetime, *, good: bool) -> dict[str, Any]:
                 {"name": "node server.js", "pid": 812, "user": "neurosense", "unit": "tick-backend.service", "cpu_percent": 14.2, "rss_bytes": 3e8}
             ],
         },
+        "traffic": {
+            "checks": [check_result("access.requests", "www.example.com", "ok", "81243 requests.", value=81243, unit="requests")],
+            "groups": [_traffic("www.example.com", "GET /items/:number")],
+        },
+        "security_audit": {
+            "checks": [check_result("firewall.blocked", "upkeep_block", "ok", "1 address is blocked.", value=1, unit="addresses")],
+            "parts": _parts("203.0.113.9", "root", "300 failed logins", to_iso(ended - timedelta(days=40, hours=12))),
+        },
+    }
+
+
+def _traffic(name: str, route: str) -> dict[str, Any]:
+    latency = {"p50": 0.012, "p95": 0.42, "p99": 1.7}
+    return {
+        "name": name,
+        "totals": {"requests": 81243, "requests_per_second": 0.94},
+        "error_percent": 0.31,
+        "latency": latency,
+        "rate_limited": {"responses": 17},
+        "cache": {"hit_percent": 63.5},
+        "routes": [{"route": route, "requests": 4711, "error_percent": 1.2, **latency}],
+    }
+
+
+def _parts(address: str, user: str, reason: str, accepted: str) -> dict[str, Any]:
+    """Return what the parts of a security audit leave, with what a stranger may have written."""
+    return {
+        "logins": {
+            "addresses": [{"address": address, "failures": 412, "accepted": 0, "users": [user, "admin"], "last": "2026-11-22T02:10:00Z"}],
+            "totals": {"failures": 430},
+        },
+        "blocks": {
+            "blocked": [
+                {"address": address, "by": "ip_block", "reason": reason, "expires": None},
+                {"address": "192.0.2.8", "by": "fail2ban", "reason": f"jail {user}", "expires": "2026-11-28T21:33:02Z"},
+            ],
+            "totals": {"blocked": 1, "banned": 1},
+        },
+        "ports": {"baseline": {"accepted": accepted, "reason": reason}},
+        "files": {"baseline": {"accepted": accepted, "reason": reason}},
     }
 
 
@@ -113,6 +153,8 @@ def _hostile_host(ended: datetime, text: str) -> dict[str, Any]:
             "top_processes": [dict.fromkeys(("name", "pid", "user", "unit"), text)],
         },
         "resources": {"failed": True, "msg": text},
+        "traffic": {"checks": [check], "groups": [_traffic(text, text)]},
+        "security_audit": {"checks": [check], "parts": _parts(text, text, text, to_iso(ended))},
     }
 
 

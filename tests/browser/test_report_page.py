@@ -186,7 +186,8 @@ def test_the_parts_are_there(tmp_path: Path, visit: Visitor) -> None:
     assert [" ".join(text.split())[:21] for text in problems.all_inner_texts()][:2] == ["✕ critical database-1", "✕ critical tick-backe"]
     assert "Next: Read the journal of tick-backend.service." in page.locator(".problems").inner_text()
     host = page.locator("details.host", has_text="web-1").first
-    for text in ("12 ms", "99.98 %", "no data", "node server.js", "286.1 MiB"):
+    seen = ("12 ms", "99.98 %", "no data", "node server.js", "286.1 MiB", "0.94 / s", "63.5 %", "203.0.113.9", "root, admin", "fail2ban", "40.5 days")
+    for text in (*seen, "Traffic", "Busiest routes", "Failed logins", "Blocked addresses", "Baselines"):
         assert text in host.inner_text(), text
     assert "20 of the last 23 runs healthy" in page.locator(".past").inner_text()
     assert "known leak" in page.locator("main").inner_text()

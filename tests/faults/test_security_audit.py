@@ -180,12 +180,35 @@ def test_what_is_not_configured_is_left_out(broken: Outcome) -> None:
 
 
 def test_tags_choose_parts_and_none_is_no_health(audited: House) -> None:
-    without = audited.run("security_audit", "--skip-tags", "processes,logins,access,ports")
+    without = audited.run("security_audit", "--skip-tags", "processes,logins,access,ports,blocks")
     assert kinds(without, "alpha") == {"integrity"} and without.rc == 2
     none = audited.run("security_audit", "--tags", "health")
     assert none.role("alpha", "security_audit")["status"] == "not_run" and none.rc == 2
     nothing = audited.run("security_accept", "--tags", "health", **REASON)
     assert nothing.rc == 2 and "nothing was accepted" in nothing.output
+
+
+def test_the_daily_run_looks_where_security_is_described_and_says_what_nobody_accepted(house: House, network: Network) -> None:
+    def daily(*parts: str) -> Outcome:
+        return house.start("daily", "--tags", "security", before=network.inside, upkeep_daily_security=[*parts]).wait()
+
+    for name in ("server.js", "calm.js"):
+        (house.application / name).write_text("listen(8081)\n")
+    silent = daily("ports", "files")
+    assert silent.role("alpha", "security_audit") == {"status": "not_run", "reason": "nothing is configured for this host", "checks": []}
+
+    house.platform["security"] = {"integrity": {"paths": [str(house.application)]}}
+    first = daily("ports", "files", "blocks")
+    assert first.rc == 2 and baselines(first) == {"ports": "unknown", "files": "unknown"}, first.output
+    for check in ("port.baseline", "integrity.baseline"):
+        assert "upkeep.runbook.security_accept" in first.check("alpha", check)["hint"]
+    assert first.check("alpha", "firewall.blocked")["status"] == "ok"
+
+    assert house.run("security_accept", "--tags", "files", **REASON).rc == 0
+    (house.application / "server.js").write_text("listen(4444)\n")
+    changed = daily("files")
+    assert bad(changed) == {("integrity.files", str(house.application / "server.js")): "critical"}, changed.output
+    assert changed.rc == 2 and "not read, since" in json.dumps(changed.record), "only what changed is read"
 
 
 def test_another_procedure_keeps_an_acceptance_away(audited: House) -> None:

@@ -17,10 +17,8 @@ ACTING_IN_A_CADENCE = {"logs"}
 URGENT = {"containment"}
 #: Roles that look, and act in a file of their own when a playbook asks for it.
 ACTING_WHEN_ASKED = {"backups": "make.yml", "security_audit": "accept.yml"}
-#: Roles that look, and that no cadence has yet.
-LOOKING_ALONE = {"traffic"}
 #: Roles that look with several calls: by name the parts, in their order, each a file with one task.
-LOOKING_IN_PARTS = {"security_audit": ["logins", "processes", "ports", "files", "access"]}
+LOOKING_IN_PARTS = {"security_audit": ["logins", "processes", "ports", "files", "access", "blocks"]}
 
 
 def looking_roles() -> set[str]:
@@ -28,7 +26,7 @@ def looking_roles() -> set[str]:
     plays = [play for path in PLAYBOOKS for play in read_yaml(path)]
     roles = {role for play in plays if play.get("ignore_errors") for role in roles_of(play)}
     roles |= {entry["role"].rpartition(".")[2] for play in plays for entry in play["roles"] if entry.get("ignore_errors")}
-    return (roles | LOOKING_ALONE) - {"platform"} - ACTING_IN_A_CADENCE
+    return roles - {"platform"} - ACTING_IN_A_CADENCE
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)

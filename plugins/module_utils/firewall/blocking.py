@@ -44,7 +44,7 @@ def block_addresses(params: Mapping[str, Any], *, now: datetime, check_mode: boo
     refuse_out_of_range(params, {"lock_wait_seconds": (0, 86_400)})
     wanted = _request(params)
     if params["state"] == "query":
-        return _query(params, now.timestamp())
+        return query_blocks(params, now.timestamp())
     if check_mode:
         return _act(params, wanted, now, check_mode=True)
     owner = LockOwner(params["run_id"] or "-", "ip_block", to_iso(now))
@@ -62,7 +62,8 @@ def _request(params: Mapping[str, Any]) -> list[Wanted]:
     return wanted
 
 
-def _query(params: Mapping[str, Any], now: float) -> dict[str, Any]:
+def query_blocks(params: Mapping[str, Any], now: float) -> dict[str, Any]:
+    """Say what is blocked, by ``state_directory`` and ``return_all`` of the options; ``now`` in seconds since 1970."""
     try:
         ledger = read_ledger(Path(params["state_directory"]))
         kernel = _kernel(now)

@@ -1,4 +1,4 @@
-"""Each way in which a service can be broken gets its own line in the report, and no other line changes.
+"""Each way in which a service can be broken gets its own line in the report, and no other line changes but that of its listener.
 
 Each test finds exactly what it broke, so the next one proves that nothing is left of it.
 """
@@ -21,6 +21,7 @@ def test_stopped_service(daily: Callable[..., Run], app: Container) -> None:
     with app.stopped("tick-backend.service"):
         run = daily()
     broken = of_tick_backend("critical", "service.unit", "service.port", "service.http", "service.websocket")
+    broken.add((APP, "port.missing", "tcp *:8081", "critical"))
     assert (run.problems(), run.health, run.status) == (broken, "UNHEALTHY", FAILED), run.output
 
 
@@ -45,6 +46,7 @@ def test_listener_of_another_process(daily: Callable[..., Run], app: Container) 
         finally:
             app.sh("systemctl stop impostor.service")
     broken = of_tick_backend("critical", "service.unit", "service.port")
+    broken.add((APP, "port.unexpected", "tcp 127.0.0.1:8081", "critical"))
     assert (run.problems(), run.health, run.status) == (broken, "UNHEALTHY", FAILED), run.output
     assert "unit tick-backend.service was expected" in run.summary("service.port", "tick-backend")
 
@@ -54,6 +56,7 @@ def test_upstream_that_is_gone(daily: Callable[..., Run], app: Container) -> Non
     with app.stopped("upstream-standin.service"):
         run = daily()
     broken = {(APP, "service.tcp", "tick-backend upstream", "critical"), *of_tick_backend("critical", "service.http")}
+    broken.add((APP, "port.missing", "tcp 127.0.0.1:5035", "warning"))
     assert (run.problems(), run.health, run.status) == (broken, "UNHEALTHY", FAILED), run.output
 
 

@@ -37,13 +37,15 @@ def test_platform_is_healthy_and_nothing_is_unknown(converged: Run) -> None:
 
 
 def test_every_role_has_a_result_where_it_is_concerned(converged: Run) -> None:
-    """The second host serves no certificate and keeps no backup."""
-    looked = ("platform", "health", "resources", "certificates", "logs", "dependencies", "backups")
+    """The second host serves no certificate, has no web server and keeps no backup."""
+    looked = (
+        "platform", "health", "resources", "certificates", "log_review", "logs", "traffic", "security_audit", "dependencies", "backups",
+    )  # fmt: skip
     statuses = {
         host: {role: entry["status"] for role, entry in found["roles"].items()} for host, found in converged.record["hosts"].items()
     }
     everything = {role: "ok" for role in looked}
-    assert statuses == {"nsfx-app-1": everything, "nsfx-app-2": {**everything, "certificates": "not_run", "backups": "not_run"}}
+    assert statuses == {"nsfx-app-1": everything, "nsfx-app-2": {**everything, **dict.fromkeys(("certificates", "traffic", "backups"), "not_run")}}
 
 
 def test_everything_of_the_inventory_is_a_subject(converged: Run) -> None:
@@ -51,6 +53,9 @@ def test_everything_of_the_inventory_is_a_subject(converged: Run) -> None:
     expected |= {("log.rotation", log) for service in DESCRIPTION["services"] for log in service.get("logs", [])}
     expected |= {("certificate.chain", served["endpoint"]) for served in DESCRIPTION["certificates"]["served_by"]}
     expected |= {("backup.readable", "neurosense-fx-nsfx-app-1")}
+    expected |= {("log.errors", service["name"]) for service in DESCRIPTION["services"]}
+    expected |= {("access.latency", log["name"]) for log in DESCRIPTION["web_logs"]}
+    expected |= {("auth.failures", "all logins"), ("port.changed", "listeners"), ("firewall.blocked", "upkeep_block")}
     found = {(check.check, check.subject) for check in converged.checks() if check.host == "nsfx-app-1"}
     assert expected <= found
 
@@ -81,6 +86,7 @@ def test_only_addresses_are_replaced() -> None:
         "upkeep_report_directory",
         "dependencies_registry",  # no test leaves the machine
         "notify_webhooks",
+        "security_audit_files_exclude",  # where the tests order faults
         "resources_thresholds",  # the figures of the machine that runs the tests; see the file
     }
 

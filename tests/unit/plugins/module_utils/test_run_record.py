@@ -195,6 +195,13 @@ def test_tags(run_tags: list[str], skip_tags: list[str], left_out: bool) -> None
     assert Selection(run_tags, skip_tags).leaves_out("health") is left_out
 
 
+def test_a_role_with_two_tags_is_left_out_by_either_and_chosen_by_either() -> None:
+    for tag in ("security", "security_audit"):
+        assert not Selection([tag]).leaves_out("security_audit")
+        assert Selection(["all"], [tag]).leaves_out("security_audit")
+    assert Selection(["health"]).leaves_out("security_audit") and Selection(["security"]).leaves_out("health")
+
+
 def test_a_role_left_out_by_tags_does_not_count() -> None:
     record = record_of({"web": {"platform": PONG, "health": good()}}, selection=Selection(["health"]))
     assert record["status"] == "ok"

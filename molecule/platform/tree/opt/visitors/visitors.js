@@ -1,14 +1,16 @@
-// The users of the frontend: they ask for its page again and again, so that its log is always being written.
-// Each visit has a number, by which a test finds out whether a line of the log was lost.
+// The users of the platform: they ask for a page again and again, so that its logs are always being written.
+// Each visit has a number, by which a test finds out whether a line of the frontend's log was lost.
 "use strict";
 
 const http = require("node:http");
+const https = require("node:https");
 
 const [, , page, pauseMilliseconds] = process.argv;
+const client = page.startsWith("https:") ? https : http;
 let visits = 0;
 
 setInterval(() => {
   visits += 1;
-  const request = http.get(`${page}?visit=${visits}`, (response) => response.resume());
-  request.on("error", () => {}); // A frontend that is down has no visitors.
+  const request = client.get(`${page}?visit=${visits}`, (response) => response.resume());
+  request.on("error", () => {}); // A page that is down has no visitors.
 }, Number(pauseMilliseconds));

@@ -1,0 +1,90 @@
+"""The tables of a host on the page: which figures they show, and that a result of any form costs nothing else."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+from ansible_collections.upkeep.runbook.plugins.module_utils.page_tables import host_tables
+
+ENDED = datetime(2026, 11, 28, 6, 0, tzinfo=timezone.utc)
+LATENCY = {"p50": 0.012, "p95": 0.42, "p99": 1.7}
+GROUP = {
+    "name": "www",
+    "totals": {"requests": 81_243, "requests_per_second": 0.94},
+    "error_percent": 0.3,
+    "latency": LATENCY,
+    "rate_limited": {"responses": 17},
+    "cache": {"hit_percent": 63.5},
+    "routes": [{"route": "GET /x", "requests": 4711, "error_percent": 1.2, **LATENCY}],
+}
+PARTS = {
+    "logins": {
+        "addresses": [
+            {"address": "203.0.113.9", "failures": 412, "accepted": 1, "users": ["root", "admin"], "last": "2026-11-28T02:10:00Z"},
+            {"address": "198.51.100.1", "failures": 0, "accepted": 3, "users": ["ops"], "last": "2026-11-28T02:10:00Z"},
+        ],
+        "totals": {"failures": 430},
+    },
+    "blocks": {
+        "blocked": [{"address": "203.0.113.9", "by": "ip_block", "reason": "scans", "expires": None}],
+        "totals": {"blocked": 1, "banned": None, "dropped_packets": 99},
+    },
+    "ports": {"baseline": {"accepted": "2026-11-18T18:00:00Z", "reason": "Release 2.4.1"}},
+    "files": {"baseline": None},
+}
+
+
+def shown(results: dict[str, Any]) -> dict[str, list[list[str]]]:
+    """Return the rows by the title of their table; each row has a text for each column."""
+    tables = host_tables(results, ENDED)
+    for table in tables:
+        assert {len(row) for row in table["rows"]} == {len(table["columns"])}
+        assert all(isinstance(text, str) for row in table["rows"] for text in row)
+    return {table["title"]: table["rows"] for table in tables}
+
+
+def test_the_figures_of_a_day() -> None:
+    assert shown({"traffic": {"groups": [GROUP]}, "security_audit": {"parts": PARTS}}) == {
+        "Traffic": [["www", "81243", "0.94 / s", "0.3 %", "12 ms", "420 ms", "1.7 s", "17", "63.5 %"]],
+        "Busiest routes": [["GET /x", "4711", "1.2 %", "12 ms", "420 ms", "1.7 s"]],
+        "Failed logins": [["203.0.113.9", "412", "1", "root, admin", "2026-11-28T02:10:00Z"]],
+        "Blocked addresses": [["203.0.113.9", "ip_block", "scans", "no end"]],
+        "Baselines": [["Ports", "9.5 days", "2026-11-18T18:00:00Z", "Release 2.4.1"]],
+    }
+
+
+def test_what_a_format_does_not_tell_has_no_figure() -> None:
+    rows = shown({"traffic": {"groups": [{"name": "www", "totals": {"requests": 3}, "cache": {"hit_percent": None}}]}})
+    assert rows == {"Traffic": [["www", "3", "", "", "", "", "", "", ""]]}
+
+
+def test_long_lists_are_cut_and_say_so() -> None:
+    many = [{"address": f"192.0.2.{number}", "by": "fail2ban", "reason": "r", "expires": "soon"} for number in range(200)]
+    blocks = {"blocked": many, "totals": {"blocked": 0, "banned": 200}}
+    (table,) = host_tables({"security_audit": {"parts": {"blocks": blocks}}}, ENDED)
+    assert (len(table["rows"]), table["caption"]) == (20, "Addresses that the host blocks, 20 of 200")
+
+
+NONSENSE: list[Any] = [None, "x", 7, [], {}, [None, 7, "x"], {"a": 1}, True, 10**400, float("nan"), float("inf"), ["x" * 10_000], -1]
+
+
+@pytest.mark.parametrize("damage", NONSENSE, ids=lambda value: repr(value)[:20])
+def test_a_result_of_any_form_costs_nothing_else(damage: Any) -> None:
+    shown({"traffic": damage, "security_audit": damage})
+    shown({"traffic": {"groups": damage}, "security_audit": {"parts": damage}})
+    shown({"traffic": {"groups": [damage]}, "security_audit": {"parts": dict.fromkeys(PARTS, damage)}})
+    group: dict[str, Any] = dict.fromkeys(GROUP, damage)
+    parts: dict[str, Any] = {name: dict.fromkeys(("addresses", "totals", "blocked", "baseline"), damage) for name in PARTS}
+    shown({"traffic": {"groups": [group]}, "security_audit": {"parts": parts}})
+    row = dict.fromkeys(("address", "failures", "users", "by", "reason", "expires", "accepted", "route", "requests"), damage)
+    rows = {name: {"addresses": [row], "blocked": [row], "baseline": row, "totals": row} for name in PARTS}
+    shown({"traffic": {"groups": [{**GROUP, "routes": [row]}]}, "security_audit": {"parts": rows}})
+    assert shown({"traffic": {"groups": [GROUP, damage]}})["Traffic"][0][0] == "www"
+
+
+def test_text_of_a_stranger_is_one_printable_line() -> None:
+    route = {**GROUP["routes"][0], "route": "GET /\x1b[31m\u202e\n<b>" + "W" * 500}  # type: ignore[index]
+    ((text, *_rest),) = shown({"traffic": {"groups": [{**GROUP, "routes": [route]}]}})["Busiest routes"]
+    assert text.isprintable() and len(text) <= 200
