@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.files import LogFile, Unreadable, open_log
 
-BLOCK_BYTES = 512 * 1024
+#: Small enough for what becomes of a block to stay in the caches of a processor.
+BLOCK_BYTES = 256 * 1024
 #: A longer line is no line of an access log. It is counted as one that cannot be read.
 MAX_LINE_BYTES = 64 * 1024
 _GZIP = 16 + zlib.MAX_WBITS
