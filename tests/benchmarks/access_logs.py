@@ -38,14 +38,15 @@ access_log_stats.main()
 #: Only the parsing of the module, with the same parts on as many processors: lines become values of columns, and no more.
 PARSING = """
 import json, sys
-from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.blocks import Reading, parts_of
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.blocks import Reading
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.durations import DurationClasses
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.files import find_files
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.formats import read_format
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.group_counting import _parts
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.moments import Moments
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.rows import TextReader
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.sharing import share
-parts = parts_of(find_files([sys.argv[1]], since=0).files, processes=2, part_bytes=16 << 20)
+parts = _parts(find_files([sys.argv[1]], since=0).files, 2)
 def work(numbers):
     reader, moments, durations, upstream, lines = TextReader(read_format(sys.argv[2])), Moments(), DurationClasses(), DurationClasses(), 0
     read = reader._match if "EXPRESSION" in sys.argv else lambda text: reader.read(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,9 @@ REASON = {"security_audit_reason": "Release 2.4.1"}
 COMPARED = {"ports": "port.baseline", "files": "integrity.baseline", "access": "access.baseline"}
 #: Listens on a port of all addresses, says so, and ends with whoever started it.
 LISTEN = "import socket, sys; s = socket.create_server(('', int(sys.argv[1]))); print('listens', flush=True); sys.stdin.read()"
+
+#: A report host that cannot be reached: nobody listens there.
+NOWHERE = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
 
 
 class Network:
@@ -93,13 +97,13 @@ def test_from_the_first_run_to_what_has_changed(audited: House, network: Network
         again = accept(**REASON)
         assert again.rc == 0 and "changed=0" in again.output, again.output
         digests = {part: digest for part in COMPARED if (digest := digest_of(accepted, part)) and digest == digest_of(again, part)}
-        assert digests.keys() == COMPARED.keys(), "they are told, to be kept elsewhere"
-        audited.variables["security_audit_digests"] = digests
+        assert digests.keys() == COMPARED.keys(), "they are told"
+        assert {part: row["sha256"] for part, row in kept(audited)["digests"].items()} == digests, "and kept on the report host"
 
         # Accounts and processes of the machine of the tests may have flaws of their own.
         calm = audit("--tags", "ports,files")
         assert (calm.rc, calm.record["status"], bad(calm)) == (0, "ok", {}), calm.output
-        assert baselines(calm) == {"ports": "ok", "files": "ok"}
+        assert baselines(calm) == {"ports": "ok", "files": "ok"} and digests_of(calm) == {"baseline.digest": "ok"}
 
         (audited.application / "server.js").write_text("listen(8081); listen(4444)\n")
         (audited.application / "noise.log").write_text("2\n")
@@ -119,6 +123,100 @@ def test_from_the_first_run_to_what_has_changed(audited: House, network: Network
     refused = accept(**REASON)
     assert refused.rc == 2 and "is not the baseline of expected_digest" in refused.output
     assert b"release" in path.read_bytes() and not (audited.state / "alpha" / "lease.json").exists()
+    assert kept(audited)["pending"] == {}, "a refusal opens no door"
+    assert baselines(audit("--tags", "ports")) == {"ports": "critical"}
+    path.unlink()
+    gone = audit("--tags", "ports")
+    assert baselines(gone) == {"ports": "critical"} and "gone" in gone.check("alpha", "port.baseline")["summary"]
+
+    # What the inventory says is stronger, also where it says another thing.
+    refused = accept(**REASON, security_audit_digests={"files": 64 * "a"})
+    assert refused.rc == 2 and "is not the baseline of expected_digest" in refused.output
+
+
+def kept(house: House) -> dict[str, Any]:
+    """Return the record of the only host, which nobody else may read."""
+    (path,) = house.reports.glob("baselines/*/alpha.json")
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    record: dict[str, Any] = json.loads(path.read_bytes())
+    return record
+
+
+def digests_of(outcome: Outcome) -> dict[str, str]:
+    """Return the statuses of what the report host keeps, by subject; of a folded row by the id of the check."""
+    found = {}
+    for entry in outcome.record["hosts"].values():
+        for row in entry["roles"]["security_audit"]["checks"]:
+            if row["check"] == "baseline.digest":
+                found[row["check"] if row.get("folded") else row["subject"]] = row["status"]
+    return found
+
+
+def test_an_acceptance_that_was_killed_calls_no_honest_baseline_tampered(audited: House) -> None:
+    """Killed when the new baseline is there and its digest is not yet kept, which is the worst moment."""
+    tags = ("--tags", "files")
+    first = audited.run("security_accept", *tags, **REASON)
+    assert first.rc == 0, first.output
+    (path,) = (audited.state / "alpha" / "integrity").glob("*.baseline")
+    before, honest = kept(audited), path.read_bytes()
+
+    (audited.application / "server.js").write_text("listen(8082)\n")
+    lost_afterwards = "{{ 'nowhere' if (__security_audit_files | default({})).baseline is defined else 'localhost' }}"
+    audited.hosts["alpha"] = {"security_audit_digests_host": lost_afterwards}
+    audited.hosts["nowhere"] = NOWHERE
+    lost = audited.run("security_accept", *tags, "--limit", "alpha", security_audit_reason="Release 2.4.2")
+    assert lost.rc != 0 and path.read_bytes() != honest, lost.output
+    assert "was lost before it kept the digests" in lost.output and not (audited.state / "alpha" / "lease.json").exists()
+    audited.hosts = {"alpha": {}}
+    assert kept(audited)["digests"] == before["digests"] and kept(audited)["pending"]["files"]["reason"] == "Release 2.4.2"
+
+    unsure = audited.run("security_audit", *tags)
+    assert (baselines(unsure), digests_of(unsure)) == ({"files": "ok"}, {"files": "unknown"}), unsure.output
+    row = unsure.check("alpha", "baseline.digest")
+    assert "Release 2.4.2" in row["summary"] and "security_accept" in row["hint"] and unsure.rc == 2
+
+    # The way on: accept again. Nothing differs, and the digest is kept.
+    again = audited.run("security_accept", *tags, security_audit_reason="Release 2.4.2")
+    assert again.rc == 0 and "changed=0" in again.output, again.output
+    assert kept(audited)["pending"] == {} and kept(audited)["digests"] != before["digests"]
+    assert [row["reason"] for row in kept(audited)["history"]] == ["Release 2.4.1", "Release 2.4.2"]
+    assert digests_of(audited.run("security_audit", *tags)) == {"files": "ok"}
+
+
+def test_a_run_that_is_killed_while_it_accepts_leaves_a_way_on(audited: House) -> None:
+    tags = ("--tags", "files")
+    started = audited.start("security_accept", *tags, **REASON)
+    while not list(audited.reports.glob("baselines/*/alpha.json")):
+        assert started.process.poll() is None, started.output()
+        time.sleep(0.01)
+    started.kill()
+    assert list(kept(audited)["pending"]) == ["files"] and not kept(audited)["digests"]
+    unsure = audited.run("security_audit", *tags)
+    assert set(baselines(unsure).values()) <= {"unknown", "ok"} and "critical" not in digests_of(unsure).values(), unsure.output
+    lease = audited.state / "alpha" / "lease.json"
+    lease.unlink(missing_ok=True)  # it would expire
+    accepted = audited.run("security_accept", *tags, **REASON)
+    assert accepted.rc == 0 and kept(audited)["pending"] == {}, accepted.output
+
+
+def test_digests_that_cannot_be_read_hide_nothing_and_nothing_is_accepted_without_them(audited: House) -> None:
+    tags = ("--tags", "files", "--limit", "alpha")
+    first = audited.run("security_accept", *tags, **REASON)
+    assert first.rc == 0, first.output
+    (path,) = audited.reports.glob("baselines/*/alpha.json")
+    path.write_bytes(path.read_bytes()[:100])
+    damaged = audited.run("security_audit", *tags)
+    assert (digests_of(damaged), damaged.rc) == ({"report host": "unknown"}, 2), damaged.output
+    assert "is damaged" in damaged.check("alpha", "baseline.digest")["summary"] and baselines(damaged) == {"files": "ok"}
+    refused = audited.run("security_accept", *tags, **REASON)
+    assert refused.rc == 2 and "is damaged" in refused.output and len(path.read_bytes()) == 100
+
+    audited.variables["security_audit_digests_host"] = "nowhere"
+    audited.hosts["nowhere"] = NOWHERE
+    away = audited.run("security_audit", *tags)
+    assert digests_of(away) == {"report host": "unknown"} and baselines(away) == {"files": "ok"}, away.output
+    refused = audited.run("security_accept", *tags, **REASON)
+    assert refused.rc == 2 and "nothing was accepted: nowhere" in refused.output, refused.output
 
 
 def digest_of(outcome: Outcome, part: str) -> str:
@@ -185,7 +283,9 @@ def test_tags_choose_parts_and_none_is_no_health(audited: House) -> None:
     none = audited.run("security_audit", "--tags", "health")
     assert none.role("alpha", "security_audit")["status"] == "not_run" and none.rc == 2
     nothing = audited.run("security_accept", "--tags", "health", **REASON)
-    assert nothing.rc == 2 and "nothing was accepted" in nothing.output
+    assert nothing.rc == 2 and "nothing was accepted: no part with a baseline was chosen" in nothing.output
+    one = audited.run("security_accept", "--tags", "files", **REASON)
+    assert one.rc == 0 and sorted(path.name for path in (audited.state / "alpha").glob("*")) == ["integrity", "lock"], one.output
 
 
 def test_the_daily_run_looks_where_security_is_described_and_says_what_nobody_accepted(house: House, network: Network) -> None:

@@ -19,7 +19,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.duratio
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.moments import Moments
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.routes import EXCLUDED, Agents, Routes
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.rows import Rows, Unparsed, sample_of
-from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.tally import Tally
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.tally import USUAL, Tally
 
 _STEP_BACK_SECONDS = 300
 _LIMITS = ("limit", "limit_connections")
@@ -112,22 +112,28 @@ class Counting:
         columns, tally = rows.columns, self.tally
         tally.requests += rows.lines
         statuses = columns["status"]
-        tally.note_requests(zip(routes, statuses, self._classes(columns)))
         clients = self._who(columns)
         if clients:
             tally.clients.add(clients)
-            self._count_refused(clients, requests or routes, statuses)
+        classes = self._classes(columns)
+        usual = [status == USUAL for status in statuses]
+        tally.note_usual(zip(compress(routes, usual), compress(classes, usual)))
+        if not all(usual):
+            unusual = [not is_usual for is_usual in usual]
+            statuses = list(compress(statuses, unusual))
+            tally.note_requests(zip(compress(routes, unusual), statuses, compress(classes, unusual)))
+            self._count_refused(list(compress(clients, unusual)), compress(requests or routes, unusual), statuses)
         if agents:
             tally.agents.add(agents)
         self._count_moments(texts or Counter(columns["time"]), moments, clients)
         self._count_others(columns)
 
-    def _classes(self, columns: dict[str, list[str]]) -> Iterable[int]:
+    def _classes(self, columns: dict[str, list[str]]) -> list[int]:
         if "seconds" in columns:
-            return map(self._durations.__getitem__, columns["seconds"])
+            return list(map(self._durations.__getitem__, columns["seconds"]))
         if "upstream_seconds" in columns:
-            return map(self._upstream.__getitem__, columns["upstream_seconds"])
-        return repeat(NONE)
+            return list(map(self._upstream.__getitem__, columns["upstream_seconds"]))
+        return [NONE] * len(columns["status"])
 
     def _who(self, columns: dict[str, list[str]]) -> list[str]:
         clients = columns.get("client", [])
@@ -137,20 +143,26 @@ class Counting:
 
     def _count_moments(self, texts: Counter[str], moments: dict[str, int | None], clients: Sequence[str]) -> None:
         """Count the requests of each second, and the clients of each minute, of which a log has one after the other."""
+        seconds: Counter[int] = Counter()
         begin = position = 0
         minute = -1
         for text, number in texts.items():
             second = moments[text] or 0
-            self.tally.note_second(second, number)
+            seconds[second] += number
             if second // 60 != minute:
                 if clients and position > begin:
-                    self.tally.note_clients(minute, set(clients[begin:position]))
+                    self.tally.note_clients(minute, clients[begin:position])
                 begin, minute = position, second // 60
             position += number
         if clients and position > begin:
-            self.tally.note_clients(minute, set(clients[begin:position]))
+            self.tally.note_clients(minute, clients[begin:position])
+        self.tally.note_seconds(seconds)
 
-    def _count_refused(self, clients: Sequence[str], requests: Sequence[str], statuses: Sequence[str]) -> None:
+    def _count_refused(self, clients: Sequence[str], requests: Iterable[str], statuses: Sequence[str]) -> None:
+        """Count what was refused to each client.
+
+        :param requests: of the rows, with their ``statuses``; ``clients`` is empty when nobody is known.
+        """
         different = set(statuses)
         if "429" in different:
             self.tally.limited.add(compress(clients, [status == "429" for status in statuses]))
@@ -160,7 +172,7 @@ class Counting:
         mask = list(map(refused.__contains__, statuses))
         paths: dict[str, list[int]] = {}
         for client, request in zip(compress(clients, mask), compress(requests, mask)):
-            paths.setdefault(client, []).append(hash(request.partition("?")[0]))
+            paths.setdefault(client, []).append(hash(request))
         for client, hashes in paths.items():
             self.tally.note_refused(client, len(hashes), set(hashes))
 
@@ -169,8 +181,7 @@ class Counting:
         if "bytes" in columns:
             tally.bytes += _sum(columns["bytes"])
         if "seconds" in columns and "upstream_seconds" in columns:
-            for duration, number in Counter(map(self._upstream.__getitem__, columns["upstream_seconds"])).items():
-                tally.upstream[duration] = tally.upstream.get(duration, 0) + number
+            tally.upstream.update(map(self._upstream.__getitem__, columns["upstream_seconds"]))
         for field, counter in (
             ("cache", tally.cache),
             ("host", tally.hosts),
@@ -181,14 +192,14 @@ class Counting:
 
 
 def _requests(rows: Rows) -> list[str]:
-    """Return method and path of each row; nothing when the format does not tell them."""
+    """Return method and path of each row, without its query; nothing when the format does not tell them."""
     columns = rows.columns
     if "request" in columns:
-        return columns["request"]
+        return [request.partition("?")[0] if "?" in request else request for request in columns["request"]]
     if "path" not in columns:
         return []
     methods: Iterable[str] = columns.get("method") or repeat("ANY")
-    return [f"{method} {path}" for method, path in zip(methods, columns["path"])]
+    return [f"{method} {path.partition('?')[0]}" for method, path in zip(methods, columns["path"])]
 
 
 def _sum(texts: Sequence[str]) -> int:

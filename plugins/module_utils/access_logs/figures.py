@@ -59,7 +59,7 @@ def group_figures(tally: Tally, limits: Mapping[str, float], *, until: int, top:
         "unparsed_percent": percent(tally.unparsed, lines),
         "first_unparsed": tally.first_unparsed,
         "status_classes": {f"{digit}xx": sum(n for status, n in statuses.items() if status[0] == digit) for digit in _CLASSES},
-        "statuses": dict(sorted(statuses.most_common(_MAX_STATUSES))),
+        "statuses": dict(sorted(sorted(statuses.items(), key=lambda item: (-item[1], item[0]))[:_MAX_STATUSES])),
         "error_percent": percent(sum(n for status, n in statuses.items() if status[0] == "5"), tally.requests),
         "latency": percentiles(latency),
         "upstream_latency": percentiles(tally.upstream),
@@ -85,8 +85,8 @@ def _totals(tally: Tally, statuses: Counter[str]) -> dict[str, Any]:
     return {
         "requests": tally.requests,
         "bytes": tally.bytes,
-        "clients": len(tally.clients.counts) if exact else tally.distinct_clients.count(),
-        "clients_estimated": not exact and len(tally.distinct_clients.hashes) >= CLIENT_SKETCH,
+        "clients": len(tally.clients.counts) if exact else tally.clients.different().count(),
+        "clients_estimated": not exact and len(tally.clients.different().hashes) >= CLIENT_SKETCH,
         "first": iso(tally.first),
         "last": iso(tally.last),
         "requests_per_second": round(tally.requests / seconds, 3) if seconds else 0.0,
@@ -122,19 +122,26 @@ def _routes(tally: Tally, top: int) -> dict[str, Any]:
     for route, statuses in tally.routes.items():
         requests = sum(statuses.values())
         failed = sum(number for status, number in statuses.items() if status[0] == "5")
-        rows.append((route, requests, failed, percentiles(tally.latency.get(route, {}))))
-    slow = [row for row in rows if row[1] >= _MIN_ROUTE_REQUESTS and row[3]["p95"] is not None]
-    slow.sort(key=lambda row: (-(row[3]["p95"] or 0), row[0]))
+        rows.append((route, requests, failed))
+    slow = [
+        (-p95, row)
+        for row in rows
+        if row[1] >= _MIN_ROUTE_REQUESTS
+        for p95 in [percentiles(tally.latency.get(row[0], {}))["p95"]]
+        if p95 is not None
+    ]
+    slow.sort()
     return {
-        "routes": [_route(row) for row in sorted(rows, key=lambda row: (-row[1], row[0]))[:top]],
-        "slowest_routes": [_route(row) for row in slow[:top]],
-        "failing_routes": [_route(row) for row in sorted(rows, key=lambda row: (-row[2], row[0]))[:top] if row[2]],
+        "routes": [_route(row, tally) for row in sorted(rows, key=lambda row: (-row[1], row[0]))[:top]],
+        "slowest_routes": [_route(row, tally) for _p95, row in slow[:top]],
+        "failing_routes": [_route(row, tally) for row in sorted(rows, key=lambda row: (-row[2], row[0]))[:top] if row[2]],
         "different_routes": len(rows),
     }
 
 
-def _route(row: tuple[str, int, int, dict[str, Any]]) -> dict[str, Any]:
-    route, requests, failed, latency = row
+def _route(row: tuple[str, int, int], tally: Tally) -> dict[str, Any]:
+    route, requests, failed = row
+    latency = percentiles(tally.latency.get(route, {}))
     figures = {name: value for name, value in latency.items() if name != "requests"}
     return {
         "route": shown(route),

@@ -17,7 +17,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.sharing
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.tally import Tally
 
 #: A part of a plain file: some of them for each process, but none so small that to begin it costs more than to count it.
-_PART_BYTES = (1024 * 1024, 16 * 1024 * 1024)
+_PART_BYTES = (1024 * 1024, 4 * 1024 * 1024)
 _PARTS = 16
 _MAX_PARTS = 900
 #: To fork costs as much as to count some thousand lines.

@@ -41,6 +41,7 @@ class Routes(dict):  # type: ignore[type-arg]
         super().__init__()
         self._excluded = tuple(excluded)
         self._segments = _Segments()
+        self._numbered: dict[str, str] = {}
 
     def __missing__(self, request: str) -> str:
         if len(self) > _MAX_REMEMBERED:
@@ -59,7 +60,18 @@ class Routes(dict):  # type: ignore[type-arg]
         path = path_of(request)
         if self._excluded and any(fnmatch.fnmatchcase(path, pattern) for pattern in self._excluded):
             return EXCLUDED
-        parts = _NUMBERS.sub(":number", path).split("/")
+        # Most paths that are new differ from others by a number only.
+        numbered = f"{method} {_NUMBERS.sub(':number', path)}"
+        route = self._numbered.get(numbered)
+        if route is None:
+            if len(self._numbered) > _MAX_REMEMBERED:
+                self._numbered.clear()
+            route = self._numbered[numbered] = self._placeholders(numbered)
+        return route
+
+    def _placeholders(self, numbered: str) -> str:
+        method, _blank, path = numbered.partition(" ")
+        parts = path.split("/")
         if len(parts) > _MAX_SEGMENTS + 1:
             parts = [*parts[: _MAX_SEGMENTS + 1], "…"]
         route = "/".join(map(self._segments.__getitem__, parts))

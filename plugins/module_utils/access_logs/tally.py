@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
@@ -17,11 +18,12 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.rows im
 
 #: A switch of protocols, such as to WebSocket: its line is written at the end of the connection, whose age is no latency.
 UPGRADED = "101"
+#: What most requests are answered with. They are counted apart, since pairs cost less than threes.
+USUAL = "200"
 MINUTE_SKETCH = 64
 CLIENT_SKETCH = 2048
 
 _MAX_JOINT = 30_000
-_MAX_HASHES = 16_000
 _KEPT_ROUTES = 500
 _KEPT_SCANNERS = 5_000
 #: Different paths that are told apart for one client; more are not needed to call it a scanner.
@@ -51,16 +53,15 @@ class Tally:
         self.last: int | None = None
         self.hours: dict[int, array[int]] = {}
         self.minutes: dict[int, Distinct] = {}
-        self.distinct_clients = Distinct(CLIENT_SKETCH)
-        self.clients, self.agents, self.limited = Busiest(), Busiest(2000), Busiest(2000)
+        self.clients, self.agents, self.limited = Busiest(sketch=CLIENT_SKETCH), Busiest(2000), Busiest(2000)
         self.hosts, self.cache, self.limit_statuses = Busiest(500), Busiest(50), Busiest(50)
         self.limits, self.limit_clients = Busiest(500), Busiest(2000)
         self.routes: dict[str, Counter[str]] = {}
         self.latency: dict[str, dict[int, int]] = {}
-        self.upstream: dict[int, int] = {}
+        self.upstream: Counter[int] = Counter()
         self.refused: dict[str, tuple[int, set[int]]] = {}
+        self._usual: Counter[tuple[str, int]] = Counter()
         self._joint: Counter[tuple[str, str, int]] = Counter()
-        self._hashes: set[int] = set()
 
     def note_unparsed(self, unparsed: Unparsed) -> None:
         """Count lines that do not have the format, and keep the first of them."""
@@ -71,24 +72,27 @@ class Tally:
         """Note the time of a line, whether it counts or not: from there on the log tells everything."""
         self.earliest = _least(self.earliest, moment)
 
-    def note_second(self, second: int, requests: int) -> None:
-        """Count requests of a second since the epoch."""
-        hour = second // 3600
-        if hour not in self.hours:
-            self.hours[hour] = array("L", bytes(array("L").itemsize * 3600))
-        self.hours[hour][second % 3600] += requests
-        self.first = second if self.first is None or second < self.first else self.first
-        self.last = second if self.last is None or second > self.last else self.last
+    def note_seconds(self, seconds: Mapping[int, int]) -> None:
+        """Count requests by the second since the epoch."""
+        for second, requests in seconds.items():
+            hour = second // 3600
+            if hour not in self.hours:
+                self.hours[hour] = array("L", bytes(array("L").itemsize * 3600))
+            self.hours[hour][second % 3600] += requests
+        self.first = _least(self.first, *seconds)
+        self.last = _greatest(self.last, *seconds)
 
-    def note_clients(self, minute: int, clients: set[str]) -> None:
+    def note_clients(self, minute: int, clients: Iterable[str]) -> None:
         """Note who asked in a minute since the epoch."""
-        hashes = list(map(hash, clients))
-        self.minutes.setdefault(minute, Distinct(MINUTE_SKETCH)).add_hashes(hashes)
-        self._hashes.update(hashes)
-        if len(self._hashes) > _MAX_HASHES:
-            self._settle_clients()
+        self.minutes.setdefault(minute, Distinct(MINUTE_SKETCH)).add_hashes(set(map(hash, clients)))
 
-    def note_requests(self, rows: Any) -> None:
+    def note_usual(self, rows: Iterable[tuple[str, int]]) -> None:
+        """Count requests that were answered with :data:`USUAL`, each as (route, class of its duration)."""
+        self._usual.update(rows)
+        if len(self._usual) > _MAX_JOINT:
+            self.settle()
+
+    def note_requests(self, rows: Iterable[tuple[str, str, int]]) -> None:
         """Count requests, each as (route, status, class of its duration)."""
         self._joint.update(rows)
         if len(self._joint) > _MAX_JOINT:
@@ -108,23 +112,24 @@ class Tally:
 
     def settle(self) -> None:
         """Sort what was counted together by route, which is wanted before anything is read here."""
+        for (route, duration), number in self._usual.items():
+            self._settle_requests(route, USUAL, duration, number)
         for (route, status, duration), number in self._joint.items():
-            statuses = self.routes.get(route)
-            if statuses is None:
-                statuses = self.routes[route] = Counter()
-                self.latency[route] = {}
-            statuses[status] += number
-            if duration >= 0 and status != UPGRADED:
-                classes = self.latency[route]
-                classes[duration] = classes.get(duration, 0) + number
+            self._settle_requests(route, status, duration, number)
+        self._usual.clear()
         self._joint.clear()
-        self._settle_clients()
         if len(self.routes) > 2 * _KEPT_ROUTES:
             self._fold_routes()
 
-    def _settle_clients(self) -> None:
-        self.distinct_clients.add_hashes(self._hashes)
-        self._hashes.clear()
+    def _settle_requests(self, route: str, status: str, duration: int, number: int) -> None:
+        statuses = self.routes.get(route)
+        if statuses is None:
+            statuses = self.routes[route] = Counter()
+            self.latency[route] = {}
+        statuses[status] += number
+        if duration >= 0 and status != UPGRADED:
+            classes = self.latency[route]
+            classes[duration] = classes.get(duration, 0) + number
 
     def merge(self, other: Tally) -> None:
         """Add the figures of another count of the same group."""
@@ -139,7 +144,7 @@ class Tally:
         for route, statuses in other.routes.items():
             self.routes.setdefault(route, Counter()).update(statuses)
             add_classes(self.latency.setdefault(route, {}), other.latency[route].items())
-        add_classes(self.upstream, other.upstream.items())
+        self.upstream.update(other.upstream)
         for client, (requests, paths) in other.refused.items():
             self.note_refused(client, requests, paths)
         if len(self.routes) > 2 * _KEPT_ROUTES:
@@ -151,10 +156,9 @@ class Tally:
             self.hours[hour] = array("L", map(sum, zip(own, seconds))) if own else seconds
         for minute, sketch in other.minutes.items():
             self.minutes.setdefault(minute, Distinct(MINUTE_SKETCH)).add_hashes(sketch.hashes)
-        self.distinct_clients.add_hashes(other.distinct_clients.hashes)
         self.first = _least(self.first, other.first)
         self.earliest = _least(self.earliest, other.earliest)
-        self.last = max((moment for moment in (self.last, other.last) if moment is not None), default=None)
+        self.last = _greatest(self.last, other.last)
 
     def _fold_routes(self) -> None:
         """Let the rarest routes become one."""
@@ -166,3 +170,7 @@ class Tally:
 
 def _least(*moments: int | None) -> int | None:
     return min((moment for moment in moments if moment is not None), default=None)
+
+
+def _greatest(*moments: int | None) -> int | None:
+    return max((moment for moment in moments if moment is not None), default=None)
