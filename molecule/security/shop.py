@@ -8,6 +8,7 @@ import shlex
 import subprocess
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -32,9 +33,17 @@ Result = dict[str, Any]
 #: Who, whom, and the port.
 Way = tuple[Container, Container, int]
 
+#: What goes on between the shops and those who are not their operator, in both directions; and how the operator comes in.
+BUSINESS: list[Way] = []
+for _shop in SHOPS.values():
+    BUSINESS += [(CUSTOMER, _shop, WEB), (CUSTOMER, _shop, SSH), (ATTACKER, _shop, WEB), (OFFICE, _shop, WEB)]
+    BUSINESS += [(_shop, CUSTOMER, OUTSIDE_PORT), (_shop, OFFICE, OUTSIDE_PORT)]
+MANAGEMENT: list[Way] = [(OFFICE, shop, SSH) for shop in SHOPS.values()]
 
+
+@cache
 def address(container: Container) -> str:
-    """Return the address that a container has now; it may have another one after a restart."""
+    """Return the address that a container has now; after a restart it may have another one."""
     networks = json.loads(podman("inspect", "--format", "{{json .NetworkSettings.Networks}}", container.name))
     return str(next(iter(networks.values()))["IPAddress"])
 
@@ -53,15 +62,6 @@ def reached(*ways: Way) -> list[bool]:
     return [way in found for way in ways]
 
 
-def business() -> list[bool]:
-    """Tell what goes on between the shops and those who are not their operator, in both directions."""
-    ways: list[Way] = []
-    for shop in SHOPS.values():
-        ways += [(CUSTOMER, shop, WEB), (CUSTOMER, shop, SSH), (ATTACKER, shop, WEB), (OFFICE, shop, WEB)]
-        ways += [(shop, CUSTOMER, OUTSIDE_PORT), (shop, OFFICE, OUTSIDE_PORT)]
-    return reached(*ways)
-
-
 def rules() -> dict[str, str]:
     """Return every rule that each host has, as nft writes it, without what traffic counts."""
     return {name: shop.sh("nft --stateless list ruleset") for name, shop in SHOPS.items()}
@@ -71,8 +71,8 @@ def on_shops(module: str, hosts: str = "shop", *, check: bool = False, variables
     """Run one module of the collection on hosts at the same time, as the operator does; each call comes in over new connections."""
     with TemporaryDirectory() as results:
         call = ["ansible", *(f"--inventory={path}" for path in INVENTORIES), "--become", f"--tree={results}"]
-        call += ["--extra-vars", json.dumps(dict(variables or {})), "-m", f"upkeep.runbook.{module}", "-a", json.dumps(options), hosts]
-        call += ["--check"] if check else []
+        call += ["--extra-vars", json.dumps(dict(variables or {})), "-m", f"upkeep.runbook.{module}", hosts]
+        call += [*(["-a", json.dumps(options)] if options else []), *(["--check"] if check else [])]
         done = subprocess.run(call, cwd=PROJECT, env=NEW_CONNECTIONS, capture_output=True, text=True, timeout=120, check=False)
         found = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in Path(results).glob("*")}
     assert found, f"{shlex.join(call)}: {done.stdout}{done.stderr}"

@@ -11,11 +11,14 @@ from pathlib import Path
 
 import psutil
 import pytest
-from containers import Container, podman
-from shop import CUSTOMER, NEW_CONNECTIONS, OFFICE, SHOPS, SSH, address, business, on_shops, reached, rules, states
+from containers import podman
+from shop import BUSINESS, CUSTOMER, MANAGEMENT, NEW_CONNECTIONS, SHOPS, WEB, address, on_shops, reached, rules, states
 from upkeep_run import INVENTORIES, PROJECT, followed
+from watching import watching
 
 EVERYWHERE = dict.fromkeys(SHOPS, True)
+#: Connections from before, over which something comes all the time.
+TICKS = [(CUSTOMER, shop, WEB) for shop in SHOPS.values()]
 
 #: Isolates the hosts, and has more to do.
 ISOLATE = """
@@ -23,7 +26,7 @@ ISOLATE = """
   become: true
   gather_facts: false
   tasks:
-    - upkeep.runbook.host_isolate: {reason: INC-2, revert_seconds: 40}
+    - upkeep.runbook.host_isolate: {reason: INC-2, revert_seconds: 20}
     - name: What the controller does not come to
       ansible.builtin.pause: {seconds: 120}
 """
@@ -32,23 +35,9 @@ ISOLATE = """
 @pytest.fixture
 def before() -> Iterator[dict[str, str]]:
     """The rules of the hosts before; whatever a test leaves is taken away."""
-    assert all(business())
+    assert all(reached(*BUSINESS, *MANAGEMENT))
     yield rules()
     on_shops("host_isolate", state="absent")
-
-
-def are_cut_off() -> bool:
-    """Tell whether nobody but the operator reaches the hosts, and they reach nobody."""
-    return not any(business()) and all(reached(*((OFFICE, shop, SSH) for shop in SHOPS.values())))
-
-
-def follow_ticks(shop: Container) -> str:
-    """Let the customer follow the ticks of a shop over one connection; return the file in the customer's container."""
-    path = f"/tmp/ticks-of-{shop.name}"
-    ask = f"printf 'GET /ticks HTTP/1.0\\r\\n\\r\\n' | nc {address(shop)} 80 > {path}"
-    podman("exec", "--detach", CUSTOMER.name, "sh", "-c", ask)
-    CUSTOMER.wait_for(f"grep --quiet --line-regexp 3 {path}")
-    return path
 
 
 def die(process: subprocess.Popen[str]) -> None:
@@ -58,48 +47,57 @@ def die(process: subprocess.Popen[str]) -> None:
         one.kill()
 
 
+def timers() -> str:
+    return "".join(shop.sh("systemctl list-timers --all --no-legend") for shop in SHOPS.values())
+
+
 def test_the_controller_dies_and_a_timer_gives_the_hosts_back(before: dict[str, str], tmp_path: Path) -> None:
-    ticks = [follow_ticks(shop) for shop in SHOPS.values()]
     playbook = tmp_path / "isolate.yml"
     playbook.write_text(ISOLATE, encoding="utf-8")
-    process = subprocess.Popen(
-        ["ansible-playbook", *(f"--inventory={path}" for path in INVENTORIES), str(playbook)],
-        cwd=PROJECT, env=NEW_CONNECTIONS, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    output = followed(process, at="What the controller does not come to", then=lambda: die(process))
-    assert are_cut_off(), output
-    # The connections from before are cut as well: nothing more comes.
-    said = CUSTOMER.sh(f"tail -qn 1 {' '.join(ticks)}; sleep 1; tail -qn 1 {' '.join(ticks)}").split()
-    assert said[:2] == said[2:]
-    # The operator comes in anew.
-    for seen in on_shops("host_isolate", state="query").values():
-        assert seen["isolation"]["isolated"] and not seen["isolation"]["confirmed"]
-        assert states(seen) == {"isolation.state": "warning", "isolation.timer": "ok"}
-    for shop in SHOPS.values():
-        shop.wait_for("! nft list table inet upkeep_isolation 2> /dev/null")
+    with watching(*BUSINESS, *MANAGEMENT, stays=TICKS) as watch:
+        process = subprocess.Popen(
+            ["ansible-playbook", *(f"--inventory={path}" for path in INVENTORIES), str(playbook)],
+            cwd=PROJECT, env=NEW_CONNECTIONS, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        output = followed(process, at="What the controller does not come to", then=lambda: die(process))
+        for shop in SHOPS.values():
+            shop.wait_for("! nft list table inet upkeep_isolation 2> /dev/null")
+        watch.wait_until_open(*BUSINESS)
+        turns = watch.turns()
+    assert turns[: len(BUSINESS)] == [[True, False, True]] * len(BUSINESS), output
+    assert turns[len(BUSINESS) : -len(TICKS)] == [[True]] * len(MANAGEMENT), output
+    assert [turn[:2] for turn in turns[-len(TICKS) :]] == [[True, False]] * len(TICKS), output
     assert rules() == before
-    assert all(business())
 
 
 def test_confirmed_it_lasts_over_a_restart_and_absent_brings_back_what_was(before: dict[str, str]) -> None:
     shown = on_shops("host_isolate", check=True)
     assert {name: result["changed"] for name, result in shown.items()} == EVERYWHERE, shown
     assert rules() == before
-    for options in ({"reason": "INC-3", "revert_seconds": 40}, {"state": "confirmed", "persist": True}):
-        done = on_shops("host_isolate", **options)
-        assert {name: result.get("changed") for name, result in done.items()} == EVERYWHERE, done
-    for shop in SHOPS.values():
-        assert "upkeep" not in shop.sh("systemctl list-timers --all --no-legend")
+    done = on_shops("host_isolate", reason="INC-3", revert_seconds=3600)
+    assert {name: result.get("changed") for name, result in done.items()} == EVERYWHERE, done
+    assert reached(*MANAGEMENT, *BUSINESS) == [True] * len(MANAGEMENT) + [False] * len(BUSINESS)
+    assert timers().count("upkeep-isolation-revert") == len(SHOPS)
+    # Each call comes in over a new connection.
+    for seen in on_shops("host_isolate", state="query").values():
+        assert seen["isolation"]["isolated"] and not seen["isolation"]["confirmed"]
+        assert states(seen) == {"isolation.state": "warning", "isolation.timer": "ok"}
+    done = on_shops("host_isolate", state="confirmed", persist=True)
+    assert {name: result.get("changed") for name, result in done.items()} == EVERYWHERE, done
+    assert "upkeep" not in timers()
+    # The rules of the host itself begin with a flush of everything.
     podman("restart", "--time", "20", *(shop.name for shop in SHOPS.values()))
+    address.cache_clear()
     for shop in SHOPS.values():
         shop.wait_for("systemctl is-system-running | grep -qE '^(running|degraded)$'")
-    assert are_cut_off()
+    assert reached(*MANAGEMENT, *BUSINESS) == [True] * len(MANAGEMENT) + [False] * len(BUSINESS)
     for seen in on_shops("host_isolate", state="query").values():
         assert seen["isolation"]["confirmed"] and seen["isolation"]["persistent"]
     done = on_shops("host_isolate", state="absent")
     assert {name: result["changed"] for name, result in done.items()} == EVERYWHERE, done
     assert rules() == before
-    assert all(business())
+    assert all(reached(*BUSINESS))
+    assert on_shops("host_isolate", state="absent")["shop-1"]["changed"] is False
 
 
 def test_without_a_way_back_nothing_is_done(before: dict[str, str]) -> None:
@@ -108,5 +106,4 @@ def test_without_a_way_back_nothing_is_done(before: dict[str, str]) -> None:
     for result in on_shops("host_isolate", variables=local).values():
         assert result["failed"] and "no way back" in result["msg"]
     assert rules() == before
-    for shop in SHOPS.values():
-        assert "upkeep" not in shop.sh("systemctl list-timers --all --no-legend")
+    assert "upkeep" not in timers()
