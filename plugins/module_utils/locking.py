@@ -20,6 +20,9 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.lease_file import L
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
 
+#: Of what isolates, blocks and shuts accounts: a backup that holds the lock of the host for an hour must not keep that away.
+CONTAINMENT_LOCK_FILE = "containment.lock"
+
 _RETRY_SECONDS = 0.1
 _MAX_NOTE_BYTES = 4096
 

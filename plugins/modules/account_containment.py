@@ -75,11 +75,11 @@ options:
     type: str
     default: ""
   state_directory:
-    description: Folder of what is noted and of the lock that keeps acting runs apart on a host. It is created with mode 0700.
+    description: Folder of what is noted and of the lock that keeps such runs apart on a host. It is created with mode 0700.
     type: path
     default: /var/lib/upkeep
   lock_wait_seconds:
-    description: How long to wait for another acting run on this host, V(0) to V(86400) seconds.
+    description: How long to wait for another run that contains this host, V(0) to V(86400) seconds. Other procedures are not waited for.
     type: float
     default: 30.0
   run_id:

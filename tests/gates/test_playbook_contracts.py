@@ -22,10 +22,13 @@ def reports(path: Path) -> bool:
 
 #: What looks, and what changes the platform and tells of it: a failure there must not be passed over.
 REPORTING = [path for path in PLAYBOOKS if reports(path)]
-ACTING_AND_REPORTING = [path for path in REPORTING if path.stem in ("backup", "disaster_recovery", "rollback")]
+ACTING_AND_REPORTING = [path for path in REPORTING if path.stem in ("backup", "disaster_recovery", "rollback", "security_selftest")]
 #: Those that replace what is there: somebody confirms them, and the role puts back what it did when it fails.
 REPLACING = [path for path in ACTING_AND_REPORTING if path.stem in ("disaster_recovery", "rollback")]
-CADENCES = [path for path in REPORTING if path not in ACTING_AND_REPORTING]
+#: What acts, looks and reports, each in a play of its own: what looks there may fail in part, what acts may not.
+INCIDENTS = [path for path in REPORTING if path.stem == "security_incident"]
+LOOKING_IN_AN_INCIDENT = ["sweep", "security_audit", "health"]
+CADENCES = [path for path in REPORTING if path not in ACTING_AND_REPORTING + INCIDENTS]
 OTHERS = [path for path in PLAYBOOKS if path not in CADENCES]
 
 
@@ -82,7 +85,7 @@ def test_what_acts_and_reports_does_so_in_two_plays_over_the_same_hosts(path: Pa
     assert report["tags"] == ["always"]
 
 
-@pytest.mark.parametrize("path", REPORTING, ids=by_name)
+@pytest.mark.parametrize("path", CADENCES + ACTING_AND_REPORTING, ids=by_name)
 def test_every_role_of_a_cadence_has_its_tag_and_platform_comes_first(path: Path) -> None:
     look, report = read_yaml(path)
     tags = tags_by_role(look)
@@ -103,7 +106,33 @@ def test_what_replaces_something_is_confirmed_and_cannot_end_well_when_it_failed
     assert report["roles"][0]["vars"]["report_fail_on"] == "{{ 'warning' if upkeep_fail_on | default('unknown') == 'warning' else 'unknown' }}"
 
 
-@pytest.mark.parametrize("path", REPORTING, ids=by_name)
+@pytest.mark.parametrize("path", INCIDENTS, ids=by_name)
+def test_an_incident_acts_looks_and_reports_in_three_plays(path: Path) -> None:
+    act, look, report = plays = read_yaml(path)
+    for play in plays:
+        assert play["hosts"] == HOSTS and play["gather_facts"] is False and play["strategy"] == "ansible.builtin.linear"
+        assert not {"tasks", "pre_tasks", "post_tasks", "handlers"} & play.keys(), "playbooks list roles"
+    assert act["become"] is look["become"] is True
+    assert not IGNORING & (act.keys() | report.keys()), "what acts, and the verdict, are never passed over"
+    assert look["ignore_errors"] is look["ignore_unreachable"] is True and roles_of(look) == LOOKING_IN_AN_INCIDENT
+    assert {role["when"] for role in look["roles"]} == {"platform_result is not unreachable"}, "each would wait for a dead host"
+    assert roles_of(act)[:2] == ["platform", "custody"] and roles_of(act)[-1] == "containment", "evidence before isolation"
+    assert roles_of(report) == ["custody", "report"] and report["tags"] == ["always"]
+    tags = tags_by_role(act) | tags_by_role(look)
+    assert {name for name, tag in tags.items() if tag == ["always"]} == {"platform", "custody"}
+    assert all(name in tag for name, tag in tags.items() if tag != ["always"])
+    assert {name for name, tag in tags.items() if "verify" in tag} == {"security_audit", "health"}
+    assert act["roles"][-1]["vars"] == {"containment_reported": True}
+    assert report["roles"][0]["vars"] == {"custody_state": "ends"}
+    variables = report["roles"][1]["vars"]
+    assert variables["report_playbook"] == path.stem
+    assert variables["report_promised_roles"] == [name for name in roles_of(act) + roles_of(look) if name != "platform"]
+    assert variables["report_fail_on"] == "{{ 'warning' if upkeep_fail_on | default('unknown') == 'warning' else 'unknown' }}"
+    options = meta(path)["options"]
+    assert options["upkeep_confirm"]["required"] is options["upkeep_incident"]["required"] is True
+
+
+@pytest.mark.parametrize("path", CADENCES + ACTING_AND_REPORTING, ids=by_name)
 def test_the_promised_roles_are_those_of_the_first_play(path: Path) -> None:
     look, report = read_yaml(path)
     variables = report["roles"][0]["vars"]
@@ -113,7 +142,7 @@ def test_the_promised_roles_are_those_of_the_first_play(path: Path) -> None:
 
 @pytest.mark.parametrize("path", OTHERS, ids=by_name)
 def test_a_playbook_that_changes_something_ignores_nothing(path: Path) -> None:
-    acting = [play for play in read_yaml(path) if "report" not in roles_of(play)]
+    acting = [play for play in read_yaml(path) if "report" not in roles_of(play) and roles_of(play) != LOOKING_IN_AN_INCIDENT]
     assert acting
     for play in acting:
         assert not IGNORING & play.keys()
@@ -152,4 +181,6 @@ def test_a_documented_default_is_the_one_that_applies(path: Path) -> None:
     for match in DEFAULT.finditer(text_with_roles(path)):
         literal = match["literal"]
         default = {"true": True, "false": False}[literal] if literal in ("true", "false") else ast.literal_eval(literal)
+        if default == "" and options[match[1]].get("required"):
+            continue  # the role itself says then what is missing
         assert options[match[1]].get("default") == default, match[0]

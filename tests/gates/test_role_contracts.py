@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from checkout import FQCN, PLAYBOOKS, ROLES, read_yaml, role_options, roles_of
 
-WRITTEN_IN_ROLE = {"report", "platform", "notify"}
+WRITTEN_IN_ROLE = {"report", "platform", "notify", "custody"}
 
 
 #: Roles of a cadence that change something on the hosts.
 ACTING_IN_A_CADENCE = {"logs"}
+#: Roles that act when seconds count: a procedure that holds the host for an hour must not keep them away.
+URGENT = {"containment"}
 #: Roles that look, and act in a file of their own when a playbook asks for it.
 ACTING_WHEN_ASKED = {"backups": "make.yml", "security_audit": "accept.yml"}
 #: Roles that look, and that no cadence has yet.
@@ -22,8 +24,8 @@ LOOKING_IN_PARTS = {"security_audit": ["logins", "processes", "ports", "files", 
 
 
 def looking_roles() -> set[str]:
-    """Return the roles that only look: those of a first play that goes on after errors, without the platform role."""
-    plays = [read_yaml(path)[0] for path in PLAYBOOKS]
+    """Return the roles that only look: those of a play that goes on after errors, without the platform role."""
+    plays = [play for path in PLAYBOOKS for play in read_yaml(path)]
     roles = {role for play in plays if play.get("ignore_errors") for role in roles_of(play)}
     return (roles | LOOKING_ALONE) - {"platform"} - ACTING_IN_A_CADENCE
 
@@ -134,4 +136,16 @@ def test_a_role_that_acts_is_one_block_that_puts_back_and_raises_again(role: Pat
         assert len(acting) == 1, "one acting module holds the lock of the host by itself; several need a lease"
         return
     assert "ansible.builtin.fail" in block["rescue"][-1]
+    if role.name in URGENT:
+        assert held_and_released(block) == {"held": [], "released": []}
+        return
     assert held_and_released(block) == {"held": ["block"], "released": ["block", "rescue"]}
+
+
+def test_a_host_is_given_back_only_when_that_is_named() -> None:
+    block = next(task for task in read_yaml(next(role for role in ROLES if role.name == "containment") / "tasks" / "main.yml") if "block" in task)
+    imported = {task["ansible.builtin.import_tasks"]: task for task in block["block"] if "ansible.builtin.import_tasks" in task}
+    assert imported["release.yml"]["tags"] == ["never", "release"] and imported["release.yml"]["when"] == "'release' in containment_steps"
+    assert imported["isolate.yml"]["tags"] == ["isolate"] and imported["block.yml"]["tags"] == ["block"]
+    # What a skipped step shares with the others must run all the same.
+    assert all(task["tags"] == ["always"] for task in [*block["block"][4:], *block["rescue"]])

@@ -35,7 +35,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.accounts.local_acco
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.operators import ancestors
-from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LockOwner, exclusive_lock
+from ansible_collections.upkeep.runbook.plugins.module_utils.locking import CONTAINMENT_LOCK_FILE, LockOwner, exclusive_lock
 from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
@@ -57,7 +57,7 @@ def contain_accounts(params: Mapping[str, Any], *, now: datetime, check_mode: bo
     if check_mode:
         return _act(params, state, names, now, check_mode=True)
     owner = LockOwner(params["run_id"] or "-", "account_containment", to_iso(now))
-    with exclusive_lock(state / "lock", owner, wait_seconds=params["lock_wait_seconds"]):
+    with exclusive_lock(state / CONTAINMENT_LOCK_FILE, owner, wait_seconds=params["lock_wait_seconds"]):
         return _act(params, state, names, now, check_mode=False)
 
 

@@ -163,7 +163,8 @@ def _guessed(found: Sequence[Guessed], folded: int) -> list[dict[str, Any]]:
             f"{user} logged in from {address} ({plain(one.method or 'unknown method', 60)}) after {one.failures} failed passwords {whose}: "
             "it may have been guessed.",
             value=one.failures, unit="count",
-            hint="Ask the person. If it was not them, isolate the host: module upkeep.runbook.host_isolate; otherwise list their network in allow.",
+            hint="Ask the person. If it was not them, isolate the host: upkeep.runbook.security_incident --tags isolate; otherwise list their"
+            " network in allow.",
         ))
     rest = len(found) - len(rows) + folded
     if rest:

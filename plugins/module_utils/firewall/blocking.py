@@ -30,7 +30,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.block_rule
     ruleset,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.operators import find_operator
-from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LockOwner, exclusive_lock
+from ansible_collections.upkeep.runbook.plugins.module_utils.locking import CONTAINMENT_LOCK_FILE, LockOwner, exclusive_lock
 from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
 
@@ -48,7 +48,8 @@ def block_addresses(params: Mapping[str, Any], *, now: datetime, check_mode: boo
     if check_mode:
         return _act(params, wanted, now, check_mode=True)
     owner = LockOwner(params["run_id"] or "-", "ip_block", to_iso(now))
-    with exclusive_lock(Path(params["state_directory"]) / "lock", owner, wait_seconds=params["lock_wait_seconds"]):
+    lock = Path(params["state_directory"]) / CONTAINMENT_LOCK_FILE
+    with exclusive_lock(lock, owner, wait_seconds=params["lock_wait_seconds"]):
         return _act(params, wanted, now, check_mode=False)
 
 

@@ -36,7 +36,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.isolation_
     ruleset,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.operators import find_operator
-from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LockOwner, exclusive_lock
+from ansible_collections.upkeep.runbook.plugins.module_utils.locking import CONTAINMENT_LOCK_FILE, LockOwner, exclusive_lock
 from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
@@ -68,7 +68,7 @@ def isolate_host(params: Mapping[str, Any], *, now: datetime, check_mode: bool) 
     if check_mode:
         return _act(params, place, now, check_mode=True)
     owner = LockOwner(params["run_id"] or "-", "host_isolate", to_iso(now))
-    with exclusive_lock(place.state / "lock", owner, wait_seconds=params["lock_wait_seconds"]):
+    with exclusive_lock(place.state / CONTAINMENT_LOCK_FILE, owner, wait_seconds=params["lock_wait_seconds"]):
         return _act(params, place, now, check_mode=False)
 
 

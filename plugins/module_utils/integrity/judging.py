@@ -35,7 +35,7 @@ MAX_LISTED = 1000
 ACCEPT_HINT = f"Accept the present state once it is known to be good: {ACCEPT_COMMAND}"
 _CHANGE_HINT = f"Find out who changed it and why. What is meant to be so is accepted: {ACCEPT_COMMAND}"
 _CHANGED_BASELINE_HINT = (
-    "Treat the host as broken into until it is known who changed it, and isolate it: module upkeep.runbook.host_isolate. A new baseline"
+    "Treat the host as broken into until it is known who changed it, and isolate it: upkeep.runbook.security_incident --tags isolate. A new baseline"
     " needs state=accepted with a reason."
 )
 

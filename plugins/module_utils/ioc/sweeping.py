@@ -44,7 +44,7 @@ FOUND, SCANNED = "ioc.found", "ioc.scanned"
 MAX_PLACES = 20
 _MAX_UNREAD_ROWS = 50
 _RANGES = {"workers": (1, 8), "max_log_bytes": (1024, 2**40)}
-_HINT = "Isolate the host, and keep it running for the evidence: module upkeep.runbook.host_isolate"
+_HINT = "Isolate the host, and keep it running for the evidence: upkeep.runbook.security_incident --tags isolate"
 
 
 @dataclass

@@ -20,7 +20,7 @@ UNEXPECTED, MISSING, CHANGED = "port.unexpected", "port.missing", "port.changed"
 ANYBODY = "anybody"
 MAX_ROWS = 50
 _WHO = "See who it is: ss -tulpn. "
-_ACCEPT_HINT = _WHO + "If it is meant to be, accept it with a reason; if not, isolate the host: module upkeep.runbook.host_isolate"
+_ACCEPT_HINT = _WHO + "If it is meant to be, accept it with a reason; if not, isolate the host: upkeep.runbook.security_incident --tags isolate"
 
 
 @dataclass(frozen=True)

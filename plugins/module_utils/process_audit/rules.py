@@ -183,7 +183,7 @@ def _preloaded(process: Seen, _context: Context) -> Found | None:
 
 
 _EVIDENCE = (
-    "Keep it running until its memory and files are saved; isolate the host: module upkeep.runbook.host_isolate; "
+    "Keep it running until its memory and files are saved; isolate the host: upkeep.runbook.security_incident --tags isolate; "
     "if it is yours, list it in allow."
 )
 RULES = (

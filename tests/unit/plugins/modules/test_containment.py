@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LockOwner, exclusive_lock
 from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module
 
 #: No nft, no systemd, no usermod: nothing of this machine is touched.
@@ -51,7 +52,7 @@ def test_without_nftables_nobody_can_tell(tmp_path: Path, name: str, check: str)
 def test_a_wrong_option_is_named_and_nothing_is_done(tmp_path: Path, name: str, options: dict[str, Any], named: str) -> None:
     answer = run(name, tmp_path / "state", **options)
     assert answer["failed"] is True and named in answer["msg"]
-    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "lock"]
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "containment.lock"]
 
 
 def test_a_damaged_ledger_is_unknown_to_a_query(tmp_path: Path) -> None:
@@ -67,3 +68,14 @@ def test_a_damaged_ledger_is_unknown_to_a_query(tmp_path: Path) -> None:
 
 def test_no_account_is_contained(tmp_path: Path) -> None:
     assert run("account_containment", tmp_path, state="query")["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("ip_block", {"address": "192.0.2.1"}), ("host_isolate", {"management": ["192.0.2.1"]}), ("account_containment", {"users": ["no-such"]})],
+)
+def test_a_procedure_that_holds_the_host_keeps_nobody_from_containing_it(tmp_path: Path, name: str, options: dict[str, Any]) -> None:
+    with exclusive_lock(tmp_path / "lock", LockOwner("r", "backup", "now")):
+        assert "holds" not in run(name, tmp_path, **options, lock_wait_seconds=0)["msg"]
+    with exclusive_lock(tmp_path / "containment.lock", LockOwner("r", "security_incident", "now")):
+        assert "security_incident" in run(name, tmp_path, **options, lock_wait_seconds=0)["msg"]

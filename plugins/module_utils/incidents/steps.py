@@ -1,0 +1,57 @@
+# Copyright: upkeep.runbook contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The steps of acting in a security incident: which of them a run does, and what stands against them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+EVIDENCE, ISOLATE, BLOCK, SWEEP, VERIFY, RELEASE = "evidence", "isolate", "block", "sweep", "verify", "release"
+
+#: In their order, and the tags by which each is chosen besides its own name.
+STEPS: dict[str, tuple[str, ...]] = {
+    EVIDENCE: (), ISOLATE: ("containment",), BLOCK: ("containment",), SWEEP: (), VERIFY: ("security_audit", "health"), RELEASE: (),
+}
+#: What takes something away from somebody, or gives it back to an intruder.
+CONFIRMED = (ISOLATE, BLOCK, RELEASE)
+
+_INCIDENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def chosen_steps(run_tags: Collection[str], skip_tags: Collection[str]) -> list[str]:
+    """Return the steps that the tags of a run choose, in their order; ``release`` only when it is named."""
+    chosen = []
+    for step, others in STEPS.items():
+        names = {step, *others}
+        wanted = names & set(run_tags) if step == RELEASE else {*names, "all", "tagged"} & set(run_tags)
+        if wanted and not {*names, "all", "tagged"} & set(skip_tags):
+            chosen.append(step)
+    return chosen
+
+
+def incident_mistake(incident: str) -> str:
+    """Return what is wrong with the id of an incident, '' when nothing is."""
+    if _INCIDENT.fullmatch(incident):
+        return ""
+    given = f"{incident[:80]!r} is no id of an incident" if incident else "name the incident"
+    return f"{given}: -e upkeep_incident=INC-42, up to 64 letters, digits, dots, underscores and hyphens"
+
+
+def refusal(steps: Collection[str], *, incident: str, confirm: str, platform: str, check_mode: bool) -> str:
+    """Return why a run with these steps must not begin, '' when it may.
+
+    :param incident: its id, which every step needs.
+    :param confirm: what the person who starts it typed; check mode, which only shows a plan, goes without it.
+    """
+    mistake = incident_mistake(incident)
+    if mistake:
+        return mistake
+    if RELEASE in steps and {ISOLATE, BLOCK} & set(steps):
+        return "release takes back what isolate and block do; choose either: --tags release"
+    confirmed = [step for step in CONFIRMED if step in steps]
+    if not confirmed or confirm == platform or (check_mode and not confirm):
+        return ""
+    what = " and ".join(confirmed)
+    told = f"it is {platform!r} and not {confirm[:80]!r}" if confirm else f"-e upkeep_confirm={platform!r}"
+    return f"{what} must be confirmed with the name of the platform: {told}"
