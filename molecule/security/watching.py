@@ -14,7 +14,7 @@ from itertools import groupby
 from containers import Container, podman
 from shop import Way, address
 
-#: Tries each way five times a second and writes `number 1` or `number 0`. Over a way that stays, one connection is kept.
+#: Tries each way three times a second and writes `number 1` or `number 0`. Over a way that stays, one connection is kept.
 WATCHER = """
 import json, socket, sys, threading, time
 
@@ -29,7 +29,7 @@ def knock(number, host, port):
             note(number, True)
         except OSError:
             note(number, False)
-        time.sleep(0.2)
+        time.sleep(0.3)
 
 def follow_ticks(number, host, port):
     with socket.create_connection((host, port)) as connection:
