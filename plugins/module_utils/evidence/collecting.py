@@ -101,18 +101,26 @@ class Collecting:
             self._read_pages(item)
 
     def _read_clock(self) -> None:
-        best: dict[str, Any] | None = None
-        # The first question opens the connection, which takes long.
-        for _turn in range(2):
+        """Note the clock of the host beside ours: the time lies between the question and its answer, so the quickest answer counts."""
+        best: dict[str, Any] = {}
+        # A module takes long to start; the bare question for the time does not, but not every host answers it.
+        clock: Mapping[str, Any] = {}
+        for ask in ("clock", "time", "time", "time"):
             before = time.time()
-            clock = self._questions.ask({"ask": "clock"})["clock"]
+            try:
+                answer = self._questions.ask({"ask": ask})
+            except AskFailed:
+                if not best:
+                    raise
+                break
             after = time.time()
-            seen = {
-                **clock, "controller_before": before, "controller_after": after,
-                "offset_seconds": clock["time"] - (before + after) / 2, "uncertainty_seconds": (after - before) / 2,
-            }
-            if best is None or seen["uncertainty_seconds"] < best["uncertainty_seconds"]:
-                best = seen
+            clock = clock or answer["clock"]
+            told = answer["clock"]["time"]
+            if not best or after - before < 2 * best["uncertainty_seconds"]:
+                best = {
+                    **clock, "time": told, "controller_before": before, "controller_after": after,
+                    "offset_seconds": told - (before + after) / 2, "uncertainty_seconds": (after - before) / 2,
+                }
         self.clock = best
         text = json.dumps(best, indent=1).encode("ascii") + b"\n"
         artifact = self._store.open(CLOCK, "clock.json", {"source": "clock"})

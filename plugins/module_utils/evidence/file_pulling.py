@@ -141,7 +141,8 @@ class FilePulling:
     def _keep(self, artifact: Artifact, file: Mapping[str, Any], answer: Mapping[str, Any], source_sha256: str) -> None:
         row = artifact.end()
         row["source_sha256"] = source_sha256
-        row["change"] = _change(file["status"], answer["status"], row, bool(answer.get("changed")))
+        # Of what came in part nobody can tell.
+        row["change"] = "" if row.get("partial") else _change(file["status"], answer["status"], row, bool(answer.get("changed")))
         self._tally.bytes += row["bytes"]
         self._tally.artifacts.append(row)
         self._store.note(row)

@@ -88,10 +88,10 @@ class Listing:
     def _entry(self, path: bytes, status: os.stat_result) -> None:
         if not stat.S_ISREG(status.st_mode):
             self._leave_out(path, "kind", f"is a {kind_of(status.st_mode)}", status)
-        elif len(self.files) >= self.max_files:
-            self._leave_out(path, "number", f"is one of more than {self.max_files} files", status)
         elif status.st_size > self.max_file_bytes:
             self._leave_out(path, "size", f"has {status.st_size} bytes, more than {self.max_file_bytes}", status)
+        elif len(self.files) >= self.max_files:
+            self._leave_out(path, "number", f"is one of more than {self.max_files} files", status)
         else:
             self.files.append({**named(path), "status": status_of(status), "content": self.secrets or not is_secret(path)})
 

@@ -93,11 +93,14 @@ def clock_check(clock: Mapping[str, Any] | None, subject: str, warning_seconds: 
     """Return ``evidence.clock``: by how much the clock of the host differs from that of the controller."""
     if not clock:
         return check_result("evidence.clock", subject, UNKNOWN, "The clock of the host was not read, so times of its logs cannot be set right.")
-    offset, by = clock["offset_seconds"], clock["uncertainty_seconds"]
-    away = abs(offset) - by >= warning_seconds
+    offset, by = float(clock["offset_seconds"]), float(clock["uncertainty_seconds"])
+    status = OK if abs(offset) + by < warning_seconds else WARNING if abs(offset) - by >= warning_seconds else UNKNOWN
+    hint = {
+        WARNING: "Subtract this from times in its logs to compare them with those of other hosts.",
+        UNKNOWN: "The host answers too slowly to know its clock better; raise clock_warning_seconds, or collect again.",
+    }
     return check_result(
-        "evidence.clock", subject, WARNING if away else OK,
+        "evidence.clock", subject, status,
         f"The clock of the host differs by {offset:.2f} s from that of the controller (known to {by:.2f} s; warning from "
-        f"{warning_seconds:g} s).", value=round(offset, 3), unit="s", warning=warning_seconds,
-        hint="Subtract this from times in its logs to compare them with those of other hosts." if away else None,
+        f"{warning_seconds:g} s).", value=round(offset, 3), unit="s", warning=warning_seconds, hint=hint.get(status),
     )

@@ -1,0 +1,213 @@
+"""Evidence pulled from a host over real ssh, with the role, and verified by hand where it arrived."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.upkeep.runbook.plugins.modules import evidence_verify
+from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.verifying import verify_evidence
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PATIENCE_SECONDS = 400.0
+_PRIVILEGE_SEPARATION = Path("/run/sshd")
+VERIFY = {name: option.get("default") for name, option in evidence_verify.argument_spec().items()}
+
+
+@dataclass
+class Suspect:
+    """A host that is this machine behind an sshd of its own.
+
+    :ivar folder: what is collected. :ivar incidents: where it goes. :ivar remote: where Ansible would leave files on the host.
+    """
+
+    place: Path
+    folder: Path
+    incidents: Path
+    remote: Path
+
+    def start(self, *arguments: str, **variables: Any) -> subprocess.Popen[str]:
+        """Start the role; :param variables: of the role, without its name before them."""
+        given = {f"evidence_{name}": value for name, value in variables.items()}
+        given = {
+            "evidence_directory": str(self.incidents), "evidence_incident": "INC-1", "evidence_logs": [], "evidence_persistence": [],
+            "evidence_metadata_paths": [str(self.folder)], "evidence_paths": [str(self.folder)], "evidence_journal_hours": 1,
+            "evidence_items": ["clock", "mounts", "metadata", "files"], **given,
+        }
+        playbook = self.place / "play.yml"
+        playbook.write_text(json.dumps([{
+            "hosts": "suspect", "gather_facts": False, "vars": given,
+            "roles": [{"role": "upkeep.runbook.evidence"}],
+            "post_tasks": [{"ansible.builtin.copy": {"content": "{{ evidence_result | to_json }}", "dest": str(self.place / "result"), "mode": "0600"},
+                            "delegate_to": "localhost", "check_mode": False}],
+        }]))
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
+            "ANSIBLE_SSH_ARGS": f"-F {self.place}/ssh.conf -o ControlMaster=no", "ANSIBLE_REMOTE_TEMP": str(self.remote),
+            "ANSIBLE_HOME": str(self.place / "home"), "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".collections"), "ANSIBLE_NOCOLOR": "1",
+            "LC_ALL": "C.UTF-8",
+        }
+        argv = [
+            str(Path(sys.executable).parent / "ansible-playbook"), "-i", "suspect,", "-e", f"ansible_python_interpreter={sys.executable}",
+            *arguments, str(playbook),
+        ]
+        return subprocess.Popen(
+            argv, cwd=self.place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
+
+    def collect(self, *arguments: str, **variables: Any) -> dict[str, Any]:
+        """Run the role to its end and return its result."""
+        (self.place / "result").unlink(missing_ok=True)
+        process = self.start(*arguments, **variables)
+        output, _none = process.communicate(timeout=PATIENCE_SECONDS)
+        assert (self.place / "result").exists(), output
+        result: dict[str, Any] = json.loads((self.place / "result").read_text())
+        return {**result, "output": output, "rc": process.returncode}
+
+    def verify(self) -> dict[str, Any]:
+        """Verify what arrived."""
+        return verify_evidence({**VERIFY, "directory": str(self.incidents), "incident": "INC-1", "return_all": True})
+
+
+@contextmanager
+def sshd(place: Path) -> Iterator[None]:
+    """Run a server on 127.0.0.1 that ssh.conf calls ``suspect``."""
+    for name in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(place / name)], check=True)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (place / "sshd.conf").write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {place}/host\nAuthorizedKeysFile {place}/user.pub\nPidFile none\nStrictModes no\n"
+        "UsePAM no\nPasswordAuthentication no\nPermitRootLogin prohibit-password\nMaxStartups 100\n"
+    )
+    (place / "known").write_text(f"[127.0.0.1]:{port} {(place / 'host.pub').read_text()}")
+    (place / "ssh.conf").write_text(
+        f"Host suspect\n HostName 127.0.0.1\n Port {port}\n User {getpass.getuser()}\n IdentityFile {place}/user\n IdentitiesOnly yes\n"
+        f" UserKnownHostsFile {place}/known\n"
+    )
+    program = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin") or "sshd"
+    argv = [program, "-D", "-e", "-f", str(place / "sshd.conf")]
+    if os.geteuid() == 0 and not _PRIVILEGE_SEPARATION.exists():
+        argv = ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs tmpfs /run && mkdir -m 755 {_PRIVILEGE_SEPARATION} && exec "$@"', "sh", *argv]
+    with open(place / "log", "wb") as log:
+        server = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                assert server.poll() is None and time.monotonic() < deadline, (place / "log").read_text(errors="replace")
+                time.sleep(0.05)
+        yield
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@pytest.fixture
+def suspect(tmp_path: Path) -> Iterator[Suspect]:
+    made = Suspect(tmp_path, tmp_path / "data", tmp_path / "reports/incidents", tmp_path / "remote")
+    made.folder.mkdir()
+    (made.folder / "small.log").write_text("somebody was here\n")
+    (made.folder / "large.bin").write_bytes(os.urandom(700_000))
+    (made.folder / ".env").write_text("PASSWORD=hunter2\n")
+    (made.folder / "server.txt").write_text("-----BEGIN PRIVATE KEY-----\nhunter2\n")
+    with open(os.fsencode(made.folder) + b"/na\nme \xff..%\x1b[31m", "wb") as stream:
+        stream.write(b"hostile")
+    os.mkfifo(made.folder / "pipe")
+    with open(made.folder / "endless", "wb") as stream:
+        stream.truncate(10 * 1024**3)
+    for path in made.folder.iterdir():
+        if not path.is_fifo():
+            os.utime(path, (1_600_000_000, 1_600_000_000))
+    with sshd(tmp_path):
+        yield made
+
+
+def test_a_collection_over_ssh_is_what_is_on_the_host(suspect: Suspect) -> None:
+    before = {path.name: (path.lstat().st_atime_ns, path.lstat().st_mtime_ns) for path in suspect.folder.iterdir()}
+    planned = suspect.collect("--check", chunk_bytes=65536)
+    assert planned["rc"] == 0 and planned["changed"], planned["output"]
+    (files,) = [row for row in planned["plan"] if row["item"] == "files"]
+    assert files["left_out"] == {"kind": 1, "size": 1, "secret": 1} and files["bytes"] > 700_000
+    assert not (suspect.place / "reports").exists(), "check mode wrote something"
+
+    result = suspect.collect(chunk_bytes=65536)
+    assert result["rc"] == 0, result["output"]
+    assert set(result["items"].values()) == {"done"}
+    collection = Path(result["path"])
+    content = (collection / "manifest.json").read_bytes()
+    assert hashlib.sha256(content).hexdigest() == result["manifest_sha256"]
+    manifest = json.loads(content)
+    rows = {row.get("path", row["stored"]).rpartition("/")[2]: row for row in manifest["artifacts"]}
+    assert rows["small.log"]["status"]["mode"] == "100644" and rows["small.log"]["change"] == ""
+    large = rows["large.bin"]
+    assert len(large["chunks"]) == 11 and large["sha256"] == large["source_sha256"]
+    assert (collection / large["stored"]).read_bytes() == (suspect.folder / "large.bin").read_bytes()
+    hostile = next(row for row in manifest["artifacts"] if "hostile" in (collection / row["stored"]).read_text("utf-8", "replace") and row["item"] == "files")
+    assert Path(hostile["stored"]).name.endswith("-na_me__..___31m") and "\n" not in hostile["path"]
+    left = {row["path"].rpartition("/")[2]: row for row in manifest["left_out"]}
+    assert {name: left[name]["kind"] for name in ("pipe", "endless", ".env", "server.txt")} == {
+        "pipe": "kind", "endless": "size", ".env": "secret", "server.txt": "secret",
+    }
+    assert left[".env"]["sha256"] == hashlib.sha256(b"PASSWORD=hunter2\n").hexdigest()
+    assert b"hunter2" not in b"".join(path.read_bytes() for path in suspect.incidents.rglob("*") if path.is_file())
+    # Nothing of it has changed on the host, not even when it was read last, and Ansible has left nothing there.
+    assert {path.name: (path.lstat().st_atime_ns, path.lstat().st_mtime_ns) for path in suspect.folder.iterdir()} == before
+    assert not suspect.remote.exists()
+    modes = {f"{path.stat().st_mode & 0o777:o}" for path in suspect.incidents.rglob("*") if path.is_file()}
+    assert modes == {"600"}
+    assert {f"{path.stat().st_mode & 0o777:o}" for path in [suspect.incidents, *suspect.incidents.rglob("*")] if path.is_dir()} == {"700"}
+    entries = [json.loads(line) for line in (suspect.incidents / "INC-1/custody.jsonl").read_bytes().splitlines()]
+    assert [(entry["step"], entry["outcome"]) for entry in entries] == [("evidence", "planned"), ("evidence", "done")]
+    assert entries[1]["details"]["manifest_sha256"] == result["manifest_sha256"]
+    assert suspect.verify()["status"] == "ok"
+    # By hand, as the page says.
+    script = "jq -r '.artifacts[] | \"\\(.sha256)  \\(.stored)\"' manifest.json | sha256sum --check --quiet"
+    subprocess.run(["sh", "-c", script], cwd=collection, check=True)
+
+
+def test_the_controller_is_killed_half_way(suspect: Suspect) -> None:
+    """What was collected before stays usable, what is half done never counts, and the next collection is whole."""
+    assert suspect.collect(items=["clock", "files"])["rc"] == 0
+    (suspect.folder / "slow.bin").write_bytes(os.urandom(4_000_000))
+    process = suspect.start(items=["clock", "files"], chunk_bytes=65536)
+    deadline, folder = time.monotonic() + PATIENCE_SECONDS, suspect.incidents / "INC-1/suspect"
+    while not (half := [path for path in folder.glob("*/files/*-slow.bin") if path.stat().st_size > 65536]):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert 0 < half[0].stat().st_size < 4_000_000
+    killed = half[0].parents[1].name
+    found = suspect.verify()
+    assert found["status"] == "warning" and found["totals"] == {"collections": 2, "whole": 1}
+    result = suspect.collect(items=["clock", "files"])
+    assert result["rc"] == 0
+    entries = [json.loads(line) for line in (suspect.incidents / "INC-1/custody.jsonl").read_bytes().splitlines()]
+    assert [entry["details"]["unfinished"] for entry in entries if "unfinished" in entry["details"]] == [killed]
+    assert suspect.verify()["totals"] == {"collections": 3, "whole": 2}
+
+
+def test_another_report_host_is_refused_by_name(suspect: Suspect) -> None:
+    process = suspect.start(report_host="reports-1")
+    output, _none = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 2 and "reports-1 is another host" in output and not suspect.incidents.exists()
