@@ -41,14 +41,17 @@ def before() -> Iterator[dict[str, str]]:
 
 
 def die(process: subprocess.Popen[str]) -> None:
-    """Kill a process with all that it started, at once."""
+    """Kill a process with all that it started."""
     controller = psutil.Process(process.pid)
-    for one in [controller, *controller.children(recursive=True)]:
+    controller.suspend()  # it starts nothing more
+    for one in [*controller.children(recursive=True), controller]:
         one.kill()
 
 
-def timers() -> str:
-    return "".join(shop.sh("systemctl list-timers --all --no-legend") for shop in SHOPS.values())
+def timers() -> list[str]:
+    """Return the timers of ours that systemd knows, of both hosts."""
+    listing = "systemctl list-units --all --plain --no-legend --type=timer 'upkeep-*'"
+    return [line.split("-revert-")[0] for shop in SHOPS.values() for line in shop.sh(listing).splitlines()]
 
 
 def test_the_controller_dies_and_a_timer_gives_the_hosts_back(before: dict[str, str], tmp_path: Path) -> None:
@@ -77,14 +80,14 @@ def test_confirmed_it_lasts_over_a_restart_and_absent_brings_back_what_was(befor
     done = on_shops("host_isolate", reason="INC-3", revert_seconds=3600)
     assert {name: result.get("changed") for name, result in done.items()} == EVERYWHERE, done
     assert reached(*MANAGEMENT, *BUSINESS) == [True] * len(MANAGEMENT) + [False] * len(BUSINESS)
-    assert timers().count("upkeep-isolation-revert") == len(SHOPS)
+    assert timers() == ["upkeep-isolation"] * len(SHOPS)
     # Each call comes in over a new connection.
     for seen in on_shops("host_isolate", state="query").values():
         assert seen["isolation"]["isolated"] and not seen["isolation"]["confirmed"]
         assert states(seen) == {"isolation.state": "warning", "isolation.timer": "ok"}
     done = on_shops("host_isolate", state="confirmed", persist=True)
     assert {name: result.get("changed") for name, result in done.items()} == EVERYWHERE, done
-    assert "upkeep" not in timers()
+    assert timers() == []
     # The rules of the host itself begin with a flush of everything.
     podman("restart", "--time", "20", *(shop.name for shop in SHOPS.values()))
     address.cache_clear()
@@ -93,6 +96,9 @@ def test_confirmed_it_lasts_over_a_restart_and_absent_brings_back_what_was(befor
     assert reached(*MANAGEMENT, *BUSINESS) == [True] * len(MANAGEMENT) + [False] * len(BUSINESS)
     for seen in on_shops("host_isolate", state="query").values():
         assert seen["isolation"]["confirmed"] and seen["isolation"]["persistent"]
+    for name, shop in SHOPS.items():
+        if "f2b-table" in before[name]:  # fail2ban bans anew, a moment after the start
+            shop.wait_for("nft list table inet f2b-table | grep -q elements")
     done = on_shops("host_isolate", state="absent")
     assert {name: result["changed"] for name, result in done.items()} == EVERYWHERE, done
     assert rules() == before
@@ -104,6 +110,6 @@ def test_without_a_way_back_nothing_is_done(before: dict[str, str]) -> None:
     # As root of the machine: no connection of an operator.
     local = {"ansible_connection": "containers.podman.podman", "ansible_user": "root"}
     for result in on_shops("host_isolate", variables=local).values():
-        assert result["failed"] and "no way back" in result["msg"]
+        assert not result["changed"] and "no way back" in result["msg"]
     assert rules() == before
-    assert "upkeep" not in timers()
+    assert timers() == []
