@@ -18,8 +18,10 @@ from containers import Container
 
 PROJECT = Path(__file__).resolve().parents[2]
 
-#: The platform as its user describes it, and over it the addresses of the containers.
-INVENTORIES = (PROJECT / "inventories/neurosensefx", PROJECT / "molecule/platform/inventory")
+#: The platform as its user describes it, and over it the addresses of the containers. A scenario may have a platform of its own.
+INVENTORIES = tuple(
+    PROJECT / path for path in os.environ.get("TEST_INVENTORIES", "inventories/neurosensefx:molecule/platform/inventory").split(":")
+)
 
 #: What the user wrote about it.
 DESCRIPTION: dict[str, Any] = yaml.safe_load((INVENTORIES[0] / "group_vars/all.yml").read_text(encoding="utf-8"))["upkeep_platform"]

@@ -210,7 +210,8 @@ def _ask_visudo(timeout_seconds: float) -> str | None:
     if os.geteuid() != 0:
         return None  # it may not read sudoers then, and would call it wrong
     for program in ("/usr/sbin/visudo", "/usr/bin/visudo", "/sbin/visudo"):
-        done = run_command([program, "-c", "-q"], timeout_seconds=timeout_seconds)
+        # Not with -q: that keeps quiet about files of the wrong owner or mode, and fails all the same.
+        done = run_command([program, "-c"], timeout_seconds=timeout_seconds)
         if done.problem:
             continue
         if done.timed_out or done.returncode is None or done.returncode < 0:
