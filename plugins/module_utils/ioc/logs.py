@@ -47,7 +47,7 @@ def search_log(path: str, words: Words, *, max_bytes: int) -> tuple[dict[Indicat
         with opened(path) as (descriptor, status):
             if (status.st_dev, status.st_ino) != look.identity:
                 raise Unread("was exchanged for another file just now", counts)
-            chunks = unpacked_chunks(descriptor, look, _MAX_SECONDS) if look.kind else plain_chunks(descriptor, 0, status.st_size)
+            chunks = unpacked_chunks(descriptor, look.kind, look.size, _MAX_SECONDS) if look.kind else plain_chunks(descriptor, 0, status.st_size)
             return counts, search_pieces(chunks, words, counts, max_bytes)
     except Unreadable as exc:
         raise Unread(str(exc), counts) from exc
