@@ -20,6 +20,7 @@ SHELL = Owner("/usr/bin/bash", "bash", "neurosense", "tick.service")
 ROOT = Owner("/usr/bin/node", "node server.js", "root", "tick.service")
 #: It holds the sockets of services that it starts when somebody calls.
 SYSTEMD = Owner("/usr/lib/systemd/systemd", "systemd", "root")
+PERL = Owner("/usr/bin/perl", "perl", "neurosense")
 SSHD = Owner("/usr/sbin/sshd", "sshd", "root", "ssh.service")
 
 
@@ -98,8 +99,8 @@ def test_the_names_of_what_differs() -> None:
         ({"port": 1, "unit": "tack"}, [at(1)], [("port.unexpected", "tcp 0.0.0.0:1", "critical")]),
         ({"port": 1, "user": "root"}, [at(1), at(1, "::", ROOT)], [("port.unexpected", "tcp 0.0.0.0:1", "critical")]),
         # Others who share it.
-        ({"port": 1, "unit": "tick"}, [at(1, "0.0.0.0", NODE, Owner("/usr/bin/perl", "perl", "neurosense"))], [("port.unexpected", "tcp 0.0.0.0:1", "warning")]),
-        ({"port": 1}, [at(1, "0.0.0.0", NODE, Owner("/usr/bin/perl", "perl", "neurosense"))], []),
+        ({"port": 1, "unit": "tick"}, [at(1, "0.0.0.0", NODE, PERL)], [("port.unexpected", "tcp 0.0.0.0:1", "warning")]),
+        ({"port": 1}, [at(1, "0.0.0.0", NODE, PERL)], []),
         ({"port": 1, "user": "neurosense"}, [at(1, "0.0.0.0", NODE, ROOT)], []),
         ({"port": 1, "process": "node *"}, [at(1, "0.0.0.0", SYSTEMD, NODE)], []),
     ],
@@ -143,7 +144,6 @@ def test_wrong_entries_are_refused_in_words() -> None:
 
 
 def test_two_programs_that_are_both_expected_may_share_a_port() -> None:
-    perl = Owner("/usr/bin/perl", "perl", "neurosense")
     both = read_expected([{"port": 1, "process": "node *"}, {"port": 1, "process": "perl"}])
-    assert rows(compare_expected([at(1, "0.0.0.0", NODE, perl)], both, owners_known=True)) == []
-    assert len(rows(compare_expected([at(1, "0.0.0.0", NODE, perl, SHELL)], both, owners_known=True))) == 1
+    assert rows(compare_expected([at(1, "0.0.0.0", NODE, PERL)], both, owners_known=True)) == []
+    assert len(rows(compare_expected([at(1, "0.0.0.0", NODE, PERL, SHELL)], both, owners_known=True))) == 1
