@@ -126,8 +126,13 @@ def _find_files(patterns: Sequence[str], since: float) -> FoundFiles:
                 if not (path != pattern and "folder" in str(exc)):
                     found.problems[path] = str(exc)
                 continue
-            state, head = os.fstat(descriptor), os.pread(descriptor, HEAD_BYTES, 0)
-            os.close(descriptor)
+            try:
+                state, head = os.fstat(descriptor), os.pread(descriptor, HEAD_BYTES, 0)
+            except OSError as exc:
+                found.problems[path] = f"cannot be read ({exc.strerror})"
+                continue
+            finally:
+                os.close(descriptor)
             identity = (state.st_dev, state.st_ino)
             if identity in seen or not state.st_size:
                 continue

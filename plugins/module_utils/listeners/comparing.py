@@ -55,6 +55,13 @@ class Expected:
         """Tell whether the expected program is one of those that hold a listener."""
         return self.owner == ANYBODY or any(self._is(owner) for owner in listener.owners)
 
+    def strangers(self, listener: Listener) -> list[Owner]:
+        """Return who else holds a listener: other programs than the expected one and its workers, and than systemd."""
+        if self.owner == ANYBODY:
+            return []
+        programs = {owner.executable for owner in listener.owners if self._is(owner)}
+        return [owner for owner in listener.owners if owner.executable not in programs and not owner.hands_over]
+
     def _is(self, owner: Owner) -> bool:
         names = (owner.process, owner.executable, posixpath.basename(owner.executable))
         unit = self.unit if self.unit is None or "." in self.unit else f"{self.unit}.service"
@@ -106,6 +113,15 @@ def compare_expected(now: Sequence[Listener], expected: Sequence[Expected], *, o
                 wrong[listener.subject] = check_result(
                     UNEXPECTED, listener.subject, CRITICAL,
                     f"{listener.subject} is held by {listener.shown_owners}; {owners} is expected there.", hint=_WHO.strip(),
+                )
+                continue
+            # With SO_REUSEPORT another program of the same user may take a share of the connections.
+            strangers = [owner for owner in one.strangers(listener) if all(owner in fellow.strangers(listener) for fellow in fellows)]
+            if strangers:
+                also = " and ".join(owner.shown for owner in strangers[:5])
+                wrong[listener.subject] = check_result(
+                    UNEXPECTED, listener.subject, WARNING,
+                    f"{listener.subject} is held by {one.owner}, as expected, and also by {also}.", hint=_WHO.strip(),
                 )
     return [*checks.values(), *wrong.values()]
 

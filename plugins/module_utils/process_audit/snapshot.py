@@ -177,14 +177,12 @@ def _more(seen: Seen, folder: Path, proc: Path, networks: _Networks) -> Seen:
     if seen.argv and seen.argv[0].startswith("/") and seen.argv[0] != seen.executable:
         seen = replace(seen, real_first=_resolved(folder, seen.argv[0], proc))
     if seen.is_shell or seen.is_interpreter or seen.tool in NETWORK_TOOLS:
-        held, network = inodes_of(seen.pid, proc), _network_of(folder)
-        if held and network not in networks:
-            networks[network] = _by_inode(folder)
-        sockets = networks.get(network, {})
+        held = inodes_of(seen.pid, proc)
+        sockets = _sockets_near(folder, networks) if held else {}
         mine = {inode: sockets[inode] for inode in held if inode in sockets}
         seen = replace(
             seen, sockets=tuple(mine.values()), on_standard=any(held[inode] <= 2 for inode in mine),
-            other_network=network != _network_of(proc / "self"),
+            other_network=_network_of(folder) != _network_of(proc / "self"),
         )
     return seen
 
@@ -195,6 +193,17 @@ def _network_of(folder: Path) -> str:
         return os.readlink(folder / "ns/net")
     except FileNotFoundError:
         return ""
+
+
+def _sockets_near(folder: Path, networks: _Networks) -> dict[int, Socket]:
+    """Return the sockets of the network of a process."""
+    name = _network_of(folder)
+    if name not in networks:
+        try:
+            networks[name] = _by_inode(folder)
+        except FileNotFoundError:
+            return {}  # it has ended
+    return networks[name]
 
 
 def _by_inode(folder: Path) -> dict[int, Socket]:

@@ -197,7 +197,10 @@ def test_the_journal(tmp_path: Path) -> None:
         entry(f"Disconnected from user alice {A} port 22", _UID="1000", _EXE="/usr/sbin/sshd"),
         entry("Received disconnect from 192.0.2.7 port 22:11: disconnected by user", program="sshd-session", _UID="1000"),
         # Anybody can blame an address in the name of PAM.
-        entry(f"pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost={A} user=root", program="logger", _UID="1000", _EXE="/usr/bin/logger"),
+        entry(
+            f"pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost={A} user=root", program="logger",
+            _UID="1000", _EXE="/usr/bin/logger",
+        ),
         entry("pam_unix(screen:auth): authentication failure; logname= uid=0 euid=0 tty= ruser= rhost=192.0.2.9 user=x", program="x", _UID="9", _EXE="/tmp/x"),
         entry("x", program="dbus-daemon", _UID="101", _EXE="/usr/bin/dbus-daemon"), entry(None), "{broken", '"text"',
         entry(f"Accepted password for alice from {A} port 22 ssh2", program="sshd-session"), entry(failed(), minutes=3000),

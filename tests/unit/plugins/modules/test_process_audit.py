@@ -161,6 +161,7 @@ def test_an_interpreter_with_a_socket_may_be_expected(start: Start) -> None:
         return True
 
     pid = start(argv, is_there=listens, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL).pid
+
     def found(*expected: dict[str, str]) -> dict[str, str]:
         options = {"rules": ["interpreter_socket"], "expected": [*expected]}
         return rules(run_module("process_audit", options, before=OUTSIDE_OF_SYSTEMD), pid)

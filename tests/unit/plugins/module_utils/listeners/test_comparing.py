@@ -20,6 +20,7 @@ SHELL = Owner("/usr/bin/bash", "bash", "neurosense", "tick.service")
 ROOT = Owner("/usr/bin/node", "node server.js", "root", "tick.service")
 #: It holds the sockets of services that it starts when somebody calls.
 SYSTEMD = Owner("/usr/lib/systemd/systemd", "systemd", "root")
+PERL = Owner("/usr/bin/perl", "perl", "neurosense")
 SSHD = Owner("/usr/sbin/sshd", "sshd", "root", "ssh.service")
 
 
@@ -97,6 +98,11 @@ def test_the_names_of_what_differs() -> None:
         ({"port": 1, "process": "nginx"}, [at(1)], [("port.unexpected", "tcp 0.0.0.0:1", "critical")]),
         ({"port": 1, "unit": "tack"}, [at(1)], [("port.unexpected", "tcp 0.0.0.0:1", "critical")]),
         ({"port": 1, "user": "root"}, [at(1), at(1, "::", ROOT)], [("port.unexpected", "tcp 0.0.0.0:1", "critical")]),
+        # Others who share it.
+        ({"port": 1, "unit": "tick"}, [at(1, "0.0.0.0", NODE, PERL)], [("port.unexpected", "tcp 0.0.0.0:1", "warning")]),
+        ({"port": 1}, [at(1, "0.0.0.0", NODE, PERL)], []),
+        ({"port": 1, "user": "neurosense"}, [at(1, "0.0.0.0", NODE, ROOT)], []),
+        ({"port": 1, "process": "node *"}, [at(1, "0.0.0.0", SYSTEMD, NODE)], []),
     ],
 )
 def test_what_the_platform_expects(entry: dict[str, Any], now: list[Listener], expected: list[tuple[str, str, str]]) -> None:
@@ -135,3 +141,9 @@ def test_wrong_entries_are_refused_in_words() -> None:
     for entry, said in (({"port": 0}, "expected[0].port: 0 is not accepted"), ({"port": 1, "address": "host"}, "expected[0].address: 'host' is no address")):
         with pytest.raises(UpkeepError, match=said.replace("[", r"\[")):
             read_expected([entry])
+
+
+def test_two_programs_that_are_both_expected_may_share_a_port() -> None:
+    both = read_expected([{"port": 1, "process": "node *"}, {"port": 1, "process": "perl"}])
+    assert rows(compare_expected([at(1, "0.0.0.0", NODE, PERL)], both, owners_known=True)) == []
+    assert len(rows(compare_expected([at(1, "0.0.0.0", NODE, PERL, SHELL)], both, owners_known=True))) == 1
