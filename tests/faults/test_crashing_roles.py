@@ -62,14 +62,12 @@ def test_a_run_with_crashed_roles_fails(crashed: Outcome) -> None:
     assert crashed.record["status"] == "unknown" and crashed.record["health"] == "UNKNOWN"
 
 
-#: Status of the run, upkeep_fail_on, exit status.
+#: Status of the run, upkeep_fail_on, exit status. Unit tests of the verdict have the other pairs.
 VERDICTS = [
-    ("ok", "warning", 0),
     ("warning", "warning", 2),
     ("warning", "unknown", 0),
     ("unknown", "unknown", 2),
     ("unknown", "critical", 0),
-    ("critical", "critical", 2),
     ("critical", "never", 0),
 ]
 
@@ -84,7 +82,6 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, 
     ):
         probe = {"name": "ticks", "type": "tcp", "port": port}
         sights: dict[str, dict[str, Any]] = {
-            "ok": {"health_probes": [probe]},
             "warning": {"health_probes": [{**probe, "warning_seconds": 0}]},
             "unknown": {"health_probes": [probe], "health_state_directory": "/dev/null/is_no_folder"},
             "critical": {"health_probes": [{**probe, "port": closed}]},

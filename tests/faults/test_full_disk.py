@@ -67,12 +67,12 @@ def test_the_first_history_finds_no_room(house: House) -> None:
 
 def test_no_room_for_the_report(house: House) -> None:
     with small_disk(house.reports) as disk:
-        first = house.run("daily")
+        first = house.run("daily", "--tags", "health")
         assert first.rc == 0
         before = listing(house.reports, leave_out=NOTES)
         disk.leave_free(0)
 
-        full = house.run("daily")
+        full = house.run("daily", "--tags", "health")
         assert full.rc != 0
         assert NO_ROOM in full.output and str(house.reports) in full.output, full.output
         assert "ticks" in full.table, full.output  # the table is there although the page is not
@@ -80,14 +80,14 @@ def test_no_room_for_the_report(house: House) -> None:
         assert house.indexed() == [first.record["run_id"]]
 
         disk.make_room()
-        last = house.run("daily")
+        last = house.run("daily", "--tags", "health")
         assert last.rc == 0, last.output
         assert_clean(house, [last.record["run_id"], first.record["run_id"]])
 
 
 def test_the_disk_fills_between_the_files_of_a_report(house: House, fault_runs: int) -> None:
     with small_disk(house.reports) as disk:
-        first = house.run("daily")
+        first = house.run("daily", "--tags", "health")
         run = house.reports / "runs" / first.record["run_id"]
         whole = sum(path.stat().st_size for path in run.iterdir())
         derived = sum(path.stat().st_size for path in house.reports.iterdir() if path.is_file())

@@ -79,12 +79,12 @@ def test_two_daily_runs_at_once_both_leave_their_record(house: House) -> None:
 
 
 def test_a_run_waits_for_another_one_that_writes_the_report(house: House) -> None:
-    assert house.run("daily").rc == 0
+    assert house.run("daily", "--tags", "health").rc == 0
     with open(house.reports / ".lock", "r+b") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         lock.write(json.dumps({"run_id": "someone", "playbook": "daily", "pid": 1, "started": "today"}).encode())
         lock.flush()
-        run = house.start("daily")
+        run = house.start("daily", "--tags", "health")
         end = time.monotonic() + PATIENCE_SECONDS
         while "Write the report" not in run.output():
             assert run.process.poll() is None and time.monotonic() < end, run.output()

@@ -35,7 +35,8 @@ def search(path: Path, content: bytes, max_bytes: int = 2**30) -> dict[Indicator
         (b"::ffff:c000:201", {V4: 1}), (b"at 12:34:56 1:2", {}), (b"2001:db8::12", {}), (b"a2001:db8::1", {}),
         (b"GET http://EVIL.example.com/x", {NAME: 1}), (b"cdn.evil.example.com.", {NAME: 1}), (b"notevil.example.com", {}),
         (b"evil.example.com.org", {}), (b"example.com", {}), (b"com", {}), (b"." * 600 + b"evil.example.com..", {NAME: 1}),
-        (b"a" * 600 + b".evil.example.com", {NAME: 1}), (b"evil.example.com.evil.example.com", {NAME: 1}), (b"evil.example.community", {}), (b"evil-example.com", {}),
+        (b"a" * 600 + b".evil.example.com", {NAME: 1}), (b"evil.example.com.evil.example.com", {NAME: 1}),
+        (b"evil.example.community", {}), (b"evil-example.com", {}),
         (b"192.0.2.1 evil.example.com 192.0.2.1", {V4: 2, NAME: 1}), (b"\0\xff\x1b[2J192.0.2.1\n", {V4: 1}), (b"", {}),
     ],
 )  # fmt: skip
