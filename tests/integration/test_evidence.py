@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import getpass
 import hashlib
 import json
@@ -12,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +23,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.upkeep.runbook.plugins.modules import evidence_verify
+from ansible_collections.upkeep.runbook.tests.integration.journal_server import journal_server
+from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.verifying import verify_evidence
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -234,3 +238,24 @@ def test_another_report_host_is_refused_by_name(suspect: Suspect) -> None:
     process = suspect.start(report_host="reports-1")
     output, _none = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 2 and "reports-1 is another host" in output and not suspect.incidents.exists()
+
+
+def test_a_real_journal_page_by_page(tmp_path: Path) -> None:
+    with journal_server(tmp_path) as journal:
+        for number in range(30):
+            journal.log("sshd", f"message {number} of thirty {'x' * 800}")
+        journal.wait_for("message 29 of thirty")
+        lines: list[bytes] = []
+        cursor: str | None = ""
+        pages = 0
+        while cursor is not None:
+            question = {"ask": "journal", "since": time.time() - 3600, "until": time.time() + 60, "cursor": cursor, "chunk_bytes": 8192}
+            answer = run_module("evidence_read", question, before=journal.enter)
+            assert not answer.get("failed") and answer["left_out"] == [], answer
+            for piece in answer["pieces"]:
+                lines += zlib.decompress(base64.b64decode(piece["data"])).splitlines()
+            cursor, pages = answer["cursor"], pages + 1
+        nothing = run_module("evidence_read", {**question, "since": 1.0, "until": 2.0, "cursor": ""}, before=journal.enter)
+    told = [json.loads(line)["MESSAGE"] for line in lines]
+    assert [message.split(" x")[0] for message in told if "of thirty" in message] == [f"message {number} of thirty" for number in range(30)]
+    assert pages > 2 and nothing["left_out"] == [] and nothing["pieces"][0]["bytes"] == 0
