@@ -37,6 +37,7 @@ integration  ssh-keygen                                     openssh-client
 integration  unshare                                        util-linux
 integration  nft                                            nftables
 integration  ip                                             iproute2
+integration  jq                                             jq
 integration  mount                                          mount
 integration  usermod                                        passwd
 integration  conntrack                                      conntrack
