@@ -38,6 +38,7 @@ integration  unshare                                        util-linux
 integration  nft                                            nftables
 integration  fail2ban-client                                fail2ban
 integration  ip                                             iproute2
+integration  jq                                             jq
 integration  mount                                          mount
 integration  usermod                                        passwd
 integration  conntrack                                      conntrack

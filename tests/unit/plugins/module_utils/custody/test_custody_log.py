@@ -239,3 +239,16 @@ def test_the_row_names_how_many_more_there_are(log: Path) -> None:
     assert chain is not None and len(chain.problems) == 20
     assert "(and 19 more)" in chain_check(chain, "log")["summary"]
     assert read_head({"sequence": 0, "sha256": "0" * 64}) == Head()
+
+
+def test_entries_and_the_name_of_the_log_are_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[tuple[str, int]] = []
+    real = os.fsync
+
+    def noted(descriptor: int) -> None:
+        flushed.append((os.readlink(f"/proc/self/fd/{descriptor}"), os.fstat(descriptor).st_size))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    path = Path(keep(tmp_path / "incidents", entry())["path"])
+    assert (str(path), path.stat().st_size) in flushed and str(path.parent) in {name for name, _size in flushed}
