@@ -49,7 +49,7 @@ def containment_outcome(
     return {
         "changed": not check_mode and any(says(call, "changed") for calls in acted.values() for call in calls.values()),
         "checks": [main, *_last_of_each(rows)],
-        "steps": [_entry(step, acted[step], told.get(step, ""), failure or {}) for step in steps],
+        "steps": [_entry(step, steps, acted[step], told.get(step, ""), failure or {}) for step in steps],
     }
 
 
@@ -152,7 +152,9 @@ def _put_back(step: str, failure: Mapping[str, Any], results: Results) -> str:
     return "What the step had done was put back." if put_back else "It had changed nothing that could be put back."
 
 
-def _entry(step: str, calls: Mapping[str, Mapping[str, Any]], told: str, failure: Mapping[str, Any]) -> dict[str, Any]:
+def _entry(
+    step: str, steps: Sequence[str], calls: Mapping[str, Mapping[str, Any]], told: str, failure: Mapping[str, Any]
+) -> dict[str, Any]:
     reason = plain(str(failure.get("msg") or "it gave no reason"), _MAX_REASON).rstrip(".")
     failed = str(failure.get("step") or "")
     details = {name: _detail(name, call) for name, call in calls.items()}
@@ -162,7 +164,7 @@ def _entry(step: str, calls: Mapping[str, Mapping[str, Any]], told: str, failure
         back = {name: not (says(call, "failed") or says(call, "unreachable"))
                 for name, call in dict(failure.get("put_back") or {}).items() if isinstance(call, Mapping) and not says(call, "skipped")}
         return {"step": step, "outcome": FAILED, "summary": f"{step}: {reason}.", "details": {**details, "put_back": back}}
-    if failed and not calls:
+    if failed in steps and steps.index(step) > steps.index(failed):
         return {"step": step, "outcome": FAILED, "summary": f"{step}: not begun, since {failed} failed.", "details": {}}
     return {"step": step, "outcome": DONE, "summary": f"{step}: {told or 'nothing was to be done'}.", "details": details}
 

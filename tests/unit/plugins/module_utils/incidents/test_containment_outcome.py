@@ -69,6 +69,11 @@ def test_a_failed_step_says_what_was_put_back_and_what_stays() -> None:
     assert entries(found) == {"isolate": "done", "block": "failed"} and found["steps"][1]["details"]["put_back"] == {"accounts": True}
 
 
+def test_a_step_before_the_failed_one_that_had_nothing_to_do_has_not_failed() -> None:
+    found = outcome(["isolate", "block"], failure={"step": "block", "msg": "usermod failed"}, isolated=SKIPPED, shut={"failed": True})
+    assert entries(found) == {"isolate": "done", "block": "failed"} and "nothing was to be done" in found["steps"][0]["summary"]
+
+
 def test_an_operator_who_is_locked_out_learns_when_the_timer_gives_back() -> None:
     failure = {"step": "isolate", "msg": "nobody could come back", "put_back": {"isolation": {"unreachable": True, "msg": "timed out"}}}
     found = outcome(["isolate", "block"], failure=failure, isolated=ISOLATED, confirmed={"unreachable": True, "msg": "timed out"})
