@@ -137,7 +137,8 @@ def inspect_lynis(
     if run:
         problem = _run(program, timeout_seconds)
         if problem:
-            findings.append(unseen("lynis", "run", f"lynis could not be run: {problem}.", "Install it: apt install lynis" if program is None else ""))
+            hint = "Install it: apt install lynis" if program is None else AS_ROOT if os.geteuid() != 0 else "Give it more time, or run it by hand."
+            findings.append(unseen("lynis", "run", f"lynis could not be run: {problem}.", hint))
     if program is None:
         return findings, {"installed": False}
     try:

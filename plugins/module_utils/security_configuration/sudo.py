@@ -76,7 +76,8 @@ def judge_defaults(sudoers: Sudoers) -> Iterator[Finding]:
         kept = [name for match in _KEEP.finditer(line) for name in match[1].strip('"').split()]
         dangerous = [name for name in kept if _DANGEROUS.fullmatch(name.partition("=")[0])]
         if dangerous:
-            yield found(ENVIRONMENT, f"{place} env_keep", f"{place} keeps {plain(', '.join(dangerous), 150)} of the environment of the user: {ENVIRONMENT.why}.")
+            names = plain(", ".join(dangerous), 150)
+            yield found(ENVIRONMENT, f"{place} env_keep", f"{place} keeps {names} of the environment of the user: {ENVIRONMENT.why}.")
         if re.search(r"!\s*env_reset\b", line) or re.search(r"(?<![!\w])setenv\b", line):
             yield found(ENVIRONMENT, f"{place} env_reset", f"{place} ({shown}) lets users choose the environment: {ENVIRONMENT.why}.")
         if re.search(r"!\s*authenticate\b", line):
@@ -84,7 +85,9 @@ def judge_defaults(sudoers: Sudoers) -> Iterator[Finding]:
         timeout = re.search(r"\btimestamp_timeout\s*=\s*\"?(-?\d+(?:\.\d+)?)", line)
         if timeout and (float(timeout[1]) < 0 or float(timeout[1]) > 60):
             words = "for good" if float(timeout[1]) < 0 else f"for {timeout[1]} minutes"
-            yield found(PASSWORD, f"{place} timestamp_timeout", f"{place} remembers a password {words}: {PASSWORD.why}.", value=float(timeout[1]), unit="minutes")
+            yield found(
+                PASSWORD, f"{place} timestamp_timeout", f"{place} remembers a password {words}: {PASSWORD.why}.", value=float(timeout[1]), unit="minutes",
+            )  # fmt: skip
     if re.search(r"^Defaults\s(?:.*,)?\s*secure_path\s*=", text, re.MULTILINE):
         yield in_order(PATH, "secure_path", "sudo looks for commands in folders of root only.")
     else:
@@ -102,7 +105,8 @@ def judge_right(right: Right, host: Host) -> Iterator[Finding]:
         subject = f"{right.place} {shown}"
         if command.startswith("!"):
             if everything:
-                yield found(EXCEPT, f"{subject} (except)", f"{right.place}: {plain(right.who, 60)} may run everything except {plain(command[1:], 100)}: {EXCEPT.why}.")
+                text = f"{right.place}: {plain(right.who, 60)} may run everything except {plain(command[1:], 100)}: {EXCEPT.why}."
+                yield found(EXCEPT, f"{subject} (except)", text)
             continue
         # A digest may stand before the path (sha256:… /bin/ls).
         path, _space, arguments = re.sub(r"^sha\d+:\S+\s+", "", command).partition(" ")

@@ -169,7 +169,8 @@ def judge_server(subject: str, offered: Offered) -> list[Finding]:
     for rule, broken in ((BROKEN_SUITES, True), (WEAK, False)):
         weak = [kind for kind in offered.suites if (kind in _BROKEN_KINDS) is broken]
         if weak:
-            findings.append(found(rule, f"{subject} {'broken' if broken else 'weak'} suites", f"{subject} takes suites {listed(weak, 'and')}: {rule.why}.", value=", ".join(weak)))
+            text = f"{subject} takes suites {listed(weak, 'and')}: {rule.why}."
+            findings.append(found(rule, f"{subject} {'broken' if broken else 'weak'} suites", text, value=", ".join(weak)))
     if offered.problem:
         findings.append(unseen("tls", f"{subject} suites", f"Whether {subject} takes weak suites is not known: it {offered.problem}.", _SERVER_HINT))
     names = listed([NAMES[version] for version in sorted(taken)], "and")

@@ -220,5 +220,3 @@ def test_the_first_message_of_old_versions() -> None:
     assert client_hello(SSL3, [5], "a").startswith(b"\x16\x03\x00") and client_hello(SSL3, [5], "a").endswith(b"\x00\x04\x00\x05\x00\xff\x01\x00")
     assert client_hello(TLS10, [5], None)[9:11] == b"\x03\x01" and client_hello(TLS13, [5], None)[9:11] == b"\x03\x03"
     assert b"m\xc3" not in client_hello(TLS12, [5], "m\u00fcnchen.example") and b"xn--mnchen-3ya.example" in client_hello(TLS12, [5], "m\u00fcnchen.example")
-
-

@@ -105,7 +105,17 @@ def test_other_answers_hold_no_update(output: str) -> None:
     assert read_updates(output, ()) == []
 
 
-RELEASE = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nOrigin: Debian\nLabel: {label}\nSuite: {suite}\nCodename: {codename}\nDate: {date}\nMD5Sum:\n a b c\n"
+RELEASE = """-----BEGIN PGP SIGNED MESSAGE-----
+Hash: SHA256
+
+Origin: Debian
+Label: {label}
+Suite: {suite}
+Codename: {codename}
+Date: {date}
+MD5Sum:
+ a b c
+"""
 
 
 @pytest.mark.parametrize(
