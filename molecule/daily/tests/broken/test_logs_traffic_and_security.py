@@ -21,8 +21,8 @@ LOG = "/opt/neurosensefx/logs/backend.log"
 TAMPERED = "/opt/neurosensefx/dist/ticks.js"
 MAINTENANCE = "/var/www/maintenance/enabled"
 BLOCK = {"address": "203.0.113.66", "reason": "INC-1: <b>scans</b>"}
-#: Few requests and logins are enough here: only the last minutes count, and somebody who mistypes five times.
-VARIABLES = {"traffic_since_hours": 0.1, "security_audit_logins_warning_per_address": 5}
+#: Few requests and logins are enough here: only the last half hour counts, and somebody who mistypes five times.
+VARIABLES = {"traffic_since_hours": 0.5, "traffic_limited_critical_percent": 10.0, "security_audit_logins_warning_per_address": 5}
 
 #: (check, subject, status) and what the summary must say. The failed logins are those of an address that only the network knows.
 FOUND = {
@@ -125,5 +125,6 @@ def test_the_page_shows_the_figures(day: Day) -> None:
 
 def test_mended_platform_is_healthy_but_for_the_logins(daily: Callable[..., Run], day: Day, tmp_path: Path) -> None:
     """The failures of the day are not counted again, and what was put back is as it was accepted."""
-    run = daily("--tags", "log_review,security", "-e", json.dumps({"security_audit_logins_since_hours": 0.001, "security_audit_logins_expect_messages": False}))
+    logins = {"security_audit_logins_since_hours": 0.001, "security_audit_logins_expect_messages": False}
+    run = daily("--tags", "log_review,security", "-e", json.dumps(logins))
     assert (run.problems(), run.health, run.status) == (set(), "HEALTHY", 0), run.output
