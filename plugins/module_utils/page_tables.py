@@ -108,7 +108,8 @@ def _baselines(parts: Mapping[str, Any], ended: datetime) -> Table:
         accepted = _moment(baseline.get("accepted"))
         if accepted is not None:
             days = max((ended - accepted).total_seconds(), 0) / _DAY_SECONDS
-            rows.append([name.capitalize(), figure_text(math.floor(days * 10) / 10, "days"), _text(baseline.get("accepted")), _text(baseline.get("reason"))])
+            age = figure_text(math.floor(days * 10) / 10, "days")
+            rows.append([name.capitalize(), age, _text(baseline.get("accepted")), _text(baseline.get("reason"))])
     return _table("Baselines", "What the host is compared with, and since when", ("Baseline", "Age", "Accepted", "Reason"), rows)
 
 

@@ -30,7 +30,7 @@ def blocked_now(params: Mapping[str, Any], *, now: datetime) -> Row:
     :param params: the options of the module.
     """
     own = _own_blocks(params, now.timestamp())
-    installed, jails, checks = _jails(params["fail2ban_socket"])
+    known, jails, checks = _jails(params["fail2ban_socket"])
     rows = [*({"by": _OURS, "jail": "", **row} for row in own["blocked"]), *_banned(jails)]
     return {
         "changed": False,
@@ -43,7 +43,7 @@ def blocked_now(params: Mapping[str, Any], *, now: datetime) -> Row:
         "totals": {
             "blocked": own["totals"].get("blocked"),
             "dropped_packets": own["totals"].get("dropped_packets"),
-            "banned": sum(len(jail.bans) for jail in jails) if installed else None,
+            "banned": sum(len(jail.bans) for jail in jails) if known else None,
         },
     }
 
@@ -72,7 +72,7 @@ def _never_blocked(directory: Path) -> bool:
 
 
 def _jails(socket: str) -> tuple[bool, list[Jail], list[Row]]:
-    """Return whether fail2ban is installed, its jails, and what to say of them."""
+    """Return whether it is known whom fail2ban bans, its jails, and what to say of them; nothing where it is not installed."""
     ask = client(socket)
     if ask is None:
         return False, [], []
@@ -80,12 +80,13 @@ def _jails(socket: str) -> tuple[bool, list[Jail], list[Row]]:
         jails = read_jails(ask)
     except NotRunning:
         if switched_off():
-            return True, [], [check_result(JAILS, _FAIL2BAN, OK, "fail2ban is installed and switched off: it bans nobody.", value=0, unit="addresses")]
+            summary = "fail2ban is installed and switched off: it bans nobody."
+            return True, [], [check_result(JAILS, _FAIL2BAN, OK, summary, value=0, unit="addresses")]
         summary = "fail2ban is installed and does not run: it bans nobody."
         return True, [], [check_result(JAILS, _FAIL2BAN, WARNING, summary, hint="Look why: systemctl status fail2ban. Or remove the package.")]
     except Silent as exc:
         hint = "Run the task with become: true." if os.geteuid() != 0 else "Ask it yourself: fail2ban-client status."
-        return True, [], [check_result(JAILS, _FAIL2BAN, UNKNOWN, f"Nobody can tell whom fail2ban bans: {exc}.", hint=hint)]
+        return False, [], [check_result(JAILS, _FAIL2BAN, UNKNOWN, f"Nobody can tell whom fail2ban bans: {exc}.", hint=hint)]
     return True, jails, [_judged(jails)]
 
 

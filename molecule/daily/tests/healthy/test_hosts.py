@@ -67,7 +67,8 @@ def test_log_is_reopened_on_the_signal_of_the_description(app: Container, unit: 
     app.sh(f"python3 -c 'import urllib.request as r; r.urlopen(\"http://127.0.0.1:{port}/health\")' 2>/dev/null || true")
     app.wait_for(f"grep --quiet GET {path}")
     assert "9229" not in app.sh("ss --listening --tcp --numeric")
-    app.sh(f"rm {path}.moved")
+    # The daily runs that follow would miss what they have not read yet: it is the log again, and its lines are those of both.
+    app.sh(f"cat {path} >> {path}.moved && mv {path}.moved {path} && systemctl kill --signal USR1 --kill-whom main {unit}")
 
 
 def test_ticks_of_the_upstream_reach_a_browser() -> None:

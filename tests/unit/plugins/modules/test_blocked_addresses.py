@@ -106,4 +106,6 @@ def test_fail2ban_that_does_not_run(machine: Machine, enabled: str, status: str,
 )
 def test_fail2ban_that_has_no_jail_or_talks_nonsense(machine: Machine, script: str, status: str) -> None:
     machine.give("fail2ban-client", script)
-    assert statuses(machine.ask())["fail2ban.jails"] == status
+    answer = machine.ask()
+    assert statuses(answer)["fail2ban.jails"] == status
+    assert answer["totals"]["banned"] == (0 if status == "warning" else None), "what is not known is no figure"
