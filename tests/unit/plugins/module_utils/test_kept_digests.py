@@ -78,14 +78,12 @@ def test_the_history_is_bounded() -> None:
     [
         (lambda: begin(empty(), "logins"), "'logins' is no part"),
         (lambda: begin(empty(), "ports", of={"run_id": "x", "reason": "y"}), "run_id: 'x'"),
-        (lambda: begin(empty(), "ports", of={**ONE, "reason": " \x1b "}), "reason is missing"),
+        (lambda: begin(empty(), "ports", of={**ONE, "reason": "  "}), "reason is missing"),
         (lambda: end(empty(), ports="A" * 64), "digests.ports: 'AAAA"),
         (lambda: end(empty(), "prots"), "'prots' is no part"),
     ],
 )
 def test_wrong_options_are_refused(act: Any, message: str) -> None:
-    if message.startswith("reason"):
-        act = lambda: begin(empty(), "ports", of={**ONE, "reason": "  "})  # noqa: E731
     with pytest.raises(UpkeepError, match=message):
         act()
 
@@ -158,7 +156,7 @@ ANSWERS: dict[str, tuple[Any, dict[str, str], list[str]]] = {
     "accepted": ({"changed": True, "digest": A}, {"ports": A}, []),
     "refused": ({"failed": True, "msg": "nothing was accepted", "digest": A}, {}, []),
     "killed": ({"failed": True, "msg": "MODULE FAILURE", "module_stdout": "", "module_stderr": "Killed", "rc": 137}, {}, ["ports"]),
-    "lost": ({"unreachable": True, "msg": "gone"}, {}, ["ports"]),
+    "lost": ({"unreachable": True, "msg": "gone", "digest": A}, {}, ["ports"]),
     "an answer without a digest": ({"changed": False}, {}, ["ports"]),
 }
 
