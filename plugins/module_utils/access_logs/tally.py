@@ -7,7 +7,6 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.busiest import Busiest
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.distinct import Distinct

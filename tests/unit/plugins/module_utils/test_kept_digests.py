@@ -24,12 +24,12 @@ ONE, TWO = {"run_id": "20261122T050000Z-0000000a", "reason": "one"}, {"run_id": 
 A, B = 64 * "a", 64 * "b"
 
 
-def begin(record: dict[str, Any], *parts: str, of: dict[str, str] = ONE) -> dict[str, Any]:
-    return begun(record, parts, now=NOW, **of)
+def begin(record: dict[str, Any], *parts: str, of: dict[str, str] | None = None) -> dict[str, Any]:
+    return begun(record, parts, now=NOW, **(of or ONE))
 
 
-def end(record: dict[str, Any], *unanswered: str, of: dict[str, str] = ONE, **digests: str) -> dict[str, Any]:
-    return accepted(record, digests, unanswered, now=NOW, **of)
+def end(record: dict[str, Any], *unanswered: str, of: dict[str, str] | None = None, **digests: str) -> dict[str, Any]:
+    return accepted(record, digests, unanswered, now=NOW, **(of or ONE))
 
 
 def known(**digests: str) -> dict[str, Any]:
