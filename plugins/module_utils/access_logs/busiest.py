@@ -54,7 +54,8 @@ class Busiest:
 
     def different(self) -> Distinct:
         """Return how many different things there were; it must have been asked for with ``sketch``."""
-        assert self._different is not None
+        if self._different is None:
+            raise AssertionError("nobody asked for it")
         self._different.add(self.counts)
         return self._different
 

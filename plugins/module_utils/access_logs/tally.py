@@ -8,7 +8,6 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import islice
-from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.busiest import Busiest
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.distinct import Distinct

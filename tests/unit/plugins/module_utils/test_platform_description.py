@@ -167,6 +167,8 @@ def full_description() -> dict[str, Any]:
             "integrity": {"paths": [{"path": "/etc/nginx/*.conf", "hosts": ["backend"]}], "exclude": ["*.log"]},
             "trusted_networks": ["10.20.0.0/16", "fd00::/8"],
             "access": {"accounts": ["deploy"], "keys": ["SHA256:AAAA"], "sudo": ["%ops"]},
+            "private_files": [{"path": "/etc/neurosensefx/*.env", "hosts": [], "owner": "neurosense", "group": "neurosense"}],
+            "limited_paths": ["/api/login"],
         },
         "recovery": {
             "hosts": [],
