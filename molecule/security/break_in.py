@@ -12,7 +12,7 @@ WRONG = 6
 UNKNOWN_USERS = ("admin", "oracle")
 HIDDEN = "/var/lib/.cache/agent"
 #: The attacker's own key.
-KEY = "/root/key"
+KEY = "/var/tmp/key"
 
 #: As anna, who may become root with the password that was guessed. Everything that is started stays when the connection ends.
 AT_HOME = f"""
