@@ -73,7 +73,7 @@ def on_shops(module: str, *, check: bool = False, variables: Mapping[str, Any] |
         call = ["ansible", *(f"--inventory={path}" for path in INVENTORIES), "--become", f"--tree={results}"]
         call += ["--extra-vars", json.dumps(dict(variables or {})), "-m", f"upkeep.runbook.{module}", "shop"]
         call += [*(["-a", json.dumps(options)] if options else []), *(["--check"] if check else [])]
-        done = subprocess.run(call, cwd=PROJECT, env=NEW_CONNECTIONS, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(call, cwd=PROJECT, env=NEW_CONNECTIONS, capture_output=True, text=True, timeout=300, check=False)
         found = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in Path(results).glob("*")}
     assert found, f"{shlex.join(call)}: {done.stdout}{done.stderr}"
     return found
