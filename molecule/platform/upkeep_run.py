@@ -32,7 +32,7 @@ CONFIRMED = {"upkeep_confirm": DESCRIPTION["name"]}
 #: Exit status of ``ansible-playbook`` when a host failed; the verdict of a bad run is such a failure.
 FAILED = 2
 
-PATIENCE_SECONDS = 300
+PATIENCE_SECONDS = 900
 
 #: Where the reports are when a host of the platform keeps them.
 REPORTS_ON_HOST = "/var/lib/upkeep/reports"

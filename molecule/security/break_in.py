@@ -12,7 +12,11 @@ WRONG = 6
 UNKNOWN_USERS = ("admin", "oracle")
 HIDDEN = "/var/lib/.cache/agent"
 #: The attacker's own key.
+<<<<<<< HEAD
 KEY = "/opt/attacker.key"
+=======
+KEY = "/var/tmp/key"
+>>>>>>> scenario
 
 #: As anna, who may become root with the password that was guessed. Everything that is started stays when the connection ends.
 AT_HOME = f"""
@@ -68,7 +72,7 @@ def log_in(shop: Container, user: str, password: str, who: Container = ATTACKER)
 
 def guess(shop: Container) -> None:
     """Try wrong passwords, for anna and for users that do not exist."""
-    tries = [(user, f"wrong{number}") for user, times in (("anna", WRONG), *((user, 1) for user in UNKNOWN_USERS)) for number in range(times)]
+    tries = [("anna", f"wrong{number}") for number in range(WRONG)] + [(user, "wrong") for user in UNKNOWN_USERS]
     ATTACKER.sh(" ".join(f"{ssh(shop, user, password)} true < /dev/null 2> /dev/null &" for user, password in tries) + " wait")
 
 
@@ -80,5 +84,6 @@ def make_itself_at_home(shop: Container) -> None:
 
 def ssh(shop: Container, user: str, password: str) -> str:
     """Return the command that logs in with a password."""
-    options = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o PubkeyAuthentication=no -o NumberOfPasswordPrompts=1"
-    return f"sshpass -p {password} ssh {options} -o ConnectTimeout=10 {user}@{address(shop)}"
+    known = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+    only_once = "-o PubkeyAuthentication=no -o NumberOfPasswordPrompts=1 -o ConnectTimeout=30"
+    return f"sshpass -p {password} ssh {known} {only_once} {user}@{address(shop)}"

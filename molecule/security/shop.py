@@ -67,13 +67,13 @@ def rules() -> dict[str, str]:
     return {name: shop.sh("nft --stateless list ruleset") for name, shop in SHOPS.items()}
 
 
-def on_shops(module: str, hosts: str = "shop", *, check: bool = False, variables: Mapping[str, Any] | None = None, **options: Any) -> dict[str, Result]:
-    """Run one module of the collection on hosts at the same time, as the operator does; each call comes in over new connections."""
+def on_shops(module: str, *, check: bool = False, variables: Mapping[str, Any] | None = None, **options: Any) -> dict[str, Result]:
+    """Run one module of the collection on all hosts at the same time, as the operator does, over new connections."""
     with TemporaryDirectory() as results:
         call = ["ansible", *(f"--inventory={path}" for path in INVENTORIES), "--become", f"--tree={results}"]
-        call += ["--extra-vars", json.dumps(dict(variables or {})), "-m", f"upkeep.runbook.{module}", hosts]
+        call += ["--extra-vars", json.dumps(dict(variables or {})), "-m", f"upkeep.runbook.{module}", "shop"]
         call += [*(["-a", json.dumps(options)] if options else []), *(["--check"] if check else [])]
-        done = subprocess.run(call, cwd=PROJECT, env=NEW_CONNECTIONS, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(call, cwd=PROJECT, env=NEW_CONNECTIONS, capture_output=True, text=True, timeout=300, check=False)
         found = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in Path(results).glob("*")}
     assert found, f"{shlex.join(call)}: {done.stdout}{done.stderr}"
     return found

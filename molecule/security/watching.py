@@ -71,9 +71,8 @@ class Watch:
     def turns(self) -> list[list[bool]]:
         """Return for each way whether it was open, once for each time that this changed."""
         lines = [line.split() for who in self.watchers for line in who.sh(f"cat {NOTES}").splitlines()]
-        return [
-            [state for state, _same in groupby(state == "1" for number, state in lines if number == str(at))] for at in range(len(self.ways))
-        ]
+        seen = [[state == "1" for number, state in lines if number == str(at)] for at in range(len(self.ways))]
+        return [[is_open for is_open, _same in groupby(states)] for states in seen]
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from shop import SHOPS, address, rules
@@ -16,7 +17,7 @@ def test_a_blocked_port_is_closed_from_outside_and_a_tampered_file_is_found(tmp_
         "selftest_observer_address": address(SHOPS["shop-2"]),
         "selftest_address": address(SHOPS["shop-1"]),
     }
-    run = run_playbook("security_selftest", tmp_path, "--limit=shop-1", *(f"--extra-vars={name}={value}" for name, value in variables.items()))
+    run = run_playbook("security_selftest", tmp_path, "--limit=shop-1", f"--extra-vars={json.dumps(variables)}")
     assert run.status == 0, run.output
     found = {(row.check, row.status) for row in run.checks() if row.check.startswith("selftest")}
     assert found == {("selftest.block", "ok"), ("selftest.files", "ok")}

@@ -44,14 +44,13 @@ def test_the_audit_finds(audit: Run, check: str, subject: str, status: str) -> N
 
 def test_what_was_there_before_is_no_finding(audit: Run) -> None:
     subjects = {row.subject for row in audit.checks() if row.status == "critical"}
-    expected = ("sshd", "nginx", "node", "upkeep", "/etc/ssh", "/etc/nginx", "tcp 0.0.0.0:22", "tcp 0.0.0.0:80", "tcp 127.0.0.1:3000")
-    assert [subject for subject in subjects if subject.startswith(expected)] == []
+    own = ("sshd", "nginx", "node", "upkeep", "/etc/ssh", "/etc/nginx", "tcp 0.0.0.0:22", "tcp 0.0.0.0:80", "tcp 127.0.0.1:3000")
+    assert [subject for subject in subjects if subject.startswith(own)] == []
 
 
 def test_the_scan_and_the_flood_are_in_the_access_log(broken_into: None) -> None:
-    log = "/var/log/nginx/shop"
-    found = on_shops("access_log_stats", paths=[f"{log}.log"], error_paths=[f"{log}.error.log"], format=TIMED, scanners_warning=1, history=False)
-    for result in found.values():
+    logs = {"paths": ["/var/log/nginx/shop.log"], "error_paths": ["/var/log/nginx/shop.error.log"], "format": TIMED}
+    for result in on_shops("access_log_stats", **logs, scanners_warning=1, history=False).values():
         (group,) = result["groups"]
         clients = [client["client"] for client in group["rate_limited"]["clients"]]
         wanted = {"access.format": "ok", "access.rate_limited": "warning", "access.scanners": "warning"}
