@@ -12,11 +12,7 @@ WRONG = 6
 UNKNOWN_USERS = ("admin", "oracle")
 HIDDEN = "/var/lib/.cache/agent"
 #: The attacker's own key.
-<<<<<<< HEAD
-KEY = "/opt/attacker.key"
-=======
 KEY = "/var/tmp/key"
->>>>>>> scenario
 
 #: As anna, who may become root with the password that was guessed. Everything that is started stays when the connection ends.
 AT_HOME = f"""
