@@ -100,11 +100,12 @@ def _read(path: Path) -> bytes:
         if exc.errno == errno.ELOOP:
             raise NoBaseline(f"{path} is a link, which this module never makes", forgeable=True) from None
         raise NoBaseline(f"{path} cannot be read ({exc.strerror})") from None
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise NoBaseline(f"{path} is no file", forgeable=True)
     with os.fdopen(descriptor, "rb") as stream:
-        status = os.fstat(stream.fileno())
         folder = os.stat(path.parent)
-        if not stat.S_ISREG(status.st_mode):
-            raise NoBaseline(f"{path} is no file", forgeable=True)
         for what, one in ((path, status), (path.parent, folder)):
             if one.st_uid not in (0, os.geteuid()) or one.st_mode & 0o022:
                 raise NoBaseline(f"others than root can write {what}", forgeable=True)

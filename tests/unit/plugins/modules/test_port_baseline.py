@@ -147,6 +147,9 @@ def test_a_baseline_that_was_tampered_with(host: Host) -> None:
     host.file.symlink_to(other)
     assert baseline(host.run()) == "critical"
     assert host.run(accept=True, reason="x")["changed"] is True and not host.file.is_symlink()
+    host.file.unlink()
+    host.file.mkdir()
+    assert baseline(host.run()) == "critical"
 
 
 HIDDEN = """
