@@ -194,7 +194,7 @@ totals:
   description: C(files), C(bytes), and C(left_out) by kind.
   returned: when something was collected
   type: dict
-items:
+outcomes:
   description: How each item ended, C(done), C(failed) or C(not begun).
   returned: when something was collected
   type: dict

@@ -177,7 +177,7 @@ atexit.register(lambda: sys.stderr.write("\\n" + re.search("VmHWM:\\\\s+(\\\\d+)
 from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.evidence.collected import collection
 from pathlib import Path
 answer = collection(Path(sys.argv[1]), **json.loads(sys.argv[2]))
-print(json.dumps({key: answer[key] for key in ("totals", "items", "path")}))
+print(json.dumps({key: answer[key] for key in ("totals", "outcomes", "path")}))
 """
 
 
@@ -202,6 +202,6 @@ def test_a_sparse_file_a_pipe_and_many_bytes_take_bounded_memory(tmp_path: Path)
     small, base = run(exclude=["*/allowed"], chunk_bytes=2097152)
     assert small["totals"] == {"files": 0, "bytes": 0, "left_out": {"size": 1, "kind": 5}, "uncounted": 0}
     large, peak = run(chunk_bytes=2097152)
-    assert large["totals"]["bytes"] == 48 * 1024**2 and large["items"] == {"files": "done"}
+    assert large["totals"]["bytes"] == 48 * 1024**2 and large["outcomes"] == {"files": "done"}
     # Both sides are in this process: a piece and its copies on the way.
     assert peak < base + 24, (base, peak)

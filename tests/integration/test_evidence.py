@@ -184,7 +184,7 @@ def test_a_collection_over_ssh_is_what_is_on_the_host(suspect: Suspect) -> None:
     # Nothing of it has changed on the host, not even when it was read last, and Ansible has left nothing there.
     assert {path.name: (path.lstat().st_atime_ns, path.lstat().st_mtime_ns) for path in suspect.folder.iterdir()} == before
     assert not suspect.remote.exists()
-    assert set(result["items"].values()) == {"done"}
+    assert set(result["outcomes"].values()) == {"done"}
     collection = Path(result["path"])
     content = (collection / "manifest.json").read_bytes()
     assert hashlib.sha256(content).hexdigest() == result["manifest_sha256"]

@@ -137,7 +137,7 @@ def sealed(line: bytes) -> dict[str, Any]:
         read = json.loads(line)
     except (ValueError, RecursionError):
         raise ValueError("cannot be read as JSON") from None
-    if not isinstance(read, dict) or type(read.get("sequence")) is not int or not isinstance(read.get("previous"), str):
+    if not isinstance(read, dict) or not isinstance(read.get("sequence"), int) or not isinstance(read.get("previous"), str):
         raise ValueError("lacks its number")
     return read
 

@@ -41,7 +41,8 @@ def journal_page(since: float, until: float, after: str, most_bytes: int) -> tup
     with subprocess.Popen(  # pylint: disable=ansible-bad-function
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/", env={**os.environ, "LC_ALL": "C"}
     ) as process:
-        assert process.stdout is not None and process.stderr is not None
+        if process.stdout is None or process.stderr is None:
+            raise LeftOut("failed", "has no output")
         try:
             data, ended = _read(process.stdout.fileno(), most_bytes)
         finally:

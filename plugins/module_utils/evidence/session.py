@@ -112,7 +112,7 @@ def _ended(session: Session, collecting: Collecting, path: Path, digest: str, ma
     ]
     return {
         "changed": True, "collection": path.name, "path": str(path), "manifest_sha256": digest, "custody_head": head.as_dict(),
-        "totals": manifest["totals"], "items": tally.items, "clock": plain_value(collecting.clock), "left_out": plain_value(tally.gaps()),
+        "totals": manifest["totals"], "outcomes": tally.items, "clock": plain_value(collecting.clock), "left_out": plain_value(tally.gaps()),
         "status": worst_of(checks), "checks": checks,
         **({"unreachable": True} if collecting.lost else {}),
         **({} if complete else {"failed": True, "msg": f"The evidence of {subject} {ending}. What was collected is in {path}."}),
