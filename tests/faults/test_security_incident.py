@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.upkeep.runbook.tests.faults.house import PATIENCE_SECONDS, House, Outcome, Started, listing
+from ansible_collections.upkeep.runbook.tests.faults.house import PATIENCE_SECONDS, House, Outcome, Started, family, listing
 from ansible_collections.upkeep.runbook.tests.integration.systemd_stand_in import Systemd
 
 INCIDENT, NAMED = "INC-42", {"upkeep_incident": "INC-42"}
@@ -214,7 +217,11 @@ def test_who_locks_himself_out_is_let_in_again_by_the_timer(site: Site) -> None:
 def test_a_controller_that_dies_after_isolating_leaves_the_host_to_its_timer(site: Site) -> None:
     started = site.start("--tags", "isolate", **CONFIRMED)
     wait_for(lambda: "upkeep_isolation" in site.tables() or started.process.poll() is not None)
-    started.kill()
+    # Not by its mark: the timer has it too, and is no child of the run, as that of systemd is none.
+    for pid in reversed(family(started.process.pid)):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    started.process.wait(PATIENCE_SECONDS)
     assert site.tables() == {"upkeep_isolation"} and len(site.systemd.timers()) == 1, started.output()
     assert site.told() == [("alpha", "isolate", "planned")]
     site.systemd.fire()
