@@ -308,7 +308,9 @@ def test_the_daily_run_looks_where_security_is_described_and_says_what_nobody_ac
         assert "upkeep.runbook.security_accept" in first.check("alpha", check)["hint"]
     assert first.check("alpha", "firewall.blocked")["status"] == "ok"
 
-    assert house.run("security_accept", "--tags", "files", **REASON).rc == 0
+    accepted = house.run("security_accept", "--tags", "files", **REASON)
+    assert accepted.rc == 0, accepted.output
+    assert [path.name for path in (house.state / "alpha").rglob("*baseline*")] == ["default.baseline"], "only what the tags chose"
     (house.application / "server.js").write_text("listen(4444)\n")
     changed = daily("files")
     assert bad(changed) == {("integrity.files", str(house.application / "server.js")): "critical"}, changed.output

@@ -46,7 +46,7 @@ def test_listener_of_another_process(daily: Callable[..., Run], app: Container) 
         finally:
             app.sh("systemctl stop impostor.service")
     broken = of_tick_backend("critical", "service.unit", "service.port")
-    broken.add((APP, "port.unexpected", "tcp 127.0.0.1:8081", "critical"))
+    broken |= {(APP, "port.unexpected", "tcp 127.0.0.1:8081", "critical"), (APP, "port.changed", "tcp 127.0.0.1:8081", "warning")}
     assert (run.problems(), run.health, run.status) == (broken, "UNHEALTHY", FAILED), run.output
     assert "unit tick-backend.service was expected" in run.summary("service.port", "tick-backend")
 
