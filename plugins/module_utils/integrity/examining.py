@@ -1,24 +1,21 @@
 # Copyright: upkeep.runbook contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Look at everything that is watched beside a baseline: one pass, in order, files read by several threads, memory bounded."""
+"""Look at everything that is watched beside a baseline: one pass, in order, files read by several processes, memory bounded."""
 
 from __future__ import annotations
 
 import os
 import stat
-import sys
-import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.integrity.readers import Job, Readers, Result, read_jobs
 from ansible_collections.upkeep.runbook.plugins.module_utils.integrity.reading import (
     BUFFER_BYTES,
     Unreadable,
     Vanished,
-    read_entry,
     read_other,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.integrity.records import (
@@ -30,14 +27,15 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.integrity.records i
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.integrity.walking import Folder, Found
 
-#: A batch is what a thread is given at a time: so many files to read, or so many entries in all.
+#: A batch is what a process is given at a time: so many files to read, or so many entries in all.
 FILES_IN_BATCH = 64
 ENTRIES_IN_BATCH = 4096
 #: Batches that are under way, and folders that are open for them: a process may have 1024 files open.
 MAX_WAITING = 64
 MAX_OPEN_FOLDERS = 400
-#: How long a thread may go on while another one wants to. Python's own 5 ms are the time in which 100 files are read.
-_TURN_SECONDS = 0.0001
+#: Before so much was read, further processes cost more than they save.
+_LEAST_FILES = 512
+_LEAST_BYTES = 32 * 1024 * 1024
 
 
 class Outcome(NamedTuple):
@@ -66,14 +64,14 @@ class Effort:
 @dataclass
 class _Batch:
     outcomes: list[Outcome] = field(default_factory=list)
-    jobs: list[tuple[int, Found]] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
     folders: list[Folder] = field(default_factory=list)
 
     def add_job(self, found: Found, before: str | None) -> None:
         if not self.folders or self.folders[-1] is not found.folder:
             found.folder.retain()
             self.folders.append(found.folder)
-        self.jobs.append((len(self.outcomes), found))
+        self.jobs.append(Job(len(self.outcomes), len(self.folders) - 1, found.name, found.path))
         self.outcomes.append(Outcome(before, None))
 
 
@@ -100,44 +98,55 @@ class Examination:
         self._capabilities = capabilities
         self._max_file_bytes = max_file_bytes
         self.effort = Effort()
-        self._buffers = threading.local()
+        self._buffer = memoryview(bytearray(BUFFER_BYTES))
 
     def __iter__(self) -> Iterator[Outcome]:
         """Yield an outcome for each path here or there, in order."""
-        waiting: deque[tuple[_Batch, Future[tuple[int, int]] | None]] = deque()
-        open_folders = 0
-        turn = sys.getswitchinterval()
-        sys.setswitchinterval(_TURN_SECONDS)
-        with ThreadPoolExecutor(self._workers) as pool:
-            try:
-                for batch in self._batches():
-                    waiting.append((batch, pool.submit(self._read, batch) if batch.jobs else None))
-                    open_folders += len(batch.folders)
-                    # A large file is read while many small ones behind it are read, too; they are taken in order.
-                    while waiting and (
-                        len(waiting) > MAX_WAITING or open_folders > MAX_OPEN_FOLDERS
-                        or waiting[0][1] is None or waiting[0][1].done()
-                    ):  # fmt: skip
-                        open_folders -= len(waiting[0][0].folders)
-                        yield from self._taken(waiting)
-                while waiting:
-                    yield from self._taken(waiting)
-            finally:
-                sys.setswitchinterval(turn)
-                for batch, future in waiting:
-                    if future is not None and not future.cancel():
-                        future.exception()
+        waiting: deque[tuple[_Batch, Callable[[], list[Result]]]] = deque()
+        readers = Readers(self._read)
+        started, open_folders = False, 0
+        try:
+            for batch in self._batches():
+                if not started and self._workers > 1 and self._has_much():
+                    started = readers.start(self._workers)
+                    self._workers = self._workers if started else 1
+                if not started:
+                    yield from self._outcomes(batch, self._read([one.descriptor for one in batch.folders], batch.jobs, self._buffer))
                     _release(batch)
+                    continue
+                # A large file is read while many small ones behind it are read, too; they are taken in order.
+                while waiting and (len(waiting) >= MAX_WAITING or open_folders + len(batch.folders) > MAX_OPEN_FOLDERS):
+                    open_folders -= len(waiting[0][0].folders)
+                    yield from self._taken(waiting)
+                waiting.append((batch, readers.submit([one.descriptor for one in batch.folders], batch.jobs) if batch.jobs else list))
+                open_folders += len(batch.folders)
+            while waiting:
+                yield from self._taken(waiting)
+        finally:
+            readers.end()
+            for batch, _results in waiting:
+                _release(batch)
 
-    def _taken(self, waiting: deque[tuple[_Batch, Future[tuple[int, int]] | None]]) -> Iterator[Outcome]:
-        batch, future = waiting[0]
-        if future is not None:
-            hashed, size = future.result()
-            self.effort.hashed += hashed
-            self.effort.hashed_bytes += size
-        waiting.popleft()
+    def _has_much(self) -> bool:
+        return self.effort.hashed >= _LEAST_FILES or self.effort.hashed_bytes >= _LEAST_BYTES
+
+    def _taken(self, waiting: deque[tuple[_Batch, Callable[[], list[Result]]]]) -> Iterator[Outcome]:
+        batch, results = waiting.popleft()
         _release(batch)
-        yield from batch.outcomes
+        yield from self._outcomes(batch, results())
+
+    def _outcomes(self, batch: _Batch, results: list[Result]) -> Iterator[Outcome]:
+        """Yield what became of a batch, with what reading its files has shown."""
+        outcomes, effort = batch.outcomes, self.effort
+        for position, line, size, problem in results:
+            outcomes[position] = Outcome(outcomes[position].before, line, problem)
+            if size >= 0:
+                effort.hashed += 1
+                effort.hashed_bytes += size
+        return iter(outcomes)
+
+    def _read(self, folders: Sequence[int], jobs: Sequence[Job], buffer: memoryview) -> list[Result]:
+        return read_jobs(folders, jobs, buffer, capabilities=self._capabilities, max_file_bytes=self._max_file_bytes)
 
     def _batches(self) -> Iterator[_Batch]:
         batch = _Batch()
@@ -173,29 +182,6 @@ class Examination:
                 yield batch
                 batch = _Batch()
         yield batch
-
-    def _read(self, batch: _Batch) -> tuple[int, int]:
-        """Read the files of a batch, in a thread; return how many were hashed, and their bytes."""
-        buffer = getattr(self._buffers, "own", None)
-        if buffer is None:
-            buffer = self._buffers.own = memoryview(bytearray(BUFFER_BYTES))
-        hashed = total = 0
-        for position, found in batch.jobs:
-            before = batch.outcomes[position].before
-            try:
-                after, size = read_entry(
-                    found.folder.descriptor, found.name, found.path, buffer, capabilities=self._capabilities,
-                    max_bytes=self._max_file_bytes,
-                )
-            except Vanished:
-                continue
-            except Unreadable as exc:
-                batch.outcomes[position] = Outcome(before, exc.line, str(exc))
-                continue
-            batch.outcomes[position] = Outcome(before, after)
-            hashed += 1
-            total += size
-        return hashed, total
 
 
 def _is_as_before(before: str, start: str, status: os.stat_result, trust_before: int) -> bool:

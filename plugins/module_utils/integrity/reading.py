@@ -13,7 +13,7 @@ import time
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.steady_reading import unchanged
 from ansible_collections.upkeep.runbook.plugins.module_utils.integrity.records import line_of
 
-#: Fits the caches of a processor; hashlib lets other threads run meanwhile.
+#: Fits the caches of a processor.
 BUFFER_BYTES = 256 * 1024
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC

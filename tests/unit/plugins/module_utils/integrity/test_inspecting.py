@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
-from ansible_collections.upkeep.runbook.plugins.module_utils.integrity import examining, findings, inspecting, judging
+from ansible_collections.upkeep.runbook.plugins.module_utils.integrity import findings, inspecting, judging, readers
 from ansible_collections.upkeep.runbook.plugins.modules import file_integrity
 
 NOW = datetime.now(timezone.utc)
@@ -321,14 +321,14 @@ def test_what_changed_while_the_baseline_was_made_is_read_again(host: Host) -> N
 
 def test_unreadable_paths_are_unknown_and_keep_their_line(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     host.accept()
-    original = examining.read_entry
+    original = readers.read_entry
 
     def refuse(folder: int, name: str, *more: Any, **options: Any) -> tuple[str, int]:
         if name == "conf":
-            raise examining.Unreadable("may not be read by this user")
+            raise readers.Unreadable("may not be read by this user")
         return original(folder, name, *more, **options)
 
-    monkeypatch.setattr(examining, "read_entry", refuse)
+    monkeypatch.setattr(readers, "read_entry", refuse)
     answer = host.run()
     assert (answer["status"], answer["totals"]["unreadable"]) == ("unknown", 1)
     assert rows(answer, "integrity.files")[0] == (str(host.tree / "etc/conf"), "unknown")
