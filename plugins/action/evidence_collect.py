@@ -15,7 +15,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.custody.recording import writer_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
-from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.items import ITEMS, LOGS, METADATA_PATHS, PERSISTENCE
+from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.options import argument_spec
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.planning import plan
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.questions import AskFailed, HostLost
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.session import Session, collect
@@ -26,31 +26,6 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc
 _HERE = ("localhost", "127.0.0.1", "::1")
 #: Where Ansible unpacks a module: in memory where that is possible, and not on the disk that is evidence.
 _ENVIRONMENT = {"TMPDIR": "/dev/shm", "PYTHONDONTWRITEBYTECODE": "1"}
-
-
-def argument_spec() -> dict[str, Any]:
-    """Return the options of the action."""
-    texts = {"type": "list", "elements": "str"}
-    return {
-        "directory": {"type": "str", "required": True},
-        "incident": {"type": "str", "required": True},
-        "report_host": {"type": "str", "default": "localhost"},
-        "items": {**texts, "default": list(ITEMS)},
-        "logs": {**texts, "default": list(LOGS)},
-        "persistence": {**texts, "default": list(PERSISTENCE)},
-        "paths": {**texts, "default": []},
-        "metadata_paths": {**texts, "default": list(METADATA_PATHS)},
-        "exclude": {**texts, "default": []},
-        "journal_hours": {"type": "float", "default": 72.0},
-        "chunk_bytes": {"type": "int", "default": 2097152},
-        "max_file_bytes": {"type": "int", "default": 268435456},
-        "max_total_bytes": {"type": "int", "default": 4294967296},
-        "max_files": {"type": "int", "default": 10000},
-        "secrets": {"type": "bool", "default": False, "no_log": False},
-        "clock_warning_seconds": {"type": "float", "default": 2.0},
-        "operator": {"type": "str", "default": ""},
-        "run_id": {"type": "str", "default": ""},
-    }
 
 
 class ActionModule(ActionBase):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.upkeep.runbook.tests.faults.house import PATIENCE_SECONDS, House, Outcome, Started, listing
+from ansible_collections.upkeep.runbook.tests.faults.house import PATIENCE_SECONDS, House, Outcome, Started, family, listing
 from ansible_collections.upkeep.runbook.tests.integration.systemd_stand_in import Systemd
 
 INCIDENT, NAMED = "INC-42", {"upkeep_incident": "INC-42"}
@@ -72,7 +75,7 @@ def site(root: None, house: House, tmp_path: Path) -> Iterator[Site]:
     house.environment["PATH"] = systemd.path
     house.variables.update(
         containment_management=["192.0.2.1"], containment_hosts=["alpha"], containment_block="198.51.100.7, 2001:db8:bad::/48",
-        security_audit_parts=["access"], sweep_hash_paths=[str(house.application)],
+        evidence_items=["clock", "processes"], security_audit_parts=["access"], sweep_hash_paths=[str(house.application)],
         sweep_indicators=[{"type": "path", "value": str(house.application / "*.evil")}],
     )
     with subprocess.Popen(["unshare", "--net", "sh", "-c", "echo ready; exec cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
@@ -133,6 +136,20 @@ def test_check_run_and_release(site: Site) -> None:
     assert site.told()[-2:] == [("alpha", "release", "planned"), ("alpha", "release", "done")]
 
 
+def test_without_tags_every_step_in_its_order_and_a_verdict(site: Site) -> None:
+    (site.house.application / "x.evil").write_text("found elsewhere")
+    done = site.run(**CONFIRMED)
+    # This network has no address to ask the service at, and the sweep finds what it looks for.
+    seen = statuses(done)
+    assert done.rc == 2 and (seen["service.tcp"], seen["ioc.found"], seen["containment.result"]) == ("unknown", "critical", "warning"), done.output
+    assert "access.accounts" in seen and "not_run" not in seen.values() and "UNHEALTHY" in done.output
+    steps = [step for _host, step, outcome in site.told() if outcome != "planned"]
+    assert list(dict.fromkeys(steps)) == ["evidence", "isolate", "block", "sweep", "verify"]
+    assert {outcome for _host, _step, outcome in site.told()} == {"planned", "done"}
+    assert list(site.house.reports.glob(f"incidents/{INCIDENT}/alpha/*/manifest.json"))
+    assert site.tables() == {"upkeep_isolation", "upkeep_block"}
+
+
 @pytest.mark.parametrize(
     ("extra", "arguments", "reason", "told"),
     [
@@ -169,8 +186,12 @@ def test_each_host_ends_in_its_own_way_and_the_run_fails(site: Site) -> None:
         "refusing": {"containment_block": [{"address": "127.0.0.1", "reason": "a mistake"}]},
         "failing": {"containment_accounts": ["upkeep-eve", "upkeep-mallory"]},
     }
+    told = site.house.watched / "told.jsonl"
+    site.house.platform["contacts"] = [{"role": "team", "audiences": ["security"], "channels": [{"type": "file", "path": str(told)}]}]
     done = site.run("--tags", "isolate,block", **CONFIRMED)
     assert done.rc == 2 and site.tables() == {"upkeep_isolation"} and not site.systemd.timers(), done.output
+    for said in ("INC-42: contained", "INC-42: refused", "INC-42: block failed"):
+        assert said in told.read_text(), "the security team is told"
     assert statuses(done)["containment.result"] == "warning"
     assert statuses(done, "dead")["host.reachable"] == "critical"
     assert "refused before anything was touched" in summary(done, "refusing") and "127.0.0.1" in summary(done, "refusing")
@@ -196,7 +217,11 @@ def test_who_locks_himself_out_is_let_in_again_by_the_timer(site: Site) -> None:
 def test_a_controller_that_dies_after_isolating_leaves_the_host_to_its_timer(site: Site) -> None:
     started = site.start("--tags", "isolate", **CONFIRMED)
     wait_for(lambda: "upkeep_isolation" in site.tables() or started.process.poll() is not None)
-    started.kill()
+    # Not by its mark: the timer has it too, and is no child of the run, as that of systemd is none.
+    for pid in reversed(family(started.process.pid)):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    started.process.wait(PATIENCE_SECONDS)
     assert site.tables() == {"upkeep_isolation"} and len(site.systemd.timers()) == 1, started.output()
     assert site.told() == [("alpha", "isolate", "planned")]
     site.systemd.fire()

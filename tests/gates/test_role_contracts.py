@@ -27,6 +27,7 @@ def looking_roles() -> set[str]:
     """Return the roles that only look: those of a play that goes on after errors, without the platform role."""
     plays = [play for path in PLAYBOOKS for play in read_yaml(path)]
     roles = {role for play in plays if play.get("ignore_errors") for role in roles_of(play)}
+    roles |= {entry["role"].rpartition(".")[2] for play in plays for entry in play["roles"] if entry.get("ignore_errors")}
     return (roles | LOOKING_ALONE) - {"platform"} - ACTING_IN_A_CADENCE
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,9 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.items impo
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.questions import AskFailed, HostLost, Questions
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.store import Artifact, Damaged, NotStored, Store
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.tally import Tally
+
+#: Pages without anything in a row; each may have passed over an entry that is too long.
+_MAX_EMPTY = 100
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,9 @@ class Collecting:
                 break
             after = time.time()
             clock = clock or answer["clock"]
-            told = answer["clock"]["time"]
+            told = float(answer["clock"]["time"])
+            if not math.isfinite(told):
+                raise ValueError("the time is no time")
             if not best or after - before < 2 * best["uncertainty_seconds"]:
                 best = {
                     **clock, "time": told, "controller_before": before, "controller_after": after,
@@ -130,9 +136,11 @@ class Collecting:
         """Take pages until there are no more; pieces of one name become one file."""
         question = self._question(item)
         files: dict[str, Artifact] = {}
+        empty = 0
         try:
             while True:
                 answer = self._questions.ask(question)
+                empty = 0 if any(piece["bytes"] for piece in answer["pieces"]) else empty + 1
                 for row in answer["left_out"]:
                     self.tally.leave_out(item, row)
                 self.tally.uncounted += answer.get("more_left_out", 0)
@@ -149,8 +157,8 @@ class Collecting:
                         "path": item, "kind": "total", "reason": f"was cut off: all is to have at most {self._wanted.max_total_bytes} bytes"
                     })
                     return
-                if answer["cursor"] == question["cursor"]:
-                    raise AskFailed("the host answers the same page again")
+                if answer["cursor"] == question["cursor"] or empty > _MAX_EMPTY:
+                    raise AskFailed("the host answers pages without an end")
                 question["cursor"] = answer["cursor"]
         except Exception:
             for artifact in files.values():

@@ -33,6 +33,7 @@ class FilePulling:
         self._chunk_bytes, self._max_total_bytes = chunk_bytes, max_total_bytes
         self._limits = {"chunk_bytes": chunk_bytes, "secrets": secrets}
         self._planned = tally.bytes
+        self._handled: set[str] = set()
 
     def pull(self, listing: Mapping[str, Any]) -> None:
         """Pull what a listing names.
@@ -42,8 +43,17 @@ class FilePulling:
         for row in listing["left_out"]:
             self._tally.leave_out(self._item, row)
         self._tally.uncounted += listing.get("more_left_out", 0)
+        try:
+            self._pull(listing["files"])
+        except Exception as exc:
+            for file in listing["files"]:
+                if file["raw"] not in self._handled:
+                    self._leave_out(file, "failed", f"was not read any more: {exc}")
+            raise
+
+    def _pull(self, files: Sequence[Mapping[str, Any]]) -> None:
         failures = 0
-        for batch in self._batches(listing["files"]):
+        for batch in self._batches(files):
             try:
                 if len(batch) == 1 and batch[0]["content"] and batch[0]["status"]["size"] > self._chunk_bytes:
                     self._pull_large(batch[0])
@@ -143,11 +153,13 @@ class FilePulling:
         row["source_sha256"] = source_sha256
         # Of what came in part nobody can tell.
         row["change"] = "" if row.get("partial") else _change(file["status"], answer["status"], row, bool(answer.get("changed")))
+        self._handled.add(file["raw"])
         self._tally.bytes += row["bytes"]
         self._tally.artifacts.append(row)
         self._store.note(row)
 
     def _leave_out(self, file: Mapping[str, Any], kind: str, reason: str, **more: Any) -> None:
+        self._handled.add(file["raw"])
         self._tally.leave_out(self._item, {
             "path": file["path"], "raw": file["raw"], "kind": kind, "reason": reason, "status": file["status"], **more
         })

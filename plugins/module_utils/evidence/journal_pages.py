@@ -65,7 +65,7 @@ def _read(descriptor: int, most_bytes: int) -> tuple[bytes, bool]:
     while True:
         if not select.select([descriptor], [], [], max(deadline - time.monotonic(), 0))[0]:
             return bytes(data), False
-        part = os.read(descriptor, 256 * 1024)
+        part = os.read(descriptor, min(most_bytes, 256 * 1024))
         if not part:
             return bytes(data), True
         data += part

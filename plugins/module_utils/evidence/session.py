@@ -25,6 +25,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.store impo
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.tally import clock_check, collected_check, complete_check
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.verifying import note_manifest, verified_collection
 from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
+from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain_value
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
 
 SCHEMA = 1
@@ -32,7 +33,6 @@ RANGES: dict[str, tuple[float, float]] = {
     "chunk_bytes": (65536, 4 * 1024 * 1024), "max_file_bytes": (0, 2**40), "max_total_bytes": (0, 2**45), "max_files": (0, 100_000),
     "journal_hours": (0, 24 * 3660), "clock_warning_seconds": (0, 86400),
 }
-_MAX_LISTED = 200
 _LOCK = ".collecting"
 
 
@@ -112,7 +112,7 @@ def _ended(session: Session, collecting: Collecting, path: Path, digest: str, ma
     ]
     return {
         "changed": True, "collection": path.name, "path": str(path), "manifest_sha256": digest, "custody_head": head.as_dict(),
-        "totals": manifest["totals"], "items": tally.items, "clock": collecting.clock, "left_out": tally.gaps()[:_MAX_LISTED],
+        "totals": manifest["totals"], "items": tally.items, "clock": plain_value(collecting.clock), "left_out": plain_value(tally.gaps()),
         "status": worst_of(checks), "checks": checks,
         **({"unreachable": True} if collecting.lost else {}),
         **({} if complete else {"failed": True, "msg": f"The evidence of {subject} {ending}. What was collected is in {path}."}),

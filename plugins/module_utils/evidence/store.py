@@ -20,11 +20,14 @@ from typing import Any
 from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import make_private_directory, write_atomically
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.heartbeats import slug
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.kernel_calls import sync_file_system
 
 MANIFEST = "manifest.json"
 #: What is there so far, for a collection that does not come to its end.
 PROGRESS = "artifacts.jsonl"
 
+#: More than any answer has.
+MAX_PIECE_BYTES = 64 * 1024 * 1024
 _MAX_NAME = 80
 _PLAIN_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -60,8 +63,8 @@ def unpacked(piece: Mapping[str, Any]) -> bytes:
     :raises Damaged: when they are not those that the host read.
     """
     size, digest = piece.get("bytes"), piece.get("sha256")
-    if not isinstance(size, int) or size < 0 or not isinstance(digest, str):
-        raise Damaged("a piece arrived without its size and checksum")
+    if not isinstance(size, int) or not 0 <= size <= MAX_PIECE_BYTES or not isinstance(digest, str):
+        raise Damaged("a piece arrived without a size and checksum that can be")
     try:
         # No more than was announced, whatever is in it.
         data = zlib.decompressobj().decompress(base64.b64decode(str(piece.get("data")), validate=True), size + 1)
@@ -156,13 +159,14 @@ class Store:
 
     def finish(self, manifest: Mapping[str, Any]) -> str:
         """Write the manifest when everything else is on the disk, and return its SHA-256."""
-        os.close(self._progress)
-        self._progress = -1
         content = json.dumps(manifest, indent=1).encode("ascii") + b"\n"
-        # One call for thousands of files. Whoever finds a manifest finds all of them after a power cut too.
-        os.sync()
         try:
+            # One call for thousands of files. Whoever finds a manifest finds all of them after a power cut too.
+            sync_file_system(self._progress)
+            os.close(self._progress)
             write_atomically(self.path / MANIFEST, content)
+        except OSError as exc:
+            raise NotStored(f"cannot write {self.path}: {exc.strerror}") from exc
         except UpkeepError as exc:
             raise NotStored(exc.message) from exc
         return hashlib.sha256(content).hexdigest()

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK, UNKNOWN, WARNING, check_result
 from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import bytes_text
+from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 #: Kinds of what is left out that nobody meant to be, and how bad that is. The others are left out by rule, or were never there.
 _GAPS = {"size": WARNING, "total": WARNING, "number": WARNING, "vanished": WARNING, "unreadable": UNKNOWN, "failed": UNKNOWN}
@@ -35,7 +36,11 @@ class Tally:
     bytes: int = 0
 
     def leave_out(self, item: str, row: Mapping[str, Any]) -> None:
-        """Note what is not taken."""
+        """Note what is not taken; the row may come from the host.
+
+        :raises KeyError: when it lacks its kind or its reason.
+        """
+        row = {**row, "kind": plain(str(row["kind"]), 20), "reason": plain(str(row["reason"]), 500)}
         if len(self.left_out) >= MAX_LISTED:
             self.uncounted += 1
             return

@@ -45,11 +45,11 @@ def containment_outcome(
         return dict(_LEFT_OUT)
     told = {step: _said(step, acted[step], check_mode) for step in steps if acted[step]}
     main = _failed(incident, told, failure, results) if failure else _succeeded(incident, told, check_mode)
-    rows = [row for calls in acted.values() for call in calls.values() for row in read_checks(call.get("checks"))[0]]
+    rows = [row for calls in acted.values() for row in _rows(calls)]
     return {
         "changed": not check_mode and any(says(call, "changed") for calls in acted.values() for call in calls.values()),
         "checks": [main, *_last_of_each(rows)],
-        "steps": [_entry(step, acted[step], told.get(step, ""), failure or {}) for step in steps],
+        "steps": [_entry(step, steps, acted[step], told.get(step, ""), failure or {}) for step in steps],
     }
 
 
@@ -57,6 +57,12 @@ def _made(results: Results, step: str) -> dict[str, Mapping[str, Any]]:
     """Return the results of the calls of a step that were made."""
     found = {name: results.get(name) for name in _CALLS[step]}
     return {name: call for name, call in found.items() if isinstance(call, Mapping) and call and not says(call, "skipped")}
+
+
+def _rows(calls: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the checks of the calls of a step; what isolating said of its timer is over once that was stopped."""
+    checks = {name: read_checks(call.get("checks"))[0] for name, call in calls.items()}
+    return [row for name, rows in checks.items() if not (name == "isolated" and checks.get("confirmed")) for row in rows]
 
 
 def _last_of_each(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -146,7 +152,9 @@ def _put_back(step: str, failure: Mapping[str, Any], results: Results) -> str:
     return "What the step had done was put back." if put_back else "It had changed nothing that could be put back."
 
 
-def _entry(step: str, calls: Mapping[str, Mapping[str, Any]], told: str, failure: Mapping[str, Any]) -> dict[str, Any]:
+def _entry(
+    step: str, steps: Sequence[str], calls: Mapping[str, Mapping[str, Any]], told: str, failure: Mapping[str, Any]
+) -> dict[str, Any]:
     reason = plain(str(failure.get("msg") or "it gave no reason"), _MAX_REASON).rstrip(".")
     failed = str(failure.get("step") or "")
     details = {name: _detail(name, call) for name, call in calls.items()}
@@ -156,14 +164,14 @@ def _entry(step: str, calls: Mapping[str, Mapping[str, Any]], told: str, failure
         back = {name: not (says(call, "failed") or says(call, "unreachable"))
                 for name, call in dict(failure.get("put_back") or {}).items() if isinstance(call, Mapping) and not says(call, "skipped")}
         return {"step": step, "outcome": FAILED, "summary": f"{step}: {reason}.", "details": {**details, "put_back": back}}
-    if failed and not calls:
+    if failed in steps and steps.index(step) > steps.index(failed):
         return {"step": step, "outcome": FAILED, "summary": f"{step}: not begun, since {failed} failed.", "details": {}}
     return {"step": step, "outcome": DONE, "summary": f"{step}: {told or 'nothing was to be done'}.", "details": details}
 
 
 def _detail(name: str, call: Mapping[str, Any]) -> dict[str, Any]:
     """Return what an entry of the log keeps of a call: what it did, not how the kernel's whole table looks."""
-    kept = {"changed": says(call, "changed")}
+    kept: dict[str, Any] = {"changed": says(call, "changed")}
     for key in ("isolation", "added", "removed", "refused"):
         if call.get(key):
             kept[key] = call[key][:_KEPT] if isinstance(call[key], list) else call[key]

@@ -26,7 +26,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.paths impo
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.process_rows import processes_page
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.reading import LeftOut
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.secret_files import holds_private_key, is_secret
-from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.evidence.collections import ask
+from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.evidence.collected import ask
 
 PROC = Path("/proc")
 

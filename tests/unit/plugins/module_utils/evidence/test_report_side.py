@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.options import argument_spec
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.planning import plan
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.questions import AskFailed, HostLost
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.session import _alone
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.store import Damaged, host_folder, safe_name, unpacked
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.tally import Tally, clock_check, complete_check
-from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.evidence.collections import (
+from ansible_collections.upkeep.runbook.plugins.modules import evidence_collect
+from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.evidence.collected import (
     ask, collection, entries_of, manifest_of, session_of, verified,
 )
 from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module
@@ -34,6 +37,7 @@ def data(tmp_path: Path) -> Path:
     for number in range(10):
         (folder / f"file{number}").write_bytes(os.urandom(1000 * number))
     (folder / "large").write_bytes(os.urandom(200_000))
+    (folder / "the last").write_bytes(b"x")
     for path in folder.iterdir():
         os.utime(path, (1, 1))
     return folder
@@ -99,7 +103,7 @@ def test_a_whole_collection(tmp_path: Path, data: Path) -> None:
 def test_limits_are_said(tmp_path: Path, data: Path) -> None:
     answer = collection(tmp_path / "incidents", paths=[str(data)], max_file_bytes=100_000, max_total_bytes=20_000, max_files=8)
     manifest = manifest_of(answer)
-    assert answer["totals"]["left_out"] == {"number": 2, "size": 1, "total": 2} and answer["totals"]["bytes"] <= 20_000
+    assert answer["totals"]["left_out"] == {"number": 3, "size": 1, "total": 2} and answer["totals"]["bytes"] <= 20_000
     assert by_check(answer)["evidence.complete"] == "warning" and answer.get("failed") is None
     assert all(row["reason"] and row["status"]["size"] >= 0 for row in manifest["left_out"])
     pages = collection(tmp_path / "incidents", items=["metadata"], metadata_paths=["/etc", "/usr/lib"], max_total_bytes=100_000)
@@ -147,6 +151,8 @@ def test_files_that_change_grow_shrink_and_vanish(tmp_path: Path, data: Path) ->
     manifest = manifest_of(answer)
     changes = {row["path"].rpartition("/")[2]: row["change"] for row in manifest["artifacts"] if row["change"]}
     assert changes == {"large": "grew", "rewritten": "changed", "shrinking": "changed"}
+    differs = {row["path"].rpartition("/")[2] for row in manifest["artifacts"] if row["sha256"] != row["source_sha256"] and not row.get("partial")}
+    assert differs == {"rewritten", "shrinking"}, "the host was not asked in the end"
     assert [(row["path"].rpartition("/")[2], row["kind"]) for row in manifest["left_out"]] == [("zz-vanishing", "vanished")]
     assert by_check(answer)["evidence.complete"] == "warning"
     assert verified(tmp_path / "incidents")["status"] == "ok", "it is what was collected all the same"
@@ -177,6 +183,9 @@ def test_a_host_that_is_lost_leaves_an_incomplete_collection(tmp_path: Path, dat
     assert answer["unreachable"] and answer["failed"] and "timed out" in answer["msg"]
     assert answer["items"] == {"clock": "done", "mounts": "done", "files": "failed"}
     assert by_check(answer)["evidence.collected"] == "critical"
+    manifest = manifest_of(answer)
+    named = {row.get("path") for row in [*manifest["artifacts"], *manifest["left_out"]]}
+    assert {str(path) for path in data.iterdir()} <= named, "a file is neither there nor said to be missing"
     found = verified(tmp_path / "incidents")
     assert found["status"] == "warning" and "incomplete" in found["checks"][-1]["summary"], found
     last = entries_of(tmp_path / "incidents")[-1]
@@ -196,8 +205,26 @@ def test_answers_of_a_hostile_host_are_no_crash(tmp_path: Path, answer: dict[str
 
 def test_a_host_that_never_comes_to_an_end(tmp_path: Path) -> None:
     page = ask(ask="state", item="modules")
-    got = collection(tmp_path / "incidents", lambda question: {**page, "cursor": "again"}, items=["modules"])
-    assert got["items"] == {"modules": "failed"}
+    for number, answer in enumerate([page, {**page, "pieces": []}]):
+        turns = iter(range(10**9))
+        got = collection(
+            tmp_path / "incidents", lambda question: {**answer, "cursor": f"{next(turns) if number else 0}"}, items=["modules"]  # noqa: B023
+        )
+        assert got["items"] == {"modules": "failed"} and "without an end" in manifest_of(got)["left_out"][-1]["reason"]
+
+
+@pytest.mark.parametrize("time", ["now", None, float("nan"), float("inf"), [1]])
+def test_a_clock_that_is_none(tmp_path: Path, time: Any) -> None:
+    got = collection(tmp_path / "incidents", lambda question: {"clock": {"time": time}}, items=["clock"])
+    assert got["items"] == {"clock": "failed"} and by_check(got)["evidence.clock"] == "unknown"
+
+
+def test_rows_of_a_hostile_host_are_text(tmp_path: Path) -> None:
+    page = {**ask(ask="state", item="modules"), "cursor": None, "left_out": [{"path": "x\ud800\x1b[31m", "kind": ["failed"], "reason": {"a": 1}}]}
+    got = collection(tmp_path / "incidents", lambda question: page, items=["modules"])
+    assert got["items"] == {"modules": "done"} and json.dumps(got).isascii() and manifest_of(got)["left_out"][0]["kind"] == "['failed']"
+    bad = {**page, "left_out": [{"path": "x"}]}
+    assert collection(tmp_path / "incidents", lambda question: bad, items=["modules"])["items"] == {"modules": "failed"}
 
 
 def tampered_manifest(folder: Path) -> None:
@@ -245,7 +272,7 @@ def test_a_plan_writes_nothing(tmp_path: Path, data: Path) -> None:
     session = session_of(tmp_path / "incidents", items=["processes", "files"], paths=[str(data)])
     answer = plan(session, lambda question: ask(**question))
     assert answer["plan"] == [
-        {"item": "processes", "files": None, "bytes": None}, {"item": "files", "files": 11, "bytes": 245_000, "left_out": {"secret": 1}},
+        {"item": "processes", "files": None, "bytes": None}, {"item": "files", "files": 12, "bytes": 245_001, "left_out": {"secret": 1}},
     ]
     assert not (tmp_path / "incidents").exists()
 
@@ -285,3 +312,14 @@ def test_what_is_missing(kind: str, status: str) -> None:
     tally = Tally(items={"files": "done"})
     tally.leave_out("files", {"path": "/x", "kind": kind, "reason": "why"})
     assert complete_check(tally, "web-1")["status"] == status
+
+
+def test_the_action_takes_what_its_page_documents() -> None:
+    documented = yaml.safe_load(evidence_collect.DOCUMENTATION)["options"]
+    spec = argument_spec()
+    assert documented.keys() == spec.keys()
+    for name, option in spec.items():
+        page = documented[name]
+        assert (page["type"], page.get("elements"), page.get("default"), page.get("required", False)) == (
+            option["type"], option.get("elements"), option.get("default"), option.get("required", False)
+        ), name

@@ -8,7 +8,9 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.checks import check
 from ansible_collections.upkeep.runbook.plugins.module_utils.incidents.containment_outcome import containment_outcome
 
 SINCE = {"isolation": {"isolated": True, "since": "2026-11-22T05:00:00Z", "reverts_at": "2026-11-22T05:05:00Z", "persistent": False}}
-ISOLATED = {"changed": True, **SINCE, "checks": [check_result("isolation.state", "upkeep_isolation", "ok", "loaded")]}
+ISOLATED = {"changed": True, **SINCE, "checks": [
+    check_result("isolation.state", "upkeep_isolation", "ok", "loaded"), check_result("isolation.timer", "upkeep_isolation", "ok", "at five"),
+]}
 CONFIRMED = {**ISOLATED, "checks": [check_result("isolation.state", "upkeep_isolation", "ok", "confirmed")]}
 BLOCKED = {"changed": True, "added": [{"address": "192.0.2.7"}], "checks": [check_result("firewall.blocked", "upkeep_block", "ok", "1")]}
 SHUT = {"changed": True, "accounts": [{"user": "eve", "contained": True, "sessions": [{"pid": 1}]}], "checks": []}
@@ -34,7 +36,7 @@ def test_what_was_done_is_a_warning_until_it_is_taken_back() -> None:
     assert (status, found["changed"]) == ("warning", True) and "--tags release" in found["checks"][0]["hint"]
     assert "since 2026-11-22T05:00:00Z; 1 account (eve) is shut, 1 address (192.0.2.7) is blocked anew." in summary
     assert entries(found) == {"isolate": "done", "block": "done"}
-    # Each check once, as it was seen last.
+    # Each check once, as it was seen last; the timer was stopped.
     assert [row["summary"] for row in found["checks"][1:]] == ["confirmed", "1"]
     details = found["steps"][1]["details"]
     assert details["blocked"]["added"] == [{"address": "192.0.2.7"}] and "sessions" not in details["shut"]["accounts"][0]
@@ -67,10 +69,16 @@ def test_a_failed_step_says_what_was_put_back_and_what_stays() -> None:
     assert entries(found) == {"isolate": "done", "block": "failed"} and found["steps"][1]["details"]["put_back"] == {"accounts": True}
 
 
+def test_a_step_before_the_failed_one_that_had_nothing_to_do_has_not_failed() -> None:
+    found = outcome(["isolate", "block"], failure={"step": "block", "msg": "usermod failed"}, isolated=SKIPPED, shut={"failed": True})
+    assert entries(found) == {"isolate": "done", "block": "failed"} and "nothing was to be done" in found["steps"][0]["summary"]
+
+
 def test_an_operator_who_is_locked_out_learns_when_the_timer_gives_back() -> None:
     failure = {"step": "isolate", "msg": "nobody could come back", "put_back": {"isolation": {"unreachable": True, "msg": "timed out"}}}
     found = outcome(["isolate", "block"], failure=failure, isolated=ISOLATED, confirmed={"unreachable": True, "msg": "timed out"})
     summary = main(found)[1]
+    assert "isolation.timer" in [row["check"] for row in found["checks"]], "it still runs"
     assert "NOT everything could be put back: the isolation (timed out); its timer gives the host back at 2026-11-22T05:05:00Z." in summary
     assert entries(found) == {"isolate": "failed", "block": "failed"} and "not begun" in found["steps"][1]["summary"]
 

@@ -8,19 +8,22 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.action import evidence_collect
 from ansible_collections.upkeep.runbook.plugins.module_utils.custody.entries import Writer
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.evidence import store
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.answering import answer_question
+from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.options import argument_spec
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.questions import AskFailed
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.session import Session, collect
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.verifying import verify_evidence
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
 from ansible_collections.upkeep.runbook.plugins.modules import evidence_read, evidence_verify
 
-OPTIONS = {name: option.get("default") for name, option in evidence_collect.argument_spec().items()}
+OPTIONS = {name: option.get("default") for name, option in argument_spec().items()}
 QUESTION = {name: option.get("default") for name, option in evidence_read.argument_spec().items()}
 VERIFY = {name: option.get("default") for name, option in evidence_verify.argument_spec().items()}
+#: To flush all that other programs wrote takes long on a busy machine, and matters to power cuts alone.
+store.sync_file_system = lambda _descriptor: None
 Call = Callable[[dict[str, Any]], Mapping[str, Any]]
 
 
