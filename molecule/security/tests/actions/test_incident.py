@@ -78,7 +78,7 @@ def test_an_incident_from_the_plan_to_the_release(tmp_path: Path) -> None:
     assert all(reached(*BUSINESS))
 
     told, chain = custody(tmp_path)
-    assert '"status": "ok"' in chain, chain
+    assert f"All {len(told)} entries of the custody log" in chain, chain
     for host in SHOPS:
         for step in ("isolate", "block", "release"):
             assert [outcome for name, what, outcome in told if (name, what) == (host, step)] == ["planned", "done"], told
