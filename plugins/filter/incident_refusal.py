@@ -10,7 +10,8 @@ version_added: 0.1.0
 short_description: Tell why steps of acting in a security incident must not begin
 description:
   - Returns the reason, or an empty text when they may begin.
-  - Every step needs the id of an incident. C(isolate), C(block) and C(release) are confirmed with the name of the platform. Check mode goes without it, but not with a wrong one.
+  - Every step needs the id of an incident. C(isolate), C(block) and C(release) are confirmed with the name of the platform.
+    Check mode goes without it, but not with a wrong one.
   - C(release) goes with neither C(isolate) nor C(block).
 positional: _input
 author:
