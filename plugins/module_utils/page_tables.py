@@ -131,7 +131,7 @@ def _mappings(value: Any, most: int) -> list[Mapping[str, Any]]:
 
 def _number(value: Any) -> float | None:
     """Return a finite number; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > 1e18 or value != value:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > 1e18 or not math.isfinite(value):
         return None
     return float(value)
 

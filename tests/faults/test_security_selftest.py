@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from ansible_collections.upkeep.runbook.tests.faults.house import House, Outcome, listing

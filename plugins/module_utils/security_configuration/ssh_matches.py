@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.access_review.host import Absent, Host, Unseen
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_review.host import Absent, Host
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode
 
 CONFIGURATION = "/etc/ssh/sshd_config"
