@@ -97,6 +97,7 @@ def test_confirmed_it_lasts_over_a_restart_and_absent_brings_back_what_was(befor
         shop.wait_for("systemctl is-system-running | grep -qE '^(running|degraded)$'")
     assert reached(*MANAGEMENT, *BUSINESS) == [True] * len(MANAGEMENT) + [False] * len(BUSINESS)
     for seen in on_shops("host_isolate", state="query").values():
+        assert "isolation" in seen, seen
         assert seen["isolation"]["confirmed"] and seen["isolation"]["persistent"]
     for name, shop in SHOPS.items():
         if "f2b-table" in before[name]:  # fail2ban bans anew, a moment after the start
