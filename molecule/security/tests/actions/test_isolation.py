@@ -6,12 +6,13 @@ Both hosts are isolated at the same time: real nftables 1.0 and 1.1, real timers
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from containers import podman
+from containers import PATIENCE_SECONDS, podman
 from shop import BUSINESS, CUSTOMER, MANAGEMENT, NEW_CONNECTIONS, SHOPS, WEB, address, on_shops, reached, rules, states
 from upkeep_run import INVENTORIES, PROJECT, followed
 from watching import watching
@@ -48,6 +49,15 @@ def die(process: subprocess.Popen[str]) -> None:
     controller.suspend()  # it starts nothing more
     for one in [*controller.children(recursive=True), controller]:
         one.kill()
+
+
+def wait_until_they_answer() -> None:
+    """Wait until the operator can log in to both hosts again."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    seen = on_shops("host_isolate", state="query")
+    while any("isolation" not in result for result in seen.values()):
+        assert time.monotonic() < deadline, seen
+        seen = on_shops("host_isolate", state="query")
 
 
 def timers() -> list[str]:
@@ -94,7 +104,8 @@ def test_confirmed_it_lasts_over_a_restart_and_absent_brings_back_what_was(befor
     podman("restart", "--time", "20", *(shop.name for shop in SHOPS.values()))
     address.cache_clear()
     for shop in SHOPS.values():
-        shop.wait_for("systemctl is-system-running | grep -qE '^(running|degraded)$'")
+        shop.wait_for("systemctl is-system-running | grep -qE '^(running|degraded)$' && systemctl is-active ssh")
+    wait_until_they_answer()
     assert reached(*MANAGEMENT, *BUSINESS) == [True] * len(MANAGEMENT) + [False] * len(BUSINESS)
     for seen in on_shops("host_isolate", state="query").values():
         assert "isolation" in seen, seen
