@@ -6,8 +6,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 # Two lanes of `make test`, side by side: those that use every processor, and those that use one or mostly wait.
-GATES := units units-oldest matrix integration faults
-GATES_BESIDE := lint types contracts docs package check-mode browser sanity molecule
+GATES := units units-oldest matrix integration faults check-mode browser
+GATES_BESIDE := molecule lint types contracts docs package sanity
 
 PYTEST := .venv/bin/python -m pytest
 
