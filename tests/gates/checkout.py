@@ -57,4 +57,4 @@ def tracked_files() -> tuple[Path, ...]:
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=CHECKOUT, check=True, capture_output=True,
     ).stdout.decode()
-    return tuple(path for name in listing.split("\0") if name and (path := CHECKOUT / name).is_file())
+    return tuple(path for name in listing.split("\0") if name and ((path := CHECKOUT / name).is_file() or path.is_symlink()))
