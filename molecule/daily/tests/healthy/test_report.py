@@ -87,6 +87,9 @@ def test_only_addresses_are_replaced() -> None:
         "dependencies_registry",  # no test leaves the machine
         "notify_webhooks",
         "security_audit_files_exclude",  # where the tests order faults
+        "security_audit_digests_host",  # tests have reports of their own
+        "security_audit_digests_become",
+        "security_audit_digests_directory",
         "resources_thresholds",  # the figures of the machine that runs the tests; see the file
     }
 
