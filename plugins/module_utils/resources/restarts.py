@@ -76,10 +76,14 @@ def host_restart(files: HostFiles) -> dict[str, Any]:
 def processes_restart(files: HostFiles, processes: Sequence[Process]) -> dict[str, Any]:
     """Return the processes that run deleted code, how many could be looked at and how many could not.
 
-    psutil hides whether a mapped file was deleted, and whether it is code.
+    psutil hides whether a mapped file was deleted, and whether it is code. Processes of containers are left out: they wait for another image,
+    and a unit of theirs is none of this host.
     """
     scanned, unreadable, rows = 0, 0, []
+    namespace = files.link("/proc/self/ns/pid")
     for process in processes[:MAX_PROCESSES_SCANNED]:
+        if namespace is not None and files.link(f"/proc/{process.pid}/ns/pid") not in (None, namespace):
+            continue
         maps = files.read_if_present(f"/proc/{process.pid}/maps")
         if maps is None:
             # One that ended meanwhile needs no restart.

@@ -109,6 +109,15 @@ def test_processes_that_run_deleted_code(tmp_path: Path, fake_host) -> None:
     assert (found["processes_found"], found["processes_scanned"], found["processes_unreadable"]) == (2, 2, 1)
 
 
+def test_a_process_of_a_container_waits_for_nothing_here(tmp_path: Path, fake_host) -> None:
+    files = host(tmp_path, proc__10__maps=MAPS, proc__11__maps=MAPS, proc__12__maps=MAPS)
+    for pid, namespace in (("self", 1), ("10", 1), ("11", 2)):  # that of 12 cannot be read
+        (tmp_path / f"proc/{pid}/ns").mkdir(parents=True)
+        (tmp_path / f"proc/{pid}/ns/pid").symlink_to(f"pid:[{namespace}]")
+    found = processes_restart(files, [process(10), process(11), process(12)])
+    assert [row["pid"] for row in found["processes"]] == [10, 12]
+
+
 def test_a_library_that_is_deleted_under_a_real_process(tmp_path: Path) -> None:
     """Without psutil on this Python only this one process is given."""
     library = tmp_path / "libreplaced.so"
