@@ -15,7 +15,7 @@ PATIENCE_SECONDS = 60
 HOME = "/home/upkeep"
 TEMPORARY = ("/tmp", "/var/tmp", "/root/.ansible/tmp", HOME, f"{HOME}/.ansible", f"{HOME}/.ansible/tmp")
 # The platform itself goes on writing while it is looked at, and every login is logged.
-WRITTEN_BY_OTHERS = ("/opt/neurosensefx/logs", "/var/log", "/run", "/proc", "/sys", "/dev", "/var/lib/postgresql", "/var/lib/nginx")
+WRITTEN_BY_OTHERS = ("/opt/neurosensefx/logs", "/var/log", "/run", "/proc", "/sys", "/dev", "/var/lib/postgresql", "/var/lib/nginx", "/var/backups")
 
 
 @dataclass(frozen=True)
