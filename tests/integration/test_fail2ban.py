@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -81,7 +80,7 @@ def look(server: Fail2ban, state: Path, **options: Any) -> dict[str, Any]:
     return run_module("blocked_addresses", {"fail2ban_socket": server.socket, "state_directory": str(state), **options})
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root is answered")
+@pytest.mark.usefixtures("root")
 def test_who_failed_is_banned_and_told(fail2ban: Fail2ban, tmp_path: Path) -> None:
     begin = datetime.now(timezone.utc).replace(microsecond=0)
     with open(fail2ban.place / "door.log", "a", encoding="utf-8") as log:

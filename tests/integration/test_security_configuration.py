@@ -27,7 +27,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.security_configurat
 from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.certificates.issuing import present
 from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import module_argv, run_module
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mount namespaces and programs of the system need root")
+pytestmark = pytest.mark.usefixtures("root")
 
 START_SECONDS = 60.0
 

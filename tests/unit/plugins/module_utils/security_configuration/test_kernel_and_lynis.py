@@ -146,7 +146,7 @@ def test_a_report_is_found_and_one_that_is_no_file_is_unknown(tmp_path: Path, mo
     assert looked(tmp_path) == [("report", "unknown")]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs it")
+@pytest.mark.usefixtures("root")
 def test_it_runs_when_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "var/log/lynis-report.dat"
     path.parent.mkdir(parents=True)

@@ -18,7 +18,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.security_configurat
     read_secrets,
 )
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+as_root = pytest.mark.usefixtures("root")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.access_review.host 
 from ansible_collections.upkeep.runbook.plugins.module_utils.security_configuration.sudo import inspect_sudo
 
 SECURE = 'Defaults secure_path="/usr/sbin:/usr/bin"\n'
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root owns what is of root")
+as_root = pytest.mark.usefixtures("root")
 
 
 def found(root: Path, text: str) -> list[tuple[str, str, str]]:
