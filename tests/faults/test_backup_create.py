@@ -7,10 +7,8 @@ import json
 import os
 import random
 import signal
-import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +20,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.backups.inspection 
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
 from ansible_collections.upkeep.runbook.plugins.modules import backup_create, backup_verify
+from ansible_collections.upkeep.runbook.tests.faults.forking import forked
 from ansible_collections.upkeep.runbook.tests.faults.house import PATIENCE_SECONDS
 from ansible_collections.upkeep.runbook.tests.faults.small_disk import small_disk
 
@@ -72,18 +71,9 @@ def refuse_broken(folder: Path, names: list[str]) -> None:
 
 
 @contextmanager
-def forked(work: Callable[[], object]) -> Iterator[int]:
+def working(work: Callable[[], object]) -> Iterator[int]:
     """Do some work in a process of its own, which is gone afterwards."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            work()
-            status = 0
-        except BaseException:
-            traceback.print_exc(file=sys.__stderr__)
-        finally:
-            os._exit(status)
+    child = forked(work)
     try:
         yield child
     finally:
@@ -103,7 +93,7 @@ def test_killed_at_any_moment(tmp_path: Path, chance: random.Random, fault_runs:
     killed = left = 0
     known = shown(folder)
     for kill in range(KILLS * fault_runs):
-        with forked(lambda: create({**given, "compression": ("zstd", "gzip", "none")[kill % 3]})) as child:
+        with working(lambda: create({**given, "compression": ("zstd", "gzip", "none")[kill % 3]})) as child:
             time.sleep(whole * chance.random() * 1.2)
             done, _status = os.waitpid(child, os.WNOHANG)
             killed += not done
@@ -138,7 +128,7 @@ def die_before(step: int, given: dict[str, Any]) -> bool:
             setattr(os, name, dying(getattr(os, name)))
         create(given)
 
-    with forked(work) as child:
+    with working(work) as child:
         status = os.waitpid(child, 0)[1]
     return os.WIFSIGNALED(status)
 

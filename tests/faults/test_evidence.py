@@ -9,14 +9,13 @@ import signal
 import subprocess
 import sys
 import time
-import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.questions import AskFailed
+from ansible_collections.upkeep.runbook.tests.faults.forking import forked
 from ansible_collections.upkeep.runbook.tests.faults.small_disk import small_disk
 from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.evidence.collected import (
     ask, collection, entries_of, manifest_of, verified,
@@ -40,20 +39,6 @@ def data(tmp_path: Path) -> Path:
 
 def collect(tmp_path: Path, data: Path, **more: Any) -> dict[str, Any]:
     return collection(tmp_path / "incidents", items=ITEMS, paths=[str(data)], metadata_paths=[str(data)], **more)
-
-
-def forked(work: Callable[[], object]) -> int:
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            work()
-            status = 0
-        except BaseException:
-            traceback.print_exc(file=sys.__stderr__)
-        finally:
-            os._exit(status)
-    return child
 
 
 def assert_sound(directory: Path, whole: int) -> None:

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.integrity import ba
 from ansible_collections.upkeep.runbook.plugins.module_utils.integrity.inspecting import watch_files
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
 from ansible_collections.upkeep.runbook.plugins.modules import file_integrity
+from ansible_collections.upkeep.runbook.tests.faults.forking import forked
 from ansible_collections.upkeep.runbook.tests.faults.small_disk import small_disk
 
 DEFAULTS = {name: option.get("default") for name, option in file_integrity.argument_spec().items()}
@@ -46,20 +46,6 @@ def run(tmp_path: Path, **more: Any) -> dict[str, Any]:
 
 def accept(tmp_path: Path, reason: str) -> dict[str, Any]:
     return run(tmp_path, state="accepted", reason=reason)
-
-
-def forked(work: Callable[[], object]) -> int:
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            work()
-            status = 0
-        except BaseException:
-            traceback.print_exc(file=sys.__stderr__)
-        finally:
-            os._exit(status)
-    return child
 
 
 def reason_kept(tmp_path: Path) -> str:
