@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import base64
-import getpass
 import hashlib
 import json
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,12 +20,12 @@ import pytest
 
 from ansible_collections.upkeep.runbook.plugins.modules import evidence_verify
 from ansible_collections.upkeep.runbook.tests.integration.journal_server import journal_server
+from ansible_collections.upkeep.runbook.tests.integration.ssh_server import ssh_server
 from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.verifying import verify_evidence
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 900.0
-_PRIVILEGE_SEPARATION = Path("/run/sshd")
 VERIFY = {name: option.get("default") for name, option in evidence_verify.argument_spec().items()}
 
 
@@ -110,44 +106,6 @@ def _environment(pid: int) -> list[bytes]:
         return []
 
 
-@contextmanager
-def sshd(place: Path) -> Iterator[None]:
-    """Run a server on 127.0.0.1 that ssh.conf calls ``suspect``."""
-    for name in ("host", "user"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(place / name)], check=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    (place / "sshd.conf").write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {place}/host\nAuthorizedKeysFile {place}/user.pub\nPidFile none\nStrictModes no\n"
-        "UsePAM no\nPasswordAuthentication no\nPermitRootLogin prohibit-password\nMaxStartups 100\n"
-    )
-    (place / "known").write_text(f"[127.0.0.1]:{port} {(place / 'host.pub').read_text()}")
-    (place / "ssh.conf").write_text(
-        f"Host suspect\n HostName 127.0.0.1\n Port {port}\n User {getpass.getuser()}\n IdentityFile {place}/user\n IdentitiesOnly yes\n"
-        f" UserKnownHostsFile {place}/known\n"
-    )
-    program = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin") or "sshd"
-    argv = [program, "-D", "-e", "-f", str(place / "sshd.conf")]
-    if os.geteuid() == 0 and not _PRIVILEGE_SEPARATION.exists():
-        argv = ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs tmpfs /run && mkdir -m 755 {_PRIVILEGE_SEPARATION} && exec "$@"', "sh", *argv]
-    with open(place / "log", "wb") as log:
-        server = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                assert server.poll() is None and time.monotonic() < deadline, (place / "log").read_text(errors="replace")
-                time.sleep(0.05)
-        yield
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
 @pytest.fixture
 def suspect(tmp_path: Path) -> Iterator[Suspect]:
     made = Suspect(tmp_path, tmp_path / "data", tmp_path / "reports/incidents", tmp_path / "remote")
@@ -164,7 +122,7 @@ def suspect(tmp_path: Path) -> Iterator[Suspect]:
     for path in made.folder.iterdir():
         if not path.is_fifo():
             os.utime(path, (1_600_000_000, 1_600_000_000))
-    with sshd(tmp_path):
+    with ssh_server(tmp_path, "suspect", "MaxStartups 100\n"):
         try:
             yield made
         finally:
