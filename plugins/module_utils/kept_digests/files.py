@@ -4,14 +4,12 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import stat
 from pathlib import Path
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import make_private_directory, write_atomically
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.guarded_files import Forgeable, read_guarded
 from ansible_collections.upkeep.runbook.plugins.module_utils.heartbeats import slug
 from ansible_collections.upkeep.runbook.plugins.module_utils.kept_digests.record import SCHEMA, Record, empty, read_content
 
@@ -42,7 +40,10 @@ def read_record(path: Path, platform: str, host: str) -> Record:
 
     :raises UpkeepError: when the file cannot be read, could have been written by others, or is no such record.
     """
-    data = _read(path)
+    try:
+        data = read_guarded(path, _MAX_BYTES)
+    except Forgeable as exc:
+        raise UpkeepError(f"{exc.message}: its digests prove nothing. Correct its owner and mode, then look at it") from exc
     if data is None:
         return empty()
     try:
@@ -63,29 +64,3 @@ def write_record(path: Path, record: Record, platform: str, host: str) -> None:
     """
     content = {"schema": SCHEMA, "platform": platform, "host": host, **record}
     write_atomically(path, json.dumps(content, indent=1).encode() + b"\n", 0o600)
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    except OSError as exc:
-        reason = "is a link, which this module never makes" if exc.errno == errno.ELOOP else f"cannot be read ({exc.strerror})"
-        raise UpkeepError(f"{path} {reason}") from exc
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise UpkeepError(f"{path} is no file")
-        for name, one in ((path, status), (path.parent, os.stat(path.parent))):
-            if one.st_uid not in (0, os.geteuid()) or one.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-                raise UpkeepError(f"others can write {name}: its digests prove nothing. Correct its owner and mode, then look at it")
-        with open(descriptor, "rb", closefd=False) as stream:
-            data = stream.read(_MAX_BYTES + 1)
-    except OSError as exc:
-        raise UpkeepError(f"{path} cannot be read ({exc.strerror})") from exc
-    finally:
-        os.close(descriptor)
-    if len(data) > _MAX_BYTES:
-        raise UpkeepError(f"{path} is larger than any such record")
-    return data

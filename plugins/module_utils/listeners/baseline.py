@@ -4,11 +4,8 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import make_private_directory, write_atomically
+from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.guarded_files import Forgeable, read_guarded
 from ansible_collections.upkeep.runbook.plugins.module_utils.listeners.listening import Listener, Owner, rows
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
 
@@ -93,23 +92,11 @@ def _listener(row: dict[str, Any]) -> Listener:
 
 def _read(path: Path) -> bytes:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise NoBaseline("there is no baseline yet", missing=True) from None
-    except OSError as exc:
-        if exc.errno == errno.ELOOP:
-            raise NoBaseline(f"{path} is a link, which this module never makes", forgeable=True) from None
-        raise NoBaseline(f"{path} cannot be read ({exc.strerror})") from None
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        raise NoBaseline(f"{path} is no file", forgeable=True)
-    with os.fdopen(descriptor, "rb") as stream:
-        folder = os.stat(path.parent)
-        for what, one in ((path, status), (path.parent, folder)):
-            if one.st_uid not in (0, os.geteuid()) or one.st_mode & 0o022:
-                raise NoBaseline(f"others than root can write {what}", forgeable=True)
-        data = stream.read(_MAX_BYTES + 1)
-    if len(data) > _MAX_BYTES:
-        raise NoBaseline(f"{path} is larger than any baseline")
+        data = read_guarded(path, _MAX_BYTES)
+    except Forgeable as exc:
+        raise NoBaseline(exc.message, forgeable=True) from exc
+    except UpkeepError as exc:
+        raise NoBaseline(exc.message) from exc
+    if data is None:
+        raise NoBaseline("there is no baseline yet", missing=True)
     return data
