@@ -178,12 +178,17 @@ def test_a_version_that_does_not_become_healthy_leaves_everything_and_what_an_ea
 
 
 def kill_in_the_middle(run: Started, site: Site, delay: float) -> None:
-    """Kill a recovery, with every process of it, some time after it has noted that it begins to exchange."""
+    """Kill a recovery, with every process of it, some time after it has noted that it begins to exchange.
+
+    At the latest when it takes the maintenance page away: one that has noted its good end is an earlier recovery, and no killed one.
+    """
     note, end = site.house.state / "alpha" / "recovery.json", time.monotonic() + PATIENCE_SECONDS
     while not (note.exists() and '"begun"' in note.read_text()):
         assert run.process.poll() is None and time.monotonic() < end, run.output()
         time.sleep(0.005)
-    time.sleep(delay)
+    end = time.monotonic() + delay
+    while site.page.exists() and time.monotonic() < end:
+        time.sleep(0.005)
     run.kill()
 
 
