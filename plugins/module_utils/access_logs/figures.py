@@ -39,11 +39,10 @@ def iso(second: int | None) -> str | None:
     return None if second is None else to_iso(datetime.fromtimestamp(second, timezone.utc))
 
 
-def group_figures(tally: Tally, limits: Mapping[str, float], *, until: int, top: int) -> dict[str, Any]:
+def group_figures(tally: Tally, limits: Mapping[str, float], *, top: int) -> dict[str, Any]:
     """Return all figures of a group.
 
     :param tally: settled.
-    :param until: the first second behind the window, as seconds since the epoch.
     :param top: how many of each list are returned.
     """
     statuses: Counter[str] = Counter()
@@ -69,7 +68,7 @@ def group_figures(tally: Tally, limits: Mapping[str, float], *, until: int, top:
         "top_clients": _top(tally.clients, "client", top, tally.requests),
         "top_agents": _top(tally.agents, "agent", top, tally.requests),
         "top_hosts": _top(tally.hosts, "host", top, tally.requests),
-        **_bursts(tally, limits, until, top),
+        **_bursts(tally, limits, top),
         **_scanners(tally, top),
     }
 
@@ -186,10 +185,11 @@ def _top(counter: Busiest, key: str, top: int, whole: int) -> list[dict[str, Any
     ]
 
 
-def _bursts(tally: Tally, limits: Mapping[str, float], until: int, top: int) -> dict[str, Any]:
+def _bursts(tally: Tally, limits: Mapping[str, float], top: int) -> dict[str, Any]:
     if tally.first is None or tally.last is None:
         return {"bursts": [], "different_bursts": 0}
-    span = range(tally.first // 60, min(tally.last // 60 + 1, max(until // 60, tally.first // 60 + 1)))
+    # With the minute that is not over yet: a burst stands out in it already, and tomorrow's window begins behind it.
+    span = range(tally.first // 60, tally.last // 60 + 1)
     least = int(limits["burst_min_requests"])
     threshold = min((limits[name] for name in ("burst_warning_score", "burst_critical_score") if limits[name]), default=10.0)
     clients = {minute: sketch.count() for minute, sketch in tally.minutes.items()}

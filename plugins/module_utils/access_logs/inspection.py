@@ -131,7 +131,7 @@ def _inspect(
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     since, until = int(window.since.timestamp()), int(window.until.timestamp())
     counted = count_group(group, since=since, until=until, processes=processes)
-    figures = group_figures(counted.tally, group.limits, until=until, top=params["top"])
+    figures = group_figures(counted.tally, group.limits, top=params["top"])
     hours = complete_hours(counted.tally, since, until) if not counted.problems else {}
     past, day = memory.past.get(group.name, Past()), to_iso(window.until)[:10]
     comparison = Comparison(0, len(hours), ())

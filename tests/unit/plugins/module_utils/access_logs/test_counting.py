@@ -142,5 +142,5 @@ def test_of_equally_rare_status_codes_the_first_in_order_are_listed(monkeypatch:
         found = Tally()
         found.note_requests([("GET /", status, 1) for status in (*order, "503")])
         found.settle()
-        listed = group_figures(found, {"burst_min_requests": 1, "burst_warning_score": 1, "burst_critical_score": 1}, until=1, top=1)["statuses"]
+        listed = group_figures(found, {"burst_min_requests": 1, "burst_warning_score": 1, "burst_critical_score": 1}, top=1)["statuses"]
         assert listed == {"101": 1, "200": 1, "503": 2}

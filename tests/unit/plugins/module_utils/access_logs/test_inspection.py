@@ -333,6 +333,13 @@ def test_a_burst_of_one_client_and_one_of_many_stand_out(tmp_path: Path) -> None
     assert check(result, "access.bursts")["status"] == "warning"
 
 
+def test_a_burst_stands_out_in_the_minute_that_is_not_over_yet(tmp_path: Path) -> None:
+    lines = [line(minutes_ago(minute)) for minute in range(30, 0, -1) for _ in range(20)]
+    lines += [line(NOW)] * 400
+    result = inspect(paths=[write(tmp_path / "a.log", *lines)], now=NOW + timedelta(seconds=20))
+    assert check(result, "access.bursts")["status"] == "warning"
+
+
 def test_a_scanner_is_told_from_a_client_with_a_broken_link(tmp_path: Path) -> None:
     lines = [
         line(client="198.51.100.9", request=f"GET /wp-{number}.php?x={number} HTTP/1.1", status=404) for number in range(30)
