@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.access_logs.log_lines import line
-from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import answer_of, run_module, start_module
+from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module, start_module
 
 #: The module, and on the error stream the peak memory of it and of the largest process that it forked, in KiB.
 MEASURED = r"""
@@ -112,4 +112,4 @@ def test_a_run_that_is_killed_leaves_what_was_remembered_and_no_process(tmp_path
         process.communicate()
         kept = json.loads((tmp_path / "state" / "access_logs.json").read_text())
         assert kept["groups"][options["paths"][0]]["hours"]
-    assert answer_of(start_module("access_log_stats", options))["status"] == "ok"
+    assert run_module("access_log_stats", options)["status"] == "ok"

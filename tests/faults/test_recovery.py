@@ -20,7 +20,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.platform_backups im
 from ansible_collections.upkeep.runbook.plugins.module_utils.platform_description import validate_platform
 from ansible_collections.upkeep.runbook.plugins.module_utils.platform_items import Host
 from ansible_collections.upkeep.runbook.tests.faults.house import PATIENCE_SECONDS, House, Outcome, Started, listing
-from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import answer_of, start_module
+from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module
 
 CONFIRMED = {"upkeep_confirm": "Test platform"}
 
@@ -130,10 +130,10 @@ def site(house: House) -> Site:
 
 def create_backup(house: House) -> Path:
     plan = backup_plan(validate_platform(house.platform).platform, Host("alpha", []))
-    answer = answer_of(start_module("backup_create", {
+    answer = run_module("backup_create", {
         **{key: plan[key] for key in ("sources", "dumps", "destination", "label", "platform", "host", "accept")},
         "state_directory": str(house.state / "alpha"),
-    }))
+    })
     return Path(answer["backup"]["path"])
 
 

@@ -14,11 +14,11 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.databases.redis_cli
 from ansible_collections.upkeep.runbook.tests.integration import servers
 from ansible_collections.upkeep.runbook.tests.integration.dumps import soon, spec_of
 from ansible_collections.upkeep.runbook.tests.integration.servers import Server
-from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import answer_of, start_module
+from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module
 
 
 def run(module: str, **options: Any) -> dict[str, Any]:
-    return answer_of(start_module(module, options))
+    return run_module(module, options)
 
 
 class Platform:

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import answer_of, start_module
+from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module
 
 RUN, DIGEST = "20261122T050000Z-0000000a", 64 * "a"
 
 
 def call(folder: Path, **options: Any) -> dict[str, Any]:
     base = {"directory": str(folder), "platform": "Test platform", "host": "web-1", "run_id": RUN, "reason": "one"}
-    return answer_of(start_module("baseline_digests", {**base, **options}))
+    return run_module("baseline_digests", {**base, **options})
 
 
 def modes(folder: Path) -> dict[str, int]:

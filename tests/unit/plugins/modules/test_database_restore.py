@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import ManifestWriter, Member
 
-from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import answer_of, start_module
+from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module
 
 
 class Shop:
@@ -61,7 +61,7 @@ class Shop:
             "path": str(self.backup), "dumps": [{"type": "sqlite", "path": str(self.database)}],
             "state_directory": str(self.folder / "state"), **given,
         }
-        return answer_of(start_module("database_restore", options))
+        return run_module("database_restore", options)
 
 
 @pytest.fixture

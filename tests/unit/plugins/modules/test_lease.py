@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso, utc_now
-from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import answer_of, start_module
+from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import answer_of, run_module, start_module
 
 BACKUP = {"run_id": "20261122T014356Z-0000000a", "playbook": "backup"}
 PREPARE = {"run_id": "20261122T014400Z-0000000b", "playbook": "prepare"}
@@ -22,7 +22,7 @@ def start(**options: Any) -> subprocess.Popen[str]:
 
 
 def run(directory: Path, **options: Any) -> dict[str, Any]:
-    return answer_of(start(directory=str(directory), **options))
+    return run_module("lease", {"directory": str(directory), **options})
 
 
 def lease_file(directory: Path) -> dict[str, Any]:

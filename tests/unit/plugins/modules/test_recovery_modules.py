@@ -10,13 +10,13 @@ import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.recovery import backup_reading
 from ansible_collections.upkeep.runbook.plugins.modules.backup_verify import argument_spec
-from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import answer_of, start_module
+from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module
 
 RUN, LATER = "20261122T050000Z-0000000a", "20261122T060000Z-0000000b"
 
 
 def call(module: str, **options: Any) -> dict[str, Any]:
-    return answer_of(start_module(module, options))
+    return run_module(module, options)
 
 
 def test_the_options_with_which_a_recovery_verifies_are_those_of_the_module() -> None:
@@ -91,10 +91,10 @@ def test_a_backup_is_chosen_and_the_plan_shown(tmp_path: Path) -> None:
 def backup(tmp_path: Path) -> Path:
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "a").write_bytes(b"some content" * 1000)
-    answer = answer_of(start_module("backup_create", {
+    answer = run_module("backup_create", {
         "sources": [{"name": "app", "paths": [str(tmp_path / "app")]}], "destination": str(tmp_path / "backups"), "label": "x",
         "platform": "X", "host": "h", "state_directory": str(tmp_path / "state"), "compression": "gzip",
-    }))
+    })
     return Path(answer["backup"]["path"])
 
 
@@ -109,10 +109,10 @@ def test_how_much_a_backup_may_unpack_to_is_said_once_for_verifying_and_recoveri
     (tmp_path / "app").mkdir()
     with open(tmp_path / "app" / "zeros", "wb") as stream:
         stream.truncate(257 * 1024 * 1024)
-    made = answer_of(start_module("backup_create", {
+    made = run_module("backup_create", {
         "sources": [{"name": "app", "paths": [str(tmp_path / "app")]}], "destination": str(tmp_path / "backups"), "label": "x",
         "platform": "X", "host": "h", "state_directory": str(tmp_path / "state"),
-    }))
+    })
     given = {"pattern": ["x_*"], "targets": [str(tmp_path / "app")]}
     refused = preflight(tmp_path / "backups", **given)
     assert "none of the 1 newest backups verifies" in refused["problems"][0] and refused["backup"] == {}
