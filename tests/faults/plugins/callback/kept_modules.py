@@ -32,7 +32,7 @@ class CallbackModule(CallbackBase):
     CALLBACK_TYPE = "notification"
     CALLBACK_NAME = "kept_modules"
 
-    def v2_playbook_on_start(self, _playbook: Any) -> None:
+    def v2_playbook_on_start(self, playbook: Any) -> None:
         """Do so before the first module is packed."""
         folder = Path(self.get_option("folder"))
         folder.mkdir(mode=0o700, exist_ok=True)
