@@ -30,12 +30,12 @@ def points(history: Path) -> list[tuple[object, ...]]:
 
 def test_no_room_for_the_history(house: House) -> None:
     with small_disk(house.state) as disk:
-        assert house.run("daily").rc == 0
+        assert house.run("daily", "--tags", "health,resources").rc == 0
         history = house.history()
         kept, before = points(history), history.read_bytes()
         disk.leave_free(0)
 
-        full = house.run("daily")
+        full = house.run("daily", "--tags", "health,resources")
         assert full.rc != 0
         assert full.record["status"] == "unknown"
         for role in ("health", "resources"):
@@ -49,7 +49,7 @@ def test_no_room_for_the_history(house: House) -> None:
         assert points(history) == kept
 
         disk.make_room()
-        mended = house.run("daily")
+        mended = house.run("daily", "--tags", "health,resources")
         assert mended.rc == 0, mended.output
         assert mended.check("alpha", "service.tcp", "ticks")["status"] == "ok"
         assert points(history)[: len(kept)] != [] and len(points(history)) > len(kept)
@@ -59,12 +59,12 @@ def test_no_room_for_the_history(house: House) -> None:
 def test_the_first_history_finds_no_room(house: House) -> None:
     with small_disk(house.state) as disk:
         disk.leave_free(0)
-        full = house.run("daily")
+        full = house.run("daily", "--tags", "health,resources")
         assert full.rc != 0
         assert full.role("alpha", "health")["status"] == "unknown"
         assert full.check("alpha", "service.tcp", "ticks")["status"] == "ok"
         disk.make_room()
-        assert house.run("daily").rc == 0
+        assert house.run("daily", "--tags", "health,resources").rc == 0
         assert points(house.history())
 
 
