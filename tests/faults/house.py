@@ -178,6 +178,8 @@ class House:
         self.reports = self.watched / "reports"
         self.application = self.watched / "application"
         self.scratch = folder / "scratch"
+        # Beside the folders of all the tests of one process.
+        self._kept_modules = folder.parent / "kept-modules"
         for made in (self.home, self.cwd, self.application, self.scratch):
             made.mkdir(parents=True)
         self.hosts: dict[str, dict[str, Any]] = {"alpha": {}}
@@ -263,8 +265,9 @@ class House:
             "ANSIBLE_REMOTE_TEMP": str(scratch / "remote"),
             "ANSIBLE_CONNECTION_PLUGINS": str(PLUGINS / "connection"),
             "ANSIBLE_CALLBACK_PLUGINS": str(PLUGINS / "callback"),
-            "ANSIBLE_CALLBACKS_ENABLED": "record_catcher",
+            "ANSIBLE_CALLBACKS_ENABLED": "record_catcher,kept_modules",
             "RECORD_CATCHER_FILE": str(scratch / "record.json"),
+            "KEPT_MODULES_FOLDER": str(self._kept_modules),
             **self.environment,
         }
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import random
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc
 from ansible_collections.upkeep.runbook.plugins.modules.backup_create import argument_spec
 from ansible_collections.upkeep.runbook.tests.faults.house import PATIENCE_SECONDS, listing
 from ansible_collections.upkeep.runbook.tests.faults.small_disk import small_disk
-from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import answer_of, start_module
+from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module, start_module
 
 #: How often a drill is killed for each of FAULT_RUNS.
 KILLS = 3
@@ -42,12 +41,15 @@ def back_up(tmp_path: Path) -> Path:
     return tree
 
 
-def start(tmp_path: Path, scratch: Path, **drill: Any) -> subprocess.Popen[str]:
-    options = {
+def options(tmp_path: Path, scratch: Path, **drill: Any) -> dict[str, Any]:
+    return {
         "directory": str(tmp_path / "backups"), "level": "drill", "remember": True, "state_directory": str(tmp_path / "state"),
         "return_all": True, "drill": {"directory": str(scratch), "every_days": 0, **drill},
     }
-    return start_module("backup_verify", options)
+
+
+def drilled(tmp_path: Path, scratch: Path, **drill: Any) -> dict[str, Any]:
+    return run_module("backup_verify", options(tmp_path, scratch, **drill))
 
 
 def check(answer: dict[str, Any], name: str) -> dict[str, Any]:
@@ -62,7 +64,7 @@ def test_killed_at_any_moment(tmp_path: Path, chance: random.Random, fault_runs:
     before = listing(tree), listing(tmp_path / "backups")
     interrupted = 0
     for _kill in range(KILLS * fault_runs):
-        process = start(tmp_path, scratch, command=["sleep", "0.2"])
+        process = start_module("backup_verify", options(tmp_path, scratch, command=["sleep", "0.2"]))
         end = time.monotonic() + PATIENCE_SECONDS
         while not os.listdir(scratch) and process.poll() is None and time.monotonic() < end:
             pass
@@ -73,7 +75,7 @@ def test_killed_at_any_moment(tmp_path: Path, chance: random.Random, fault_runs:
         time.sleep(0.25)  # the command of the drill ends by itself
         for path in scratch.iterdir():
             assert path.stat().st_mode & 0o077 == 0, "what is left is not for others"
-    done = answer_of(start(tmp_path, scratch))
+    done = drilled(tmp_path, scratch)
     assert check(done, "backup.drill")["status"] == "ok", done
     assert done["drills"][0]["members"] == FILES + 2
     assert os.listdir(scratch) == [], "the next drill removes what killed ones have left"
@@ -88,13 +90,13 @@ def test_a_disk_without_room(tmp_path: Path, root: None) -> None:
     with small_disk(tmp_path / "disk", size) as disk:
         for free in (0, FILES * FILE_BYTES, FILES * (FILE_BYTES + 4096)):
             disk.leave_free(free)
-            done = answer_of(start(tmp_path, disk.path))
+            done = drilled(tmp_path, disk.path)
             assert check(done, "backup.drill")["status"] == "unknown", done
             assert any(words in check(done, "backup.drill")["summary"] for words in ("there is no room for a drill", "No space left"))
             assert check(done, "backup.drilled")["status"] == "critical", "never tried"
             assert os.listdir(disk.path) == ["filler"]
         disk.make_room()
-        assert check(answer_of(start(tmp_path, disk.path)), "backup.drill")["status"] == "ok"
+        assert check(drilled(tmp_path, disk.path), "backup.drill")["status"] == "ok"
 
 
 def test_the_command_has_no_rights_but_those_of_its_user(tmp_path: Path, root: None) -> None:
@@ -107,9 +109,9 @@ def test_the_command_has_no_rights_but_those_of_its_user(tmp_path: Path, root: N
     nobody = pwd.getpwnam("nobody")
     inner = str(tree)[1:]
     script = f'test "$(id -u)" = {nobody.pw_uid} && test -r {inner}/0.js && ! cat {inner}/.env && ! touch {inner}/x && ! test -r /etc/shadow'
-    done = answer_of(start(tmp_path, scratch, command=["sh", "-c", script], run_as="nobody"))
+    done = drilled(tmp_path, scratch, command=["sh", "-c", script], run_as="nobody")
     assert check(done, "backup.drill")["status"] == "ok", done
-    wrong = answer_of(start(tmp_path, scratch, command=["sh", "-c", "touch /upkeep-drill-was-here"], run_as="nobody"))
+    wrong = drilled(tmp_path, scratch, command=["sh", "-c", "touch /upkeep-drill-was-here"], run_as="nobody")
     assert check(wrong, "backup.drill")["status"] == "critical"
     assert "Permission denied" in check(wrong, "backup.drill")["summary"]
     assert os.listdir(scratch) == []

@@ -13,7 +13,7 @@ from typing import Any
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.remembering import remember
 from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LockOwner
 from ansible_collections.upkeep.runbook.tests.faults.house import PATIENCE_SECONDS
-from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import answer_of, start_module
+from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import answer_of, run_module, start_module
 
 #: How often pruning is killed for each of FAULT_RUNS.
 KILLS = 3
@@ -47,12 +47,19 @@ def record(state: Path, backups: list[Path]) -> None:
     remember(state, found, LockOwner("-", "test", "2026-11-22T03:00:00Z"))
 
 
-def start(tmp_path: Path, **options: Any) -> subprocess.Popen[str]:
-    given = {
+def given(tmp_path: Path, **options: Any) -> dict[str, Any]:
+    return {
         "directory": str(tmp_path / "b"), "pattern": ["shop_*.tar.zst"], "state_directory": str(tmp_path / "state"),
-        "keep_daily": 7, "keep_weekly": 4, "keep_monthly": 12, "return_all": True,
+        "keep_daily": 7, "keep_weekly": 4, "keep_monthly": 12, "return_all": True, **options,
     }
-    return start_module("backup_prune", {**given, **options})
+
+
+def start(tmp_path: Path, **options: Any) -> subprocess.Popen[str]:
+    return start_module("backup_prune", given(tmp_path, **options))
+
+
+def prune(tmp_path: Path, **options: Any) -> dict[str, Any]:
+    return run_module("backup_prune", given(tmp_path, **options))
 
 
 def lonely_manifests(folder: Path) -> list[str]:
@@ -67,7 +74,7 @@ def test_killed_at_any_moment(tmp_path: Path, chance: random.Random, fault_runs:
     for _kill in range(KILLS * fault_runs):
         backups = fill(folder)
         record(tmp_path / "state", backups)
-        wanted = answer_of(start(tmp_path, _ansible_check_mode=True))
+        wanted = prune(tmp_path, _ansible_check_mode=True)
         kept, gone = {row["path"] for row in wanted["kept"]}, {row["path"] for row in wanted["removed"]}
         assert {str(path) for path in backups[:3]} <= kept, "the newest good one, and the damaged and unread ones before it"
         before = 2 * DAYS
@@ -85,11 +92,11 @@ def test_killed_at_any_moment(tmp_path: Path, chance: random.Random, fault_runs:
         assert all(os.path.exists(path + ".manifest.json") for path in there), "a backup keeps its manifest"
         assert len(lonely_manifests(folder)) <= 1
 
-        after = answer_of(start(tmp_path))
+        after = prune(tmp_path)
         assert not after.get("failed"), after
         assert {row["path"] for row in after["kept"]} == kept, "the next run completes what this one began"
         assert {str(folder / name) for name in os.listdir(folder)} == {path for one in kept for path in (one, one + ".manifest.json")}
-        assert answer_of(start(tmp_path))["changed"] is False
+        assert prune(tmp_path)["changed"] is False
     print(f"{interrupted} of {KILLS * fault_runs} were interrupted while they removed")
     assert interrupted
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -20,16 +19,10 @@ from ansible_collections.upkeep.runbook.tests.faults.npm_registry import (
     make_project,
     running_registry,
 )
+from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module
 
 NPM = Path(sys.executable).with_name("npm")
 PLATFORM = CHECKOUT / "molecule/platform/tree/opt/neurosensefx"
-RUN_MODULE = """
-import json, sys
-from ansible.module_utils.testing import patch_module_args
-from ansible_collections.upkeep.runbook.plugins.modules import npm_audit
-with patch_module_args(json.load(sys.stdin)):
-    npm_audit.main()
-"""
 
 
 class Host:
@@ -45,7 +38,6 @@ class Host:
         self.environment = {
             "PATH": f"{NPM.parent}:{os.environ['PATH']}",
             "HOME": str(self.home),
-            "PYTHONPATH": os.pathsep.join(sys.path),
         }
 
     def audit(self, *projects: Path, **options: Any) -> dict[str, Any]:
@@ -54,11 +46,7 @@ class Host:
             "projects": [str(path) for path in projects], "registry": self.registry.url, "retries": 0, "timeout_seconds": 60,
             "return_all": True, "_ansible_remote_tmp": str(self.scratch), **options,
         }
-        done = subprocess.run(
-            [sys.executable, "-c", RUN_MODULE], input=json.dumps(given), stdout=subprocess.PIPE, text=True, timeout=120,
-            check=False, env=self.environment,
-        )
-        result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        result = run_module("npm_audit", given, env=self.environment)
         assert list(self.scratch.iterdir()) == [], "nothing is left of npm"
         return result
 

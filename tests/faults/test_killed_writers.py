@@ -6,13 +6,19 @@ import json
 import os
 import random
 import sqlite3
+import subprocess
 import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
-from ansible_collections.upkeep.runbook.tests.faults.house import PATIENCE_SECONDS, House, Started
+from ansible_collections.upkeep.runbook.tests.faults.house import PATIENCE_SECONDS, House
+from ansible_collections.upkeep.runbook.tests.faults.reports import later_report
+from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import start_module
 
+#: How often the module that writes is killed for each of FAULT_RUNS. The first run and the last one are those of a playbook.
+KILLS = 2
 #: How long after the first sign of writing a run may still be at it, on a busy machine.
 REPORT_SECONDS = 0.08
 HISTORY_SECONDS = 0.02
@@ -24,17 +30,18 @@ def moment(chance: random.Random, longest: float) -> float:
     return longest * chance.random() ** 3
 
 
-def kill_when(run: Started, writing: Callable[[], bool], delay: float) -> bool:
-    """Kill a run some time after it has begun to write; return whether it was under way until then."""
+def kill_when(process: subprocess.Popen[str], writing: Callable[[], bool], delay: float) -> bool:
+    """Kill a module some time after it has begun to write; return whether it was under way until then."""
     end = time.monotonic() + PATIENCE_SECONDS
     # No pause in between: what is waited for takes a few milliseconds.
     while not writing():
-        assert run.process.poll() is None and time.monotonic() < end, run.output()
+        assert process.poll() is None and time.monotonic() < end, "it has ended and not written"
     end = time.monotonic() + delay
     while time.monotonic() < end:
         pass
-    alive = run.process.poll() is None
-    run.kill()
+    alive = process.poll() is None
+    process.kill()
+    process.communicate(timeout=PATIENCE_SECONDS)
     return alive
 
 
@@ -43,12 +50,12 @@ def test_killed_while_it_writes_the_report(house: House, chance: random.Random, 
     assert first.rc == 0
     folder = house.reports / "runs"
     half = interrupted = 0
-    for _run in range(fault_runs):
+    for number in range(KILLS * fault_runs):
         whole = set(house.records())
         before = os.listdir(folder)
-        run = house.start("daily", "--tags", "health")
+        process = start_module("run_report", later_report(house, first, number))
         # Looked for is what stays: a sign that comes and goes is missed where other programs are busy.
-        interrupted += kill_when(run, lambda: os.listdir(folder) != before, moment(chance, REPORT_SECONDS))
+        interrupted += kill_when(process, lambda: os.listdir(folder) != before, moment(chance, REPORT_SECONDS))
 
         # Whatever is there can be read, whole: the old index or the new one, every record, and copies of the newest page.
         records = set(house.records())
@@ -62,7 +69,7 @@ def test_killed_while_it_writes_the_report(house: House, chance: random.Random, 
 
     after = house.run("daily", "--tags", "health")
     assert after.rc == 0, after.output
-    assert interrupted, "every run had ended before it was killed"
+    assert interrupted, "every report had been written before its writer was killed"
     assert "WARNING" not in after.output, after.output
     assert after.record["run_id"] in house.records()
     assert sorted(house.indexed()) == sorted(house.records())
@@ -72,7 +79,7 @@ def test_killed_while_it_writes_the_report(house: House, chance: random.Random, 
     for run_folder in runs:
         assert {path.name for path in run_folder.iterdir()} == {"record.json", "report.html", "report.md"}
     assert not [path for path in house.reports.rglob("*") if path.name.endswith(".new")]
-    print(f"{half} of {fault_runs} kills left half a run")
+    print(f"{half} of {KILLS * fault_runs} kills left half a run")
 
 
 def test_killed_while_it_writes_the_history(house: House, chance: random.Random, fault_runs: int) -> None:
@@ -81,14 +88,16 @@ def test_killed_while_it_writes_the_history(house: House, chance: random.Random,
     house.platform["services"] = [{**service, "name": f"ticks {number}"} for number in range(SERVICES)]
     assert house.run("daily", "--tags", "health").rc == 0
     history = house.history()
+    probes = [{"type": "tcp", "name": one["name"], **one["tcp"]} for one in house.platform["services"]]
     journal = Path(f"{history}-journal")
     known = points(history)
     half = interrupted = 0
-    for _run in range(fault_runs):
+    for _run in range(KILLS * fault_runs):
         written = history.stat().st_mtime_ns
-        run = house.start("daily", "--tags", "health")
+        wait_for_the_next_second(known)
+        process = start_module("health_probe", {"probes": probes, "history": str(history)})
         interrupted += kill_when(
-            run, lambda: journal.exists() or history.stat().st_mtime_ns != written, moment(chance, HISTORY_SECONDS)
+            process, lambda: journal.exists() or history.stat().st_mtime_ns != written, moment(chance, HISTORY_SECONDS)
         )
 
         # All of the points of a run, or none: `up` and `latency` of each service.
@@ -104,10 +113,16 @@ def test_killed_while_it_writes_the_history(house: House, chance: random.Random,
     assert not [row for row in after.role("alpha", "health")["checks"] if row["check"] == "history.integrity"]
     assert set(known) < set(points(history))
     assert {path.name for path in history.parent.iterdir()} == {"history.sqlite"}
-    print(f"{half} of {fault_runs} kills left half a transaction")
+    print(f"{half} of {KILLS * fault_runs} kills left half a transaction")
 
 
-def points(history: Path) -> list[tuple[object, ...]]:
+def wait_for_the_next_second(known: list[tuple[Any, ...]]) -> None:
+    """Wait until points are no longer of the second of the last ones, whose place they would take."""
+    while time.time() < max(at for _series, at, *_value in known) + 1:
+        time.sleep(0.02)
+
+
+def points(history: Path) -> list[tuple[Any, ...]]:
     """Return every point of a history; a transaction that was never finished is taken back first, as for any reader."""
     with closing(sqlite3.connect(history)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

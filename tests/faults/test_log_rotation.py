@@ -26,6 +26,7 @@ from ansible_collections.upkeep.runbook.tests.faults.log_writers import (
     writing,
 )
 from ansible_collections.upkeep.runbook.tests.faults.small_disk import small_disk
+from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module
 
 #: How often the log is rotated, and its rotation killed, for each of FAULT_RUNS: 3 are 9 rotations, 20 are 60.
 ROTATIONS = 3
@@ -80,7 +81,7 @@ def place(tmp_path: Path) -> Path:
 
 
 def rotate(**given: Any) -> dict[str, Any]:
-    return Rotation(**given).answer()
+    return run_module("log_rotate", given)
 
 
 def test_no_line_is_lost_whenever_the_rotation_is_killed(tmp_path: Path, chance: random.Random, fault_runs: int) -> None:
@@ -90,7 +91,7 @@ def test_no_line_is_lost_whenever_the_rotation_is_killed(tmp_path: Path, chance:
         reopen = {"signal": "USR1", "process": f"{log} ", "user": str(os.geteuid())}
         given = options(tmp_path, log, reopen=reopen)
         began = time.monotonic()
-        first = rotate(**given)
+        first = Rotation(**given).answer()
         whole = time.monotonic() - began
         assert first["status"] == "ok" and len(first["rotated"]) == 1, first
         for _rotation in range(ROTATIONS * fault_runs):

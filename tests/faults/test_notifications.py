@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from email import message_from_bytes
@@ -26,19 +23,12 @@ from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.notifica
     mail_sink,
     webhook_sink,
 )
+from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import answer_of, run_module, start_module
 
 #: Parts of what must never be seen outside the variables that hold it.
 URL_SECRET = "T000SECRET/B000SECRET"
 HEADER_SECRET = "header-SECRET-value"
 PASSWORD = "password-SECRET-value"
-
-CALL = """
-import json, sys
-from ansible.module_utils.testing import patch_module_args
-from ansible_collections.upkeep.runbook.plugins.modules import notify
-with patch_module_args(json.load(sys.stdin)):
-    notify.main()
-"""
 
 
 @pytest.fixture
@@ -125,7 +115,7 @@ def test_nothing_secret_is_seen_anywhere(team: House, mail: Sink, chat: Sink) ->
     for text in (done.output, json.dumps(done.record), *(path.read_text("utf-8", "replace") for path in places)):
         assert "SECRET" not in text
     # A wrong value is named, and not shown. What is wrong with the notifications does not hide the report.
-    done = team.run("daily", "-vvv", notify_webhooks={"ops_chat": {"url": f"ftp://127.0.0.1/{URL_SECRET}"}})
+    done = team.run("daily", "-vvv", "--tags", "health", notify_webhooks={"ops_chat": {"url": f"ftp://127.0.0.1/{URL_SECRET}"}})
     assert "webhooks.ops_chat.url cannot be used" in done.check("localhost", "role.result", "notify")["summary"]
     assert done.table and "SECRET" not in done.output
 
@@ -134,11 +124,12 @@ def test_silences_and_windows(team: House, mail: Sink) -> None:
     with closed_port() as port:
         team.platform["services"].append({"name": "frontend", "tcp": {"host": "127.0.0.1", "port": port}})
         silence = {"id": "move", "check": "service.*", "subject": "frontend", "until": "2099-01-01T00:00:00Z", "reason": "it moves"}
-        quiet = team.run("daily", upkeep_silences=[silence])
+        quiet = team.run("daily", "--tags", "health", upkeep_silences=[silence])
         assert quiet.record["health"] == "HEALTHY" and "1 suppressed" in quiet.output
         assert quiet.check("alpha", "service.tcp", "frontend")["suppressed"]["reason"] == "it moves"
         assert mail.received() == []
-        ended = team.run("daily", upkeep_silences=[{**silence, "until": "2026-01-01T00:00:00Z"}, {"id": "endless", "reason": "x"}])
+        wrong = [{**silence, "until": "2026-01-01T00:00:00Z"}, {"id": "endless", "reason": "x"}]
+        ended = team.run("daily", "--tags", "health", upkeep_silences=wrong)
     statuses = {key[3]: value for key, value in ended.statuses().items() if key[2] == "notify.silence"}
     assert statuses == {"move": "warning", "silences[1] endless": "unknown"}
     assert "it has no end" in ended.output
@@ -164,26 +155,8 @@ def options(directory: Path, mail: Sink, **more: Any) -> dict[str, Any]:
     }
 
 
-def start(given: dict[str, Any]) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", CALL], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    assert process.stdin is not None
-    process.stdin.write(json.dumps(given))
-    process.stdin.close()
-    return process
-
-
-def answer(process: subprocess.Popen[str]) -> dict[str, Any]:
-    assert process.stdout is not None
-    found: dict[str, Any] = json.loads(process.stdout.read().splitlines()[-1])
-    process.wait(PATIENCE_SECONDS)
-    return found
-
-
 def tell(given: dict[str, Any]) -> dict[str, Any]:
-    return answer(start(given))
+    return run_module("notify", given)
 
 
 def test_killed_while_it_tells_the_next_run_tells_again(tmp_path: Path, mail: Sink, fault_runs: int, chance: random.Random) -> None:
@@ -193,7 +166,7 @@ def test_killed_while_it_tells_the_next_run_tells_again(tmp_path: Path, mail: Si
         given = options(tmp_path / f"reports{number}", mail)
         if number == 0:
             mail.misbehave("hang_after_data")  # killed between the message and the memory for certain
-        process = start(given)
+        process = start_module("notify", given)
         if number == 0:
             deadline = time.monotonic() + PATIENCE_SECONDS
             while len(mail.received()) == before and time.monotonic() < deadline:
@@ -216,7 +189,7 @@ def test_two_runs_at_once_tell_once(tmp_path: Path, mail: Sink, fault_runs: int)
     for number in range(fault_runs):
         before = len(mail.received())
         given = options(tmp_path / f"reports{number}", mail)
-        answers = [answer(process) for process in [start(given), start(given), start(given)]]
+        answers = [answer_of(process) for process in [start_module("notify", given) for _run in range(3)]]
         assert sorted(found["told"] for found in answers) == [[], [], ["operations"]]
         assert len(mail.received()) == before + 1
 
@@ -224,7 +197,7 @@ def test_two_runs_at_once_tell_once(tmp_path: Path, mail: Sink, fault_runs: int)
 def test_who_waits_too_long_says_for_whom(tmp_path: Path, mail: Sink) -> None:
     mail.misbehave("hang")
     given = options(tmp_path / "reports", mail, wait_seconds=0.2)
-    first = start(given)
+    first = start_module("notify", given)
     lock = state_path(tmp_path / "reports", "P").with_suffix(".lock")
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not (lock.exists() and lock.read_text()) and time.monotonic() < deadline:

@@ -53,7 +53,12 @@ class Place:
 
     def run_in_checkout(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run ansible-playbook with the settings of the checkout, state and reports being in this place."""
-        return self.run("ansible-playbook", *arguments, ANSIBLE_CONFIG=str(CHECKOUT / "ansible.cfg"), cwd=CHECKOUT)
+        return self.run(
+            "ansible-playbook", *arguments, cwd=CHECKOUT, ANSIBLE_CONFIG=str(CHECKOUT / "ansible.cfg"),
+            # Outside of this place, and so nothing that a run has left there: what Ansible packs is packed once for all runs.
+            ANSIBLE_CALLBACK_PLUGINS=str(CHECKOUT / "tests/faults/plugins/callback"), ANSIBLE_CALLBACKS_ENABLED="kept_modules",
+            KEPT_MODULES_FOLDER=str(self.root.parent / "kept-modules"),
+        )
 
     def tree(self) -> dict[str, str]:
         """Return everything in this place: names, kinds, permissions and contents."""

@@ -62,6 +62,9 @@ class Suspect:
             "ANSIBLE_SSH_ARGS": f"-F {self.place}/ssh.conf -o ControlMaster=no", "ANSIBLE_REMOTE_TEMP": str(self.remote),
             "ANSIBLE_HOME": str(self.place / "home"), "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".collections"), "ANSIBLE_NOCOLOR": "1",
             "LC_ALL": "C.UTF-8",
+            # What Ansible packs is packed once for all runs of this process.
+            "ANSIBLE_CALLBACK_PLUGINS": str(CHECKOUT / "tests/faults/plugins/callback"), "ANSIBLE_CALLBACKS_ENABLED": "kept_modules",
+            "KEPT_MODULES_FOLDER": str(self.place.parent / "kept-modules"),
         }
         argv = [
             str(Path(sys.executable).parent / "ansible-playbook"), "-i", "suspect,", "-e", f"ansible_python_interpreter={sys.executable}",

@@ -176,9 +176,9 @@ def test_what_cannot_be_backed_up_leaves_nothing(options: dict[str, Any], said: 
 
 
 def test_the_time_is_limited(create: Create, app: Path, tmp_path: Path) -> None:
-    # The strongest level needs seconds for each of these.
+    # The strongest level needs seconds for them.
     for name in ("one", "two", "three"):
-        (app / name).write_bytes(os.urandom(16 * 1024 * 1024))
+        (app / name).write_bytes(os.urandom(6 * 1024 * 1024))
     answer = create(timeout_seconds=1, compression_level=19)
     assert answer["failed"] and "timeout_seconds" in answer["msg"], answer
     assert listing(tmp_path / "backups") == []

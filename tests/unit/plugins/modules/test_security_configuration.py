@@ -107,7 +107,7 @@ def test_programs_that_hang_say_much_or_are_missing_are_survived(part: str, tmp_
         for name in ("sshd", "nginx", "apt-cache", "dpkg-query", "apt-config", "lynis"):
             (folder / name).write_text(f"#!/bin/bash\n{script}\n")
             (folder / name).chmod(0o755)
-        answer = run(parts=[part], timeout_seconds=0.6, lynis_timeout_seconds=1, lynis_run=True, env={"PATH": f"{folder}:{os.environ['PATH']}"})
+        answer = run(parts=[part], timeout_seconds=0.3, lynis_timeout_seconds=1, lynis_run=True, env={"PATH": f"{folder}:{os.environ['PATH']}"})
         assert answer["changed"] is False and "exception" not in answer
         assert answer["status"] in ("unknown", "ok", "warning") and len(json.dumps(answer)) < 200_000
         if part != "lynis":

@@ -34,11 +34,11 @@ def test_exit_status_and_output_are_judged(look, options, status, said):
 
 def test_a_command_that_does_not_end_is_killed_with_its_children(look, tmp_path):
     mark = tmp_path / "lived"
-    script = f"(sleep 2; touch {mark}) & sleep 60"
+    script = f"(sleep 1; touch {mark}) & sleep 60"
     outcome = look("command", argv=["sh", "-c", script], timeout_seconds=0.3)
     assert outcome.status == "critical"
     assert "did not end within 0.3 s and was killed" in outcome.summary
-    time.sleep(2.2)
+    time.sleep(1.2)
     assert not mark.exists()
 
 
