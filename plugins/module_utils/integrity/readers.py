@@ -106,6 +106,9 @@ class Readers:
 
     def submit(self, folders: Sequence[int], jobs: Sequence[Job]) -> Callable[[], list[Result]]:
         """Let one of them read; return what waits for its results. These are to be waited for in the order of the calls."""
+        # One that shares its processor with this process is slower: what each has answered by now decides, not what was taken of it.
+        for reader in self._readers:
+            reader.receive()
         reader = min(self._readers, key=lambda one: one.waiting)
         reader.give(folders, jobs)
 
@@ -125,7 +128,7 @@ class Readers:
 class _Reader:
     """One process, as its parent sees it.
 
-    :ivar waiting: how many files it was given and has not answered for.
+    :ivar waiting: how many files it was given and has not answered for, as far as its answers were received.
     """
 
     def __init__(self, pid: int, link: socket.socket) -> None:
@@ -179,9 +182,7 @@ class _Reader:
             self._wait(select.POLLIN)
         if not self._answers:
             return None
-        results = self._answers.popleft()
-        self.waiting -= len(results)
-        return results
+        return self._answers.popleft()
 
     def end(self) -> None:
         """End it."""
@@ -200,24 +201,29 @@ class _Reader:
         for _descriptor, ready in self._poll.poll():
             pass
         if ready & (select.POLLIN | select.POLLHUP | select.POLLERR):
-            try:
-                data = self.link.recv(_RECEIVED_BYTES)
-            except BlockingIOError:
-                return ready
-            except OSError:
-                data = b""
-            self._alive = bool(data)
-            self._received += data
-            self._take_answers()
+            self.receive()
         return ready
 
-    def _take_answers(self) -> None:
+    def receive(self) -> None:
+        """Receive what there is, without waiting."""
+        if not self._alive:
+            return
+        try:
+            data = self.link.recv(_RECEIVED_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        self._alive = bool(data)
+        self._received += data
         while len(self._received) >= _HEAD.size:
             length, _folders = _HEAD.unpack_from(self._received)
             end = _HEAD.size + length
             if len(self._received) < end:
                 return
-            self._answers.append([Result(*result) for result in marshal.loads(self._received[_HEAD.size : end])])
+            results = [Result(*result) for result in marshal.loads(self._received[_HEAD.size : end])]
+            self._answers.append(results)
+            self.waiting -= len(results)
             del self._received[:end]
 
 

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import random
+import select
 import signal
 import time
 from collections.abc import Generator, Sequence
@@ -137,6 +138,32 @@ def test_long_paths_and_slow_answers_lock_neither_side(tmp_path: Path) -> None:
         for results in waiting:
             answer = results()
             assert [one.position for one in answer] == list(range(64)) and all(one.size == 100 for one in answer)
+    finally:
+        some.end()
+        os.close(descriptor)
+
+
+def test_who_has_answered_is_given_more_before_its_results_are_taken(tmp_path: Path) -> None:
+    """Otherwise each waits for the slowest, since results are taken in order."""
+    end_of_slow = tmp_path / "end"
+
+    def read(folders: Sequence[int], jobs: Sequence[Job], buffer: memoryview) -> list[Result]:
+        while jobs[0].name == "slow" and not end_of_slow.exists():
+            time.sleep(0.01)
+        return [Result(job.position, str(os.getpid()), 0, "") for job in jobs]
+
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    some = Readers(read)
+    try:
+        assert some.start(2)
+        waiting = [some.submit([descriptor], [Job(0, 0, "slow", "/slow")])]
+        quick = next(one for one in some._readers if not one.waiting)
+        for _turn in range(5):
+            waiting.append(some.submit([descriptor], [Job(0, 0, "quick", "/quick")]))
+            assert select.select([quick.link], [], [], 20)[0], "no answer"
+        end_of_slow.touch()
+        readers_of = [results()[0].line for results in waiting]
+        assert readers_of.count(readers_of[0]) == 1, readers_of
     finally:
         some.end()
         os.close(descriptor)
