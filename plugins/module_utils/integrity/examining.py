@@ -9,7 +9,7 @@ import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.integrity.readers import Job, Readers, Result, read_jobs
 from ansible_collections.upkeep.runbook.plugins.module_utils.integrity.reading import (
@@ -38,17 +38,9 @@ _LEAST_FILES = 512
 _LEAST_BYTES = 32 * 1024 * 1024
 
 
-class Outcome(NamedTuple):
-    """What became of one path. One that is as it was has two equal lines.
-
-    :ivar before: its line in the baseline, or None.
-    :ivar after: its line now; None when it is gone, '' when nothing is known.
-    :ivar problem: why it could not be read; completes "<path> …".
-    """
-
-    before: Optional[str]
-    after: Optional[str]
-    problem: str = ""
+#: What became of one path: its line in the baseline, or None; its line now, None when it is gone, '' when nothing is known; why it
+#: could not be read, which completes "<path> …", or ''. One that is as it was has two equal lines.
+Outcome = tuple[Optional[str], Optional[str], str]
 
 
 @dataclass
@@ -67,12 +59,12 @@ class _Batch:
     jobs: list[Job] = field(default_factory=list)
     folders: list[Folder] = field(default_factory=list)
 
-    def add_job(self, found: Found, before: str | None) -> None:
-        if not self.folders or self.folders[-1] is not found.folder:
-            found.folder.retain()
-            self.folders.append(found.folder)
-        self.jobs.append(Job(len(self.outcomes), len(self.folders) - 1, found.name, found.path))
-        self.outcomes.append(Outcome(before, None))
+    def add_job(self, path: str, folder: Folder, name: str, before: str | None) -> None:
+        if not self.folders or self.folders[-1] is not folder:
+            folder.retain()
+            self.folders.append(folder)
+        self.jobs.append((len(self.outcomes), len(self.folders) - 1, name, path))
+        self.outcomes.append((before, None, ""))
 
 
 class Examination:
@@ -139,7 +131,7 @@ class Examination:
         """Yield what became of a batch, with what reading its files has shown."""
         outcomes, effort = batch.outcomes, self.effort
         for position, line, size, problem in results:
-            outcomes[position] = Outcome(outcomes[position].before, line, problem)
+            outcomes[position] = (outcomes[position][0], line, problem)
             if size >= 0:
                 effort.hashed += 1
                 effort.hashed_bytes += size
@@ -152,31 +144,30 @@ class Examination:
         batch = _Batch()
         trust, effort, lines = self._trust_before, self.effort, self._lines
         old = next(lines, None)
-        for found in self._found:
-            path, _folder, _name, status = found
+        for path, folder, name, status in self._found:
             start = path + "\t"
             if old is not None and not old.startswith(start):
                 # A path with a line of its own later sorts after this one; what sorts before it is not there any more.
                 key = order_of(unescaped(path))
                 while old is not None and not old.startswith(start) and order_of(path_of(old)) < key:
-                    batch.outcomes.append(Outcome(old, None))
+                    batch.outcomes.append((old, None, ""))
                     old = next(lines, None)
             before = None
             if old is not None and old.startswith(start):
                 before, old = old, next(lines, None)
             effort.entries += 1
             if status is not None and not stat.S_ISREG(status.st_mode):
-                batch.outcomes.append(_look(found, status, before))
+                batch.outcomes.append(_look(path, folder, name, status, before))
             elif trust is not None and before is not None and status is not None and _is_as_before(before, start, status, trust):
                 effort.trusted += 1
-                batch.outcomes.append(Outcome(before, before))
+                batch.outcomes.append((before, before, ""))
             else:
-                batch.add_job(found, before)
+                batch.add_job(path, folder, name, before)
             if len(batch.jobs) >= FILES_IN_BATCH or len(batch.outcomes) >= ENTRIES_IN_BATCH:
                 yield batch
                 batch = _Batch()
         while old is not None:
-            batch.outcomes.append(Outcome(old, None))
+            batch.outcomes.append((old, None, ""))
             old = next(lines, None)
             if len(batch.jobs) >= FILES_IN_BATCH or len(batch.outcomes) >= ENTRIES_IN_BATCH:
                 yield batch
@@ -191,17 +182,17 @@ def _is_as_before(before: str, start: str, status: os.stat_result, trust_before:
     return before.startswith(known) and before[len(known)] != "\t"
 
 
-def _look(found: Found, status: os.stat_result, before: str | None) -> Outcome:
+def _look(path: str, folder: Folder, name: str, status: os.stat_result, before: str | None) -> Outcome:
     if not stat.S_ISLNK(status.st_mode):
-        return Outcome(before, line_of(found.path, status))
+        return before, line_of(path, status), ""
     try:
         # None is a regular file by now: the next pass reads it.
-        after = read_other(found.folder.descriptor, found.name, found.path)
+        after = read_other(folder.descriptor, name, path)
     except Vanished:
-        return Outcome(before, None)
+        return before, None, ""
     except Unreadable as exc:
-        return Outcome(before, exc.line, str(exc))
-    return Outcome(before, after) if after is not None else Outcome(before, "", "changed each time it was read")
+        return before, exc.line, str(exc)
+    return (before, after, "") if after is not None else (before, "", "changed each time it was read")
 
 
 def _release(batch: _Batch) -> None:

@@ -177,11 +177,12 @@ def _examine(request: Request, baseline: Baseline | None, done: _Pass, writer: B
     findings = done.findings
     try:
         for outcome in examination:
-            if baseline is not None or outcome.problem:
+            before, after, problem = outcome
+            if baseline is not None or problem:
                 findings.take(outcome, exists)
             else:
                 findings.counts["added"] += 1
-            kept = outcome.after or (outcome.before if outcome.problem else None)
+            kept = after or (before if problem else None)
             if writer is not None and kept:
                 writer.add(kept)
     except ValueError as exc:

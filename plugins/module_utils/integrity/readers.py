@@ -16,7 +16,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, NoReturn, Optional
+from typing import NoReturn, Optional
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.integrity.reading import (
     BUFFER_BYTES,
@@ -33,32 +33,14 @@ MOST_FOLDERS = 253
 _DIED = "could not be read: the process that read it died"
 
 
-class Job(NamedTuple):
-    """A file to read.
+# Plain tuples, which pass between processes as they are: to make one with names takes ten times as long, and there are two of each file.
 
-    :ivar position: where its outcome belongs.
-    :ivar folder: which of the folders of the batch it is in.
-    :ivar path: escaped.
-    """
+#: A file to read: where its outcome belongs, which of the folders of the batch it is in, its name, its path (escaped).
+Job = tuple[int, int, str, str]
 
-    position: int
-    folder: int
-    name: str
-    path: str
-
-
-class Result(NamedTuple):
-    """What reading a file has shown.
-
-    :ivar line: None when it is gone, '' when nothing is known.
-    :ivar size: bytes that were hashed; -1 when it was not read to its end.
-    :ivar problem: why it was not; completes "<path> …".
-    """
-
-    position: int
-    line: Optional[str]
-    size: int
-    problem: str
+#: What reading it has shown: where its outcome belongs; its line, None when it is gone, '' when nothing is known; how many bytes
+#: were hashed, -1 when it was not read to its end; why it was not, which completes "<path> …".
+Result = tuple[int, Optional[str], int, str]
 
 
 def read_jobs(
@@ -68,16 +50,16 @@ def read_jobs(
 
     :param folders: descriptors.
     """
-    results = []
+    results: list[Result] = []
     for position, folder, name, path in jobs:
         try:
             line, size = read_entry(folders[folder], name, path, buffer, capabilities=capabilities, max_bytes=max_file_bytes)
         except Vanished:
-            results.append(Result(position, None, -1, ""))
+            results.append((position, None, -1, ""))
         except Unreadable as exc:
-            results.append(Result(position, exc.line, -1, str(exc)))
+            results.append((position, exc.line, -1, str(exc)))
         else:
-            results.append(Result(position, line, size, ""))
+            results.append((position, line, size, ""))
     return results
 
 
@@ -106,12 +88,15 @@ class Readers:
 
     def submit(self, folders: Sequence[int], jobs: Sequence[Job]) -> Callable[[], list[Result]]:
         """Let one of them read; return what waits for its results. These are to be waited for in the order of the calls."""
+        # One that shares its processor with this process is slower: what each has answered by now decides, not what was taken of it.
+        for reader in self._readers:
+            reader.receive()
         reader = min(self._readers, key=lambda one: one.waiting)
         reader.give(folders, jobs)
 
         def results() -> list[Result]:
             answer = reader.answer()
-            return [Result(job.position, "", -1, _DIED) for job in jobs] if answer is None else answer
+            return [(position, "", -1, _DIED) for position, _folder, _name, _path in jobs] if answer is None else answer
 
         return results
 
@@ -125,7 +110,7 @@ class Readers:
 class _Reader:
     """One process, as its parent sees it.
 
-    :ivar waiting: how many files it was given and has not answered for.
+    :ivar waiting: how many files it was given and has not answered for, as far as its answers were received.
     """
 
     def __init__(self, pid: int, link: socket.socket) -> None:
@@ -159,7 +144,7 @@ class _Reader:
     def give(self, folders: Sequence[int], jobs: Sequence[Job]) -> None:
         """Send jobs; what it answers meanwhile is received, so that neither side waits for the other for ever."""
         self.waiting += len(jobs)
-        body = marshal.dumps([tuple(job) for job in jobs])
+        body = marshal.dumps(list(jobs))
         left = memoryview(_HEAD.pack(len(body), len(folders)) + body)
         passed = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", folders))]
         while left and self._alive:
@@ -179,9 +164,7 @@ class _Reader:
             self._wait(select.POLLIN)
         if not self._answers:
             return None
-        results = self._answers.popleft()
-        self.waiting -= len(results)
-        return results
+        return self._answers.popleft()
 
     def end(self) -> None:
         """End it."""
@@ -200,24 +183,29 @@ class _Reader:
         for _descriptor, ready in self._poll.poll():
             pass
         if ready & (select.POLLIN | select.POLLHUP | select.POLLERR):
-            try:
-                data = self.link.recv(_RECEIVED_BYTES)
-            except BlockingIOError:
-                return ready
-            except OSError:
-                data = b""
-            self._alive = bool(data)
-            self._received += data
-            self._take_answers()
+            self.receive()
         return ready
 
-    def _take_answers(self) -> None:
+    def receive(self) -> None:
+        """Receive what there is, without waiting."""
+        if not self._alive:
+            return
+        try:
+            data = self.link.recv(_RECEIVED_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        self._alive = bool(data)
+        self._received += data
         while len(self._received) >= _HEAD.size:
             length, _folders = _HEAD.unpack_from(self._received)
             end = _HEAD.size + length
             if len(self._received) < end:
                 return
-            self._answers.append([Result(*result) for result in marshal.loads(self._received[_HEAD.size : end])])
+            results: list[Result] = marshal.loads(self._received[_HEAD.size : end])
+            self._answers.append(results)
+            self.waiting -= len(results)
             del self._received[:end]
 
 
@@ -243,9 +231,9 @@ def _answer_all(read: Read, link: socket.socket) -> None:
             received += data
             folders += more
         length, number = _HEAD.unpack_from(received)
-        jobs = [Job(*job) for job in marshal.loads(received[_HEAD.size : _HEAD.size + length])]
+        jobs = marshal.loads(received[_HEAD.size : _HEAD.size + length])
         del received[: _HEAD.size + length]
-        body = marshal.dumps([tuple(result) for result in read(folders[:number], jobs, buffer)])
+        body = marshal.dumps(read(folders[:number], jobs, buffer))
         for descriptor in folders[:number]:
             os.close(descriptor)
         del folders[:number]

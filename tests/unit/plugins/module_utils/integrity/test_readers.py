@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import random
+import select
 import signal
 import time
 from collections.abc import Generator, Sequence
@@ -77,8 +78,8 @@ def test_processes_find_what_is_found_without_them(tree: Path, workers: int, mon
     shared = examination(tree, workers)
     assert list(shared) == expected and len(forked) == workers
     assert shared.effort == alone.effort and alone.effort.hashed == FOLDERS * FILES
-    file = next(one for one in expected if one.after and "/7-" in one.after)
-    assert hashlib.sha256(next((tree / "folder 00").glob("7-*")).read_bytes()).hexdigest() in (file.after or "")
+    line = next(after for _before, after, _problem in expected if after and "/7-" in after)
+    assert hashlib.sha256(next((tree / "folder 00").glob("7-*")).read_bytes()).hexdigest() in line
 
 
 def test_little_is_read_without_further_processes(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,17 +97,21 @@ def test_where_no_process_is_to_be_had_everything_is_read_here(tree: Path, monke
 
 
 def test_what_a_dead_process_had_is_unknown_and_keeps_its_line(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = [one.after for one in examination(tree, 1) if one.after]
+    lines = [after for _before, after, _problem in examination(tree, 1) if after]
     forked = pids(monkeypatch)
-    outcomes: list[Outcome] = []
-    for outcome in examination(tree, 2, lines):
-        if forked and not outcomes:
-            os.kill(forked[0], signal.SIGKILL)
-        if forked:
-            outcomes.append(outcome)
-    lost = [one for one in outcomes if one.problem]
-    assert lost and all((one.problem, one.after) == ("could not be read: the process that read it died", "") and one.before in lines for one in lost)
-    assert any(one.before == one.after for one in outcomes)
+
+    def deadly(*arguments: Any, **options: Any) -> Any:
+        if forked == [0]:  # as the first process sees it
+            os.kill(os.getpid(), signal.SIGKILL)
+        return read_entry(*arguments, **options)
+
+    monkeypatch.setattr(readers, "read_entry", deadly)
+    outcomes = list(examination(tree, 2, lines))
+    assert len(outcomes) == len(lines)
+    lost = [one for one in outcomes if one[2]]
+    died = "could not be read: the process that read it died"
+    assert lost and all((problem, after) == (died, "") and before in lines for before, after, problem in lost)
+    assert any(before == after for before, after, _problem in outcomes)
 
 
 def test_who_stops_early_ends_them_even_at_an_endless_file(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,10 +138,36 @@ def test_long_paths_and_slow_answers_lock_neither_side(tmp_path: Path) -> None:
     some = Readers(read)
     try:
         assert some.start(1)
-        waiting = [some.submit([descriptor], [Job(number, 0, "file", f"/{number:04000}") for number in range(64)]) for _turn in range(40)]
+        waiting = [some.submit([descriptor], [(number, 0, "file", f"/{number:04000}") for number in range(64)]) for _turn in range(40)]
         for results in waiting:
             answer = results()
-            assert [one.position for one in answer] == list(range(64)) and all(one.size == 100 for one in answer)
+            assert [position for position, *_rest in answer] == list(range(64)) and all(size == 100 for _position, _line, size, _problem in answer)
+    finally:
+        some.end()
+        os.close(descriptor)
+
+
+def test_who_has_answered_is_given_more_before_its_results_are_taken(tmp_path: Path) -> None:
+    """Otherwise each waits for the slowest, since results are taken in order."""
+    end_of_slow = tmp_path / "end"
+
+    def read(folders: Sequence[int], jobs: Sequence[Job], buffer: memoryview) -> list[Result]:
+        while jobs[0][2] == "slow" and not end_of_slow.exists():
+            time.sleep(0.01)
+        return [(0, str(os.getpid()), 0, "")]
+
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    some = Readers(read)
+    try:
+        assert some.start(2)
+        waiting = [some.submit([descriptor], [(0, 0, "slow", "/slow")])]
+        quick = next(one for one in some._readers if not one.waiting)
+        for _turn in range(5):
+            waiting.append(some.submit([descriptor], [(0, 0, "quick", "/quick")]))
+            assert select.select([quick.link], [], [], 20)[0], "no answer"
+        end_of_slow.touch()
+        readers_of = [results()[0][1] for results in waiting]
+        assert readers_of.count(readers_of[0]) == 1, readers_of
     finally:
         some.end()
         os.close(descriptor)

@@ -29,7 +29,7 @@ def walk(*roots: Path, exclude: tuple[str, ...] = (), one_file_system: bool = Tr
 
 
 def met(walked: Walk, top: Path) -> list[str]:
-    return [unescaped(found.path)[len(str(top)) + 1:] for found in walked]
+    return [unescaped(path)[len(str(top)) + 1:] for path, *_rest in walked]
 
 
 ALL = [
@@ -45,9 +45,9 @@ def test_everything_is_met_once_in_order(tree: Path) -> None:
 
 
 def test_the_status_of_files_is_asked_only_when_wanted(tree: Path) -> None:
-    asked = {found.name for found in walk(tree / "a") if found.status is not None}
+    asked = {name for _path, _folder, name, status in walk(tree / "a") if status is not None}
     assert asked == {"a", "b", "z", "deep"}
-    assert all(found.status is not None for found in walk(tree, with_status=True))
+    assert all(status is not None for _path, _folder, _name, status in walk(tree, with_status=True))
 
 
 def test_what_is_excluded_is_left_out_unless_it_was_named(tree: Path) -> None:
@@ -67,7 +67,7 @@ def test_other_file_systems_are_left_out_and_counted() -> None:
     others = [entry.path for entry in os.scandir("/dev") if entry.is_dir(follow_symlinks=False) and entry.stat().st_dev != here]
     assert others, "nothing is mounted below /dev"
     left_out = walk(Path("/dev"))
-    paths = [unescaped(found.path) for found in left_out]
+    paths = [unescaped(path) for path, *_rest in left_out]
     assert sorted(left_out.other_file_systems) == sorted(others)
     # The folder itself is met, what is in it is not.
     assert set(others) <= set(paths)
@@ -83,7 +83,7 @@ def test_hostile_names_and_kinds_are_met(tmp_path: Path) -> None:
     for name in names:
         Path(os.fsdecode(top + b"/" + name)).write_text("")
     os.mkfifo(tmp_path / "pipe")
-    found = {os.fsencode(unescaped(one.path))[len(top) + 1:]: one.status for one in walk(tmp_path)}
+    found = {os.fsencode(unescaped(path))[len(top) + 1:]: status for path, _folder, _name, status in walk(tmp_path)}
     assert set(found) == {b"", *names, b"pipe"}
     status = found[b"pipe"]
     assert status is not None and stat.S_ISFIFO(status.st_mode)
@@ -91,9 +91,9 @@ def test_hostile_names_and_kinds_are_met(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_exchanged_for_a_link_is_not_followed(tree: Path) -> None:
     walked = []
-    for found in walk(tree):
-        walked.append(found.path)
-        if found.path.endswith("/a/z"):
+    for path, *_rest in walk(tree):
+        walked.append(path)
+        if path.endswith("/a/z"):
             (tree / "a/z").rename(tree / "moved")
             (tree / "a/z").symlink_to("/etc")
     assert not [path for path in walked if "/a/z/" in path]
@@ -102,9 +102,9 @@ def test_a_folder_that_is_exchanged_for_a_link_is_not_followed(tree: Path) -> No
 def test_what_vanishes_is_passed_over(tree: Path) -> None:
     walked = walk(tree)
     paths = []
-    for found in walked:
-        paths.append(found.path)
-        if found.path.endswith("/a/b-x"):
+    for path, *_rest in walked:
+        paths.append(path)
+        if path.endswith("/a/b-x"):
             (tree / "a/z/deep/er").unlink()
             (tree / "a/z/deep").rmdir()
             (tree / "a/z").rmdir()
