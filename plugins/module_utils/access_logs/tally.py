@@ -11,13 +11,13 @@ from itertools import islice
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.busiest import Busiest
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.distinct import Distinct
-from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.durations import add_classes
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.durations import NONE, add_classes
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.routes import OTHERS
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.rows import Unparsed
 
 #: A switch of protocols, such as to WebSocket: its line is written at the end of the connection, whose age is no latency.
 UPGRADED = "101"
-#: What most requests are answered with. They are counted apart, since pairs cost less than threes.
+#: What most requests are answered with: it is told by what is left when the others are taken away.
 USUAL = "200"
 MINUTE_SKETCH = 64
 CLIENT_SKETCH = 2048
@@ -59,8 +59,9 @@ class Tally:
         self.latency: dict[str, dict[int, int]] = {}
         self.upstream: Counter[int] = Counter()
         self.refused: dict[str, tuple[int, set[int]]] = {}
-        self._usual: Counter[tuple[str, int]] = Counter()
-        self._joint: Counter[tuple[str, str, int]] = Counter()
+        self._timed: Counter[tuple[str, int]] = Counter()
+        self._unusual: Counter[tuple[str, str]] = Counter()
+        self._upgraded: Counter[tuple[str, int]] = Counter()
 
     def note_unparsed(self, unparsed: Unparsed) -> None:
         """Count lines that do not have the format, and keep the first of them."""
@@ -83,18 +84,24 @@ class Tally:
 
     def note_clients(self, minute: int, clients: Iterable[str]) -> None:
         """Note who asked in a minute since the epoch."""
-        self.minutes.setdefault(minute, Distinct(MINUTE_SKETCH)).add_hashes(set(map(hash, clients)))
+        self.minutes.setdefault(minute, Distinct(MINUTE_SKETCH)).add_hashes(set(map(hash, set(clients))))
 
-    def note_usual(self, rows: Iterable[tuple[str, int]]) -> None:
-        """Count requests that were answered with :data:`USUAL`, each as (route, class of its duration)."""
-        self._usual.update(rows)
-        if len(self._usual) > _MAX_JOINT:
-            self.settle()
+    def note_requests(
+        self,
+        timed: Iterable[tuple[str, int]],
+        unusual: Iterable[tuple[str, str]] = (),
+        upgraded: Iterable[tuple[str, int]] = (),
+    ) -> None:
+        """Count requests. Pairs are counted, since threes cost more and no figure asks for route, status and duration together.
 
-    def note_requests(self, rows: Iterable[tuple[str, str, int]]) -> None:
-        """Count requests, each as (route, status, class of its duration)."""
-        self._joint.update(rows)
-        if len(self._joint) > _MAX_JOINT:
+        :param timed: all of them, each as (route, class of its duration).
+        :param unusual: those of them that were not answered with :data:`USUAL`, each as (route, status).
+        :param upgraded: those of them that were answered with :data:`UPGRADED`, each as (route, class of its duration).
+        """
+        self._timed.update(timed)
+        self._unusual.update(unusual)
+        self._upgraded.update(upgraded)
+        if len(self._timed) + len(self._unusual) > _MAX_JOINT:
             self.settle()
 
     def note_refused(self, client: str, requests: int, paths: set[int]) -> None:
@@ -111,24 +118,26 @@ class Tally:
 
     def settle(self) -> None:
         """Sort what was counted together by route, which is wanted before anything is read here."""
-        for (route, duration), number in self._usual.items():
-            self._settle_requests(route, USUAL, duration, number)
-        for (route, status, duration), number in self._joint.items():
-            self._settle_requests(route, status, duration, number)
-        self._usual.clear()
-        self._joint.clear()
+        self._timed.subtract(self._upgraded)
+        usual: Counter[str] = Counter()
+        for (route, duration), number in self._timed.items():
+            usual[route] += number
+            if duration != NONE and number:
+                classes = self.latency.setdefault(route, {})
+                classes[duration] = classes.get(duration, 0) + number
+        for (route, _duration), number in self._upgraded.items():
+            usual[route] += number
+        for (route, status), number in self._unusual.items():
+            usual[route] -= number
+            self.routes.setdefault(route, Counter())[status] += number
+        for route, number in usual.items():
+            self.latency.setdefault(route, {})
+            if number:
+                self.routes.setdefault(route, Counter())[USUAL] += number
+        for counter in (self._timed, self._unusual, self._upgraded):
+            counter.clear()
         if len(self.routes) > 2 * _KEPT_ROUTES:
             self._fold_routes()
-
-    def _settle_requests(self, route: str, status: str, duration: int, number: int) -> None:
-        statuses = self.routes.get(route)
-        if statuses is None:
-            statuses = self.routes[route] = Counter()
-            self.latency[route] = {}
-        statuses[status] += number
-        if duration >= 0 and status != UPGRADED:
-            classes = self.latency[route]
-            classes[duration] = classes.get(duration, 0) + number
 
     def merge(self, other: Tally) -> None:
         """Add the figures of another count of the same group."""
