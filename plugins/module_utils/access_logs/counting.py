@@ -120,7 +120,8 @@ class Counting:
         statuses = list(compress(statuses, unusual))
         upgraded = [status == UPGRADED for status in statuses]
         tally.note_requests(
-            zip(routes, classes),
+            routes,
+            classes,
             unusual=zip(compress(routes, unusual), statuses),
             upgraded=compress(zip(compress(routes, unusual), compress(classes, unusual)), upgraded),
         )
