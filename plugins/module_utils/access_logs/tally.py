@@ -120,15 +120,14 @@ class Tally:
             self.refused = dict(busiest)
 
     def settle(self) -> None:
-        """Fold the rarest routes, and tell how many requests of each were answered with :data:`USUAL`: wanted before anything is read here."""
+        """Fold the rarest routes, and add what was answered with :data:`USUAL`, which is wanted before anything is read here."""
         if len(self.latency) > 2 * _KEPT_ROUTES:
             self._fold_routes()
         for route, classes in self.latency.items():
             statuses = self.routes[route]
-            statuses.pop(USUAL, None)
             usual = sum(classes.values()) - sum(statuses.values())
             if usual:
-                statuses[USUAL] = usual
+                statuses[USUAL] += usual
 
     def merge(self, other: Tally) -> None:
         """Add the figures of another count of the same group."""
