@@ -19,7 +19,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.duratio
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.moments import Moments
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.routes import EXCLUDED, Agents, Routes
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.rows import Rows, Unparsed, sample_of
-from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.tally import USUAL, Tally
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.tally import UPGRADED, USUAL, Tally
 
 _STEP_BACK_SECONDS = 300
 _LIMITS = ("limit", "limit_connections")
@@ -116,13 +116,16 @@ class Counting:
         if clients:
             tally.clients.add(clients)
         classes = self._classes(columns)
-        usual = [status == USUAL for status in statuses]
-        tally.note_usual(zip(compress(routes, usual), compress(classes, usual)))
-        if not all(usual):
-            unusual = [not is_usual for is_usual in usual]
-            statuses = list(compress(statuses, unusual))
-            tally.note_requests(zip(compress(routes, unusual), statuses, compress(classes, unusual)))
-            self._count_refused(list(compress(clients, unusual)), compress(requests or routes, unusual), statuses)
+        unusual = [status != USUAL for status in statuses]
+        statuses = list(compress(statuses, unusual))
+        upgraded = [status == UPGRADED for status in statuses]
+        tally.note_requests(
+            routes,
+            classes,
+            unusual=zip(compress(routes, unusual), statuses),
+            upgraded=compress(zip(compress(routes, unusual), compress(classes, unusual)), upgraded),
+        )
+        self._count_refused(list(compress(clients, unusual)), compress(requests or routes, unusual), statuses)
         if agents:
             tally.agents.add(agents)
         self._count_moments(texts or Counter(columns["time"]), moments, clients)

@@ -84,7 +84,8 @@ def by_loop(made: list[dict[str, Any]]) -> dict[str, Any]:
 
 def by_columns(found: Tally) -> dict[str, Any]:
     return {
-        "requests": found.requests, "bytes": found.bytes, "routes": found.routes, "latency": found.latency, "upstream": found.upstream,
+        "requests": found.requests, "bytes": found.bytes, "routes": found.routes, "upstream": found.upstream,
+        "latency": {route: {took: number for took, number in of.items() if took != NONE and number} for route, of in found.latency.items()},
         "first": found.first, "last": found.last, "clients": found.clients.counts, "limited": found.limited.counts,
         "refused": {client: (number, len(paths)) for client, (number, paths) in found.refused.items()},
         "seconds": {hour * 3600 + at: number for hour, row in found.hours.items() for at, number in enumerate(row) if number},
@@ -102,7 +103,6 @@ def count(group: Group, processes: int) -> Tally:
 def test_columns_count_what_a_loop_counts(log_format: str, processes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 20_000)
     monkeypatch.setattr(group_counting, "_PART_BYTES", (100_000, 100_000))
-    monkeypatch.setattr(tally, "_MAX_JOINT", 100)
     monkeypatch.setattr(tally, "MAX_PATHS", LINES)
     made = rows(processes)
     write(tmp_path / "a.log", [*made[LINES // 2 :], *made[: LINES // 2]], log_format)  # the clock was set back in between
@@ -112,15 +112,24 @@ def test_columns_count_what_a_loop_counts(log_format: str, processes: int, tmp_p
         assert found[name] == value, name
 
 
-def test_what_is_counted_and_not_settled_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", 20_000)
-    monkeypatch.setattr(tally, "_MAX_JOINT", 100)
-    settled: list[int] = []
-    settle = Tally.settle
-    monkeypatch.setattr(Tally, "settle", lambda self: (settled.append(len(self._usual)), settle(self))[1])
-    write(tmp_path / "a.log", [{**row, "status": "200"} for row in rows(5)], EXTENDED)
+def test_of_very_many_routes_the_rarest_become_one_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 5_000)
+    monkeypatch.setattr(tally, "_KEPT_ROUTES", 10)
+    monkeypatch.setattr(tally, "_MAX_FIGURES", 60)
+    most: list[int] = []
+    note = Tally.note_requests
+    monkeypatch.setattr(Tally, "note_requests", lambda self, *given, **more: (note(self, *given, **more), most.append(len(self.latency)))[0])
+    letters = str.maketrans("0123456789", "abcdefghij")  # numbers would be placeholders
+    made = [
+        {**row, "method": "GET", "path": f"/{number}".translate(letters) if number % 4 else "/"} for number, row in enumerate(rows(5))
+    ]
+    write(tmp_path / "a.log", made, EXTENDED)
     (group,) = read_groups(options(paths=[str(tmp_path / "a.log")], format=EXTENDED))
-    assert sum(count(group, 1).routes["GET /"].values()) and len(settled) > 5 and max(settled) < 300
+    found = count(group, 1)
+    assert len(most) > 50 and max(most) <= 60
+    assert len(found.routes) <= 21 and found.routes.keys() == found.latency.keys()
+    assert sum(sum(statuses.values()) for statuses in found.routes.values()) == sum(sum(classes.values()) for classes in found.latency.values()) == LINES
+    assert sum(found.routes["GET /"].values()) == LINES // 4
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -140,7 +149,8 @@ def test_of_equally_rare_status_codes_the_first_in_order_are_listed(monkeypatch:
     monkeypatch.setattr(figures, "_MAX_STATUSES", 3)
     for order in (("503", "200", "404", "101"), ("101", "404", "200", "503")):
         found = Tally()
-        found.note_requests([("GET /", status, 1) for status in (*order, "503")])
+        statuses = (*order, "503")
+        found.note_requests(["GET /"] * 5, [1] * 5, unusual=[("GET /", status) for status in statuses if status != "200"])
         found.settle()
         listed = group_figures(found, {"burst_min_requests": 1, "burst_warning_score": 1, "burst_critical_score": 1}, top=1)["statuses"]
         assert listed == {"101": 1, "200": 1, "503": 2}
