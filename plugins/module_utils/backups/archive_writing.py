@@ -59,8 +59,7 @@ class ArchiveWriter:
     """Writes members in the order in which they come.
 
     One thread finds, reads and hashes, and does all that takes the time of Python; another one packs, which lets the first one
-    run. What was just read is still in the cache of the first one's processor: there the hash costs half of what it would in the
-    other thread.
+    run. What was just read is still in the cache of the first one's processor, so it is hashed there and not handed over for that.
 
     :param packer: takes the archive.
     :param listed: takes the line of each member.
