@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zstd_library import Compressor, ZstdError, load_library
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.restoring.kernel_calls import begin_write_back
 
 if TYPE_CHECKING:
     from ctypes import CDLL
@@ -36,6 +37,8 @@ _RAW_DEFLATE = -15
 
 _LARGE_PART_BYTES = 128 * 1024
 _LOOK_EVERY_BYTES = 16 * 1024 * 1024
+#: The disk writes while the rest is packed: else all of that comes when the archive is synced, and everybody waits for it.
+_WRITE_BACK_BYTES = 16 * 1024 * 1024
 
 
 class GuardedFile:
@@ -67,11 +70,12 @@ class GuardedFile:
 
 
 class PackedFile(GuardedFile):
-    """The archive itself, hashed while it is written."""
+    """The archive itself, hashed while it is written, and on its way to the disk."""
 
     def __init__(self, descriptor: int, reserve_bytes: int = 0) -> None:
         super().__init__(descriptor, reserve_bytes)
         self._hash = hashlib.sha256()
+        self._on_its_way = 0
 
     @property
     def sha256(self) -> str:
@@ -80,6 +84,9 @@ class PackedFile(GuardedFile):
     def write(self, data: bytes) -> None:
         super().write(data)
         self._hash.update(data)
+        if self.bytes - self._on_its_way >= _WRITE_BACK_BYTES:
+            begin_write_back(self._descriptor, self._on_its_way, self.bytes - self._on_its_way)
+            self._on_its_way = self.bytes
 
 
 class Packer(Protocol):

@@ -1,6 +1,6 @@
 # Copyright: upkeep.runbook contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Turn what was found into members: hashed, listed and packed in a thread, while the next files are read."""
+"""Turn what was found into members: hashed and listed, and packed in a thread while the next files are read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Protocol
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives import tar_writer as tar
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.packing import Packer
@@ -27,10 +26,10 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.errors import Upkee
 #: What is handed to the thread at a time.
 _BATCH_BYTES = 1024 * 1024
 _BATCH_MEMBERS = 512
+#: Contents from this size on leave memory when they are packed, and not only when their member is listed.
+_LARGE_BYTES = 32 * 1024
 #: So much may wait for the thread; what is larger waits alone.
 _MOST_WAITING_BYTES = 3 * _BATCH_BYTES
-#: Shorter contents are hashed at once: to hand them over takes longer.
-_HASHED_AT_ONCE_BYTES = 32 * 1024
 _LOOK_SECONDS = 0.5
 
 TOO_LATE = "the backup took longer than timeout_seconds and was given up; allow more, or exclude more"
@@ -43,34 +42,24 @@ _KINDS = {
 }
 
 
-class _Hash(Protocol):
-    def update(self, data: bytes, /) -> None:
-        """Take further bytes."""
-
-    def hexdigest(self) -> str:
-        """Return the digest of all bytes."""
-
-
 class _Batch:
     """A piece of the archive.
 
     :ivar parts: its bytes.
-    :ivar unhashed: contents among them that the thread adds to a hash.
-    :ivar ended: members that end in it: what was found, its size, its hash or an empty text, and whether it was torn.
+    :ivar ended: members that end in it: what was found, its size, its SHA-256 or an empty text, and whether it was torn.
     """
 
     def __init__(self) -> None:
         self.parts: list[bytes] = []
-        self.unhashed: list[tuple[_Hash, bytes]] = []
-        self.ended: list[tuple[Found, int, _Hash | str, bool]] = []
+        self.ended: list[tuple[Found, int, str, bool]] = []
         self.bytes = 0
 
 
 class ArchiveWriter:
     """Writes members in the order in which they come.
 
-    One thread finds and reads, and does all that takes the time of Python; another one hashes what is large and packs, which
-    lets the first one run.
+    One thread finds, reads and hashes, and does all that takes the time of Python; another one packs, which lets the first one
+    run. What was just read is still in the cache of the first one's processor, so it is hashed there and not handed over for that.
 
     :param packer: takes the archive.
     :param listed: takes the line of each member.
@@ -157,13 +146,10 @@ class ArchiveWriter:
         size = len(data)
         head = self._header(found, size)
         batch.parts.append(head)
-        digest: _Hash | str = ""
+        digest = ""
         if found.type == manifest.FILE:
-            if size <= _HASHED_AT_ONCE_BYTES:
-                digest = hashlib.sha256(data)
-            else:
-                digest = hashlib.sha256()
-                batch.unhashed.append((digest, data))
+            digest = hashlib.sha256(data).hexdigest()
+            if size >= _LARGE_BYTES:
                 # What is packed is to leave memory, even when its member is yet to be listed.
                 found = found._replace(contents=None)
             batch.parts.append(data)
@@ -183,12 +169,12 @@ class ArchiveWriter:
                 batch = _Batch()
                 batch.bytes = len(data)
                 batch.parts.append(data)
-                batch.unhashed.append((digest, data))
+                digest.update(data)
                 yield batch
         except OSError as exc:
             raise unreadable(found.name, exc) from exc
         batch.parts.append(tar.padding(size))
-        batch.ended.append((found, size, digest, contents.torn))
+        batch.ended.append((found, size, digest.hexdigest(), contents.torn))
         self.position += len(head) + size + -size % tar.BLOCK
 
     def _header(self, found: Found, size: int) -> bytes:
@@ -217,7 +203,7 @@ class ArchiveWriter:
             raise self._failure
         while self._packed:
             for found, size, digest, torn in self._packed.popleft().ended:
-                self._list(found, size, digest if isinstance(digest, str) else digest.hexdigest(), torn)
+                self._list(found, size, digest, torn)
 
     def _list(self, found: Found, size: int, digest: str, torn: bool) -> None:
         status = found.status
@@ -236,16 +222,14 @@ class ArchiveWriter:
         )
 
     def _pack_batches(self) -> None:
-        """The thread: hash and pack what is handed over."""
+        """The thread: pack what is handed over."""
         try:
             while self._failure is None:
                 batch = self._waiting.get()
                 if batch is None:
                     return
-                for digest, data in batch.unhashed:
-                    digest.update(data)
                 self._packer.write(batch.parts)
-                batch.parts, batch.unhashed = [], []
+                batch.parts = []
                 self._packed.append(batch)
                 with self._done:
                     self._waiting_bytes -= batch.bytes

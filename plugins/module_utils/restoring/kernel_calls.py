@@ -1,6 +1,6 @@
 # Copyright: upkeep.runbook contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Two calls of Linux that Python does not offer: exchange two names in one step, and flush one file system to disk."""
+"""Calls of Linux that Python does not offer: exchange two names in one step, flush a file system, begin to write a part of a file."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import os
 from typing import Any
 
 _RENAME_EXCHANGE = 2
+#: Begin, and wait for nothing.
+_SYNC_FILE_RANGE_WRITE = 2
 #: The C library, the kernel or the file system has no such exchange.
 _NO_EXCHANGE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
 
@@ -43,6 +45,19 @@ def sync_file_system(descriptor: int) -> None:
     elif sync(descriptor):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+
+
+def begin_write_back(descriptor: int, start: int, size: int) -> None:
+    """Let the disk begin to write a part of a file that is in memory only, so that the fsync that follows later has less to wait for.
+
+    Nothing is promised by it, and nothing that goes wrong is told here: fsync does both.
+
+    :param start: the first byte.
+    :param size: bytes from there.
+    """
+    begin = _function("sync_file_range")
+    if begin is not None:
+        begin(descriptor, ctypes.c_int64(start), ctypes.c_int64(size), ctypes.c_uint(_SYNC_FILE_RANGE_WRITE))
 
 
 def _function(name: str) -> Any:

@@ -137,6 +137,18 @@ def test_without_zstd_gzip_takes_its_place(monkeypatch: pytest.MonkeyPatch) -> N
         packing.start_packer(packing.ZSTD, None, packed)
 
 
+def test_the_disk_begins_with_all_but_the_last_part_before_the_archive_is_synced(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = []
+    monkeypatch.setattr(packing, "begin_write_back", lambda descriptor, start, size: begun.append((descriptor, start, size)))
+    monkeypatch.setattr(packing, "_WRITE_BACK_BYTES", 1000)
+    with target() as (packed, path):
+        for size in (600, 600, 3000, 999):
+            packed.write(b"a" * size)
+        assert Path(path).stat().st_size == packed.bytes == 5199
+    assert [(start, size) for _descriptor, start, size in begun] == [(0, 1200), (1200, 3000)]
+    assert len({descriptor for descriptor, _start, _size in begun}) == 1
+
+
 def test_nothing_is_written_after_abort() -> None:
     with target() as (packed, _path):
         packer = packing.start_packer(packing.ZSTD, None, packed)
