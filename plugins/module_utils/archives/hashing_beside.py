@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import IO, Any, NoReturn
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.pipe_sizes import widen
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import Unread
 
 #: So many slots are handed over together: waking the other process costs more than to hash a small one.
@@ -154,6 +155,7 @@ def start_hashing(
         _run(_Hashing(memory, slot_bytes, expected.most), slots_there, answer_there, free, (*of_others, slots, answer))
     for descriptor in (slots_there, answer_there, free):
         os.close(descriptor)
+    widen(slots)  # a thousand small files lie in one slot
     return HashingProcess(pid, slots, answer, expected)
 
 
