@@ -116,11 +116,10 @@ class Comparison:
         line = self._next_line()
         if line is None:
             return
-        fit = None if self._waiting.some else self._usual.fit(member, line)
-        if fit is None:
+        self._sha256 = None if self._waiting.some else self._usual.digest(member, line)
+        if self._sha256 is None:
             self._wait_for(line)
         else:
-            self._sha256 = fit.sha256
             self._waiting.last = (self.members, self._line_number)
 
     def _next_line(self) -> bytes | None:
