@@ -117,12 +117,12 @@ class ReadAhead:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._started = True
 
-    def __enter__(self) -> Iterator[Chunk]:
+    def __enter__(self) -> Iterator[bytes]:
         try:
             self._thread.start()
         except RuntimeError:  # the host has too many threads: it is run as it is asked for
             self._started = False
-            return self._chunks
+            return map(bytes, self._chunks)
         return self._read()
 
     def __exit__(
