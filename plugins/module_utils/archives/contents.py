@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.hashing_beside import ExpectedDigests
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_stream import TarMember
 
@@ -54,7 +55,14 @@ class Contents:
 
 
 class Watcher(Protocol):
-    """Is told of the members of a tar archive as they are read, those of archives inside it left out."""
+    """Is told of the members of a tar archive as they are read, those of archives inside it left out.
+
+    :ivar expected: takes digests that members must have, when a process is there that hashes them; None when none would be added.
+    """
+
+    @property
+    def expected(self) -> ExpectedDigests | None:
+        """See above."""
 
     def whole(self, member: TarMember, data: bytes | memoryview) -> None:
         """Take the next member, a file, with all its contents, in place of the three calls below; they are gone afterwards."""

@@ -4,21 +4,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Budget
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.pipe_sizes import widen
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import Unread
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import CHUNK_BYTES
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode
 
 _ERROR_BYTES = 4096
-#: F_SETPIPE_SZ of Linux, which Python has a name for since 3.10; what users without rights may ask for.
-_SET_PIPE_SIZE = 1031
-_PIPE_BYTES = 1024 * 1024
 
 
 def piped(
@@ -59,10 +56,7 @@ def _unpacked(process: subprocess.Popen[bytes], budget: Budget) -> Iterator[byte
     if process.stdout is None:
         return
     descriptor = process.stdout.fileno()
-    try:
-        fcntl.fcntl(descriptor, _SET_PIPE_SIZE, _PIPE_BYTES)
-    except OSError:
-        pass  # a smaller one is only slower
+    widen(descriptor)
     while True:
         part = os.read(descriptor, CHUNK_BYTES)
         if not part:

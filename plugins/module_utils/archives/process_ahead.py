@@ -4,6 +4,7 @@
 
 A thread would have to share the interpreter with a reader that seldom lets go of it. The chunks come through memory that both
 processes have; two pipes say which part of it is filled and which is free, so that the death of either one ends the other.
+Where members are to have digests, a third process may hash them in that memory, and it is the one that says what is free.
 """
 
 from __future__ import annotations
@@ -17,13 +18,18 @@ from contextlib import closing, contextmanager
 from typing import Any, NoReturn
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Budget
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.hashing_beside import (
+    SLOTS_AT_ONCE,
+    ExpectedDigests,
+    HashingProcess,
+    start_hashing,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import Unread
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Chunk, ReadAhead
 
 SLOT_BYTES = 512 * 1024
 #: So many that neither side has to wait for each of them: waking the other one costs more than to fill a slot.
 _SLOTS = 16
-_GIVEN_BACK_AT_ONCE = 4
 _LENGTH = struct.Struct("=q")
 #: Below this a process or a thread costs more than it saves.
 _LEAST_BYTES = 1024 * 1024
@@ -33,8 +39,8 @@ _ENDED = -1
 
 @contextmanager
 def read_ahead(
-    chunks: Generator[bytes, None, None], size: int, budget: Budget, *, outermost: bool, outcome: Callable[[], Any] = lambda: None,
-    take_outcome: Callable[[Any], None] = lambda _outcome: None,
+    chunks: Generator[Chunk, None, None], size: int, budget: Budget, *, outermost: bool, outcome: Callable[[], Any] = lambda: None,
+    take_outcome: Callable[[Any], None] = lambda _outcome: None, expected: ExpectedDigests | None = None,
 ) -> Iterator[Iterator[Chunk]]:
     """Give the chunks of an iterator that unpacks, as far ahead as pays; each is gone when the next one is asked for.
 
@@ -43,12 +49,14 @@ def read_ahead(
     :param outermost: it reads a file, so that nobody minds when a child process does that. It is run in a thread otherwise.
     :param outcome: is called in the child when the iterator has ended; returns what this process has to know of it.
     :param take_outcome: is then called with that in this process, before the last chunk was read.
+    :param expected: what is added to it is hashed by one more process, where one can be had.
+    :raises Unread: when that process died.
     """
     if size < _LEAST_BYTES:
         with closing(chunks):
             yield chunks
         return
-    child = _started(chunks, outcome) if outermost else None
+    child = _started(chunks, outcome, expected) if outermost else None
     if child is None:
         with ReadAhead(chunks) as ahead:
             yield ahead
@@ -57,9 +65,10 @@ def read_ahead(
         yield child.read(budget, take_outcome)
     finally:
         child.end()
+    child.check()
 
 
-def _started(chunks: Generator[bytes, None, None], outcome: Callable[[], Any]) -> _Child | None:
+def _started(chunks: Generator[Chunk, None, None], outcome: Callable[[], Any], expected: ExpectedDigests | None) -> _Child | None:
     """Return a child process that runs the iterator; None where the host has too many processes or files, or too little memory."""
     pipes: list[int] = []
     try:
@@ -76,17 +85,20 @@ def _started(chunks: Generator[bytes, None, None], outcome: Callable[[], Any]) -
         _run(chunks, outcome, memory, filled_there, free_there, (filled, free))
     os.close(filled_there)
     os.close(free_there)
-    return _Child(pid, memory, filled, free)
+    hashing = None if expected is None else start_hashing(memory, SLOT_BYTES, free, (filled,), expected)
+    return _Child(pid, memory, filled, free, hashing)
 
 
 class _Child:
     """The process that runs the iterator, as its parent sees it."""
 
-    def __init__(self, pid: int, memory: mmap.mmap, filled: int, free: int) -> None:
+    def __init__(self, pid: int, memory: mmap.mmap, filled: int, free: int, hashing: HashingProcess | None) -> None:
         self._pid = pid
         self._memory = memory
         self._filled = os.fdopen(filled, "rb")
         self._free = free
+        self._hashing = hashing
+        self._present = 0
 
     def read(self, budget: Budget, take_outcome: Callable[[Any], None]) -> Iterator[Chunk]:
         """Yield the chunks.
@@ -105,32 +117,46 @@ class _Child:
                 return
             budget.unpacked(length)
             start = slot * SLOT_BYTES
+            self._present = length
             yield view[start : start + length]
             slot = (slot + 1) % _SLOTS
-            if slot % _GIVEN_BACK_AT_ONCE == 0:
+            if self._hashing is not None:
+                self._present = 0
+                self._hashing.read(length)
+            elif slot % SLOTS_AT_ONCE == 0:
                 try:
-                    os.write(self._free, bytes(_GIVEN_BACK_AT_ONCE))
+                    os.write(self._free, bytes(SLOTS_AT_ONCE))
                 except BrokenPipeError:
                     pass  # it has told its end, which comes next
 
     def end(self) -> None:
         """Wait for its end: it ends when nobody gives it room any more."""
         self._filled.close()
-        os.close(self._free)
+        if self._hashing is None:
+            os.close(self._free)
+        else:
+            self._hashing.end(self._present)
         try:
             os.waitpid(self._pid, 0)
         except ChildProcessError:
             pass  # whoever started this process has it ignore SIGCHLD: nothing is left to wait for
 
+    def check(self) -> None:
+        """:raises Unread: when there is a process that hashes, and it has not hashed all."""
+        if self._hashing is not None:
+            self._hashing.check()
+
     def _length(self) -> int:
         said = self._filled.read(_LENGTH.size)
         if len(said) < _LENGTH.size:
+            if self._hashing is not None and self._hashing.is_dead:
+                self._hashing.check()  # nobody gives room any more
             raise Unread("was not read to its end: the process that unpacks it died", hint="Look for want of memory: dmesg --level=err")
         return int(_LENGTH.unpack(said)[0])
 
 
 def _run(
-    chunks: Generator[bytes, None, None], outcome: Callable[[], Any], memory: mmap.mmap, filled: int, free: int, of_parent: tuple[int, int]
+    chunks: Generator[Chunk, None, None], outcome: Callable[[], Any], memory: mmap.mmap, filled: int, free: int, of_parent: tuple[int, int]
 ) -> NoReturn:
     """Be the child."""
     try:
@@ -154,7 +180,7 @@ class _ReaderGone(Exception):
     """Nobody reads any more."""
 
 
-def _fill(chunks: Iterator[bytes], memory: mmap.mmap, filled: int, free: int) -> None:
+def _fill(chunks: Iterator[Chunk], memory: mmap.mmap, filled: int, free: int) -> None:
     """Put the chunks into the slots, as many together as fit into one."""
     slot, used, ready = 0, 0, _SLOTS
 

@@ -102,7 +102,8 @@ class _Reading:
         unpacked = self._unpacked(source, kind, depth)
         # Closed in any case: nothing may go on reading the outer archive behind the back of who reads it on.
         with read_ahead(
-            unpacked, size, self._budget, outermost=not depth, outcome=self._outcome, take_outcome=self._take_outcome
+            unpacked, size, self._budget, outermost=not depth, outcome=self._outcome, take_outcome=self._take_outcome,
+            expected=None if self._watcher is None else self._watcher.expected,
         ) as chunks:
             first, inside = look_ahead(chunks, formats.HEAD_BYTES)
             if formats.looks_like_tar(first) or promised.startswith("tar."):
@@ -122,7 +123,7 @@ class _Reading:
     def _take_outcome(self, outcome: tuple[str, bool]) -> None:
         self._contents.sha256, self._contents.checksums = outcome
 
-    def _unpacked(self, source: Iterable[bytes], kind: str, depth: int) -> Generator[bytes, None, None]:
+    def _unpacked(self, source: Iterable[bytes], kind: str, depth: int) -> Generator[Chunk, None, None]:
         def unprotected() -> None:
             self._contents.checksums = False if not depth else self._contents.checksums
 

@@ -106,9 +106,11 @@ class ReadAhead:
     """An iterator that is run by a thread a few chunks ahead of who reads it: unpacking releases the interpreter.
 
     Whatever the iterator raises is raised to the reader. Leaving the ``with`` block ends the thread.
+
+    :param chunks: each may be gone when the next one is asked for; those that are read stay.
     """
 
-    def __init__(self, chunks: Generator[bytes, None, None]) -> None:
+    def __init__(self, chunks: Generator[Chunk, None, None]) -> None:
         self._chunks = chunks
         self._queue: queue.Queue[bytes | BaseException | None] = queue.Queue(_CHUNKS_AHEAD)
         self._stop = threading.Event()
@@ -120,7 +122,7 @@ class ReadAhead:
             self._thread.start()
         except RuntimeError:  # the host has too many threads: it is run as it is asked for
             self._started = False
-            return self._chunks
+            return map(bytes, self._chunks)
         return self._read()
 
     def __exit__(
@@ -141,7 +143,7 @@ class ReadAhead:
         end: BaseException | None = None
         try:
             for chunk in self._chunks:
-                self._queue.put(chunk)
+                self._queue.put(bytes(chunk))
                 if self._stop.is_set():
                     break
         except BaseException as error:  # whatever it is, it belongs to the reader

@@ -32,6 +32,7 @@ class TarMember(NamedTuple):
     :ivar kind: the type flag of its header.
     :ivar size: bytes of contents that the archive holds of it.
     :ivar offset: where its header is in the unpacked archive.
+    :ivar start: where its contents are there.
     :ivar block: its header as it is.
     :ivar records: those of the extended header before it.
     :ivar long_link: the target that a header of GNU tar before it gives, or None.
@@ -41,6 +42,7 @@ class TarMember(NamedTuple):
     kind: bytes
     size: int
     offset: int
+    start: int
     block: bytes
     records: Mapping[bytes, bytes]
     long_link: bytes | None
@@ -86,7 +88,7 @@ class TarReader:
                     size = 0
                 self._current = name
                 self._left, self._padding = size, -size % BLOCK
-                yield TarMember(name, kind, size, offset, block, _NO_RECORDS, None)
+                yield TarMember(name, kind, size, offset, offset + BLOCK, block, _NO_RECORDS, None)
             elif block == _ZEROS:
                 self._read_end(offset)
                 return
@@ -154,7 +156,7 @@ class TarReader:
         if header.kind == headers.SPARSE:
             self._read_sparse_map(block, stored)
         self._left, self._padding = stored, -stored % BLOCK
-        return TarMember(self._current, header.kind, stored, offset, block, records, link)
+        return TarMember(self._current, header.kind, stored, offset, self._reader.position, block, records, link)
 
     def _extended(self, size: int) -> bytes:
         if size > headers.MAX_EXTENDED_BYTES:

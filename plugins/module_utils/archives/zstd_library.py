@@ -62,8 +62,8 @@ def load_library() -> ctypes.CDLL | None:
     return library
 
 
-def decompressed(library: ctypes.CDLL, chunks: Iterable[bytes], memory_bytes: int) -> Iterator[bytes]:
-    """Yield what all frames in ``chunks`` unpack to, in parts of at most CHUNK_BYTES.
+def decompressed(library: ctypes.CDLL, chunks: Iterable[bytes], memory_bytes: int) -> Iterator[memoryview]:
+    """Yield what all frames in ``chunks`` unpack to, in parts of at most CHUNK_BYTES; each is gone when the next one is asked for.
 
     :param memory_bytes: what a frame may ask for.
     :raises ZstdError: when a frame is wrong, or asks for more. That the last one is cut off is not told.
@@ -75,6 +75,7 @@ def decompressed(library: ctypes.CDLL, chunks: Iterable[bytes], memory_bytes: in
         window_log = max(_LEAST_WINDOW_LOG, memory_bytes.bit_length() - 1)
         _check(library, library.ZSTD_DCtx_setParameter(context, _WINDOW_LOG_MAX, min(window_log, 31)))
         space = ctypes.create_string_buffer(CHUNK_BYTES)
+        view = memoryview(space).cast("B")
         output = _Buffer(ctypes.addressof(space), CHUNK_BYTES, 0)
         for chunk in chunks:
             source = _Buffer(ctypes.cast(ctypes.c_char_p(chunk), ctypes.c_void_p), len(chunk), 0)
@@ -85,7 +86,7 @@ def decompressed(library: ctypes.CDLL, chunks: Iterable[bytes], memory_bytes: in
                 # A full part may leave more in the decoder even when all input was taken.
                 more = source.position < source.size or output.position == CHUNK_BYTES
                 if output.position:
-                    yield ctypes.string_at(space, output.position)
+                    yield view[: output.position]
     finally:
         library.ZSTD_freeDCtx(context)
 

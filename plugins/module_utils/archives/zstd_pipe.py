@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Budget
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.piping import piped
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import Damaged, Unread
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Chunk
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zstd_frames import FrameWalk
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zstd_library import ZstdError, decompressed, load_library
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 def unpack_zstd(
     chunks: Iterable[bytes], budget: Budget, unprotected: Callable[[], None]
-) -> Generator[bytes, None, None]:
-    """Yield the unpacked bytes of all zstd frames in ``chunks``.
+) -> Generator[Chunk, None, None]:
+    """Yield the unpacked bytes of all zstd frames in ``chunks``; each chunk of them is gone when the next one is asked for.
 
     :param unprotected: called when a frame carries no checksum of its contents.
     :raises Damaged: when zstd finds it damaged, or it is cut off.
@@ -42,7 +43,7 @@ def unpack_zstd(
 
 def _by_library(
     library: CDLL, chunks: Iterable[bytes], budget: Budget, frames: FrameWalk
-) -> Generator[bytes, None, str]:
+) -> Generator[Chunk, None, str]:
     """Yield the unpacked bytes; return what is wrong, or an empty text."""
 
     def seen() -> Iterator[bytes]:

@@ -9,13 +9,14 @@ and lines wait for one another, so that one member too few is one difference and
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.hashing_beside import ExpectedDigests
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_stream import TarMember
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import FILE, Member
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest_reading import parse_member
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.pairing import Differences, Waiting, contents_differ
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.pairing import MAX_DIFFERENCES, Differences, Waiting, contents_differ
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.usual_lines import TYPES, UsualLines
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode
 
@@ -27,13 +28,15 @@ _new_hash = hashlib.sha256
 class Comparison:
     """Is told of each member of an archive in turn: :meth:`begin`, :meth:`update` with its contents, :meth:`end`.
 
-    :ivar found: what differs so far.
+    :ivar expected: takes the digests of files that fit their lines, to be hashed in another process when one is there.
+    :ivar found: what differs so far; contents that are hashed in another process are told when the archive was read.
     :ivar members: how many members were compared.
     :ivar torn: how many files changed while they were packed, by the manifest.
-    :ivar hashes: contents are hashed and compared; without it :meth:`update` is not called.
+    :ivar hashes: contents are hashed and compared.
     """
 
     def __init__(self, lines: Iterator[bytes], *, hashes: bool) -> None:
+        self.expected = ExpectedDigests(MAX_DIFFERENCES, self._differ)
         self.found = Differences()
         self.hashes = hashes
         self.members = self.torn = self.hashed_bytes = 0
@@ -41,26 +44,35 @@ class Comparison:
         self._line_number = 1
         self._usual = UsualLines()
         self._waiting = Waiting(self.found, hashes)
-        self._expected: bytes | None = None
+        self._sha256: bytes | None = None
         self._present: TarMember | None = None
         self._hash = _new_hash()
 
-    def begin(self, member: TarMember) -> None:
-        """Take the next member."""
+    def begin(self, member: TarMember) -> bool:
+        """Take the next member; return whether its contents are wanted."""
         self._take(member)
-        if self.hashes and member.is_file:
-            self._hash = _new_hash()
+        if not self.hashes or not member.is_file:
+            return False
+        if self._sha256 is not None and self.expected.elsewhere:
+            self._hand_over(member, self._sha256)
+            self.hashed_bytes += member.size
+            self._present = None  # its end says nothing more
+            return False
+        self._hash = _new_hash()
+        return True
 
     def whole(self, member: TarMember, data: bytes | memoryview) -> None:
         """Take the next member, a file, with all its contents at once, which costs less."""
         self._take(member)
         self.hashed_bytes += len(data)
-        expected = self._expected
-        if expected is None:
+        sha256 = self._sha256
+        if sha256 is None:
             self._hash = _new_hash(data)
             self.end()
-        elif _new_hash(data).hexdigest().encode() != expected:
-            self.found.add_contents(contents_differ(decode(member.name)))
+        elif self.expected.elsewhere:
+            self._hand_over(member, sha256)
+        elif _new_hash(data).hexdigest().encode() != sha256:
+            self.found.add_contents(contents_differ(decode(member.name)), self.members)
 
     def update(self, data: bytes | memoryview) -> None:
         """Take some of the contents of the present member."""
@@ -69,14 +81,14 @@ class Comparison:
 
     def end(self) -> None:
         """The present member has no more contents."""
-        member, expected = self._present, self._expected
+        member, sha256 = self._present, self._sha256
         if member is None or self._waiting.given_up or self.found.manifest is not None:
             return
         digest = self._hash.hexdigest() if self.hashes and member.is_file else ""
-        if expected is None:
+        if sha256 is None:
             self._waiting.member(self.members, _observed(member, digest))
-        elif digest and digest.encode() != expected:
-            self.found.add_contents(contents_differ(decode(member.name)))
+        elif digest and digest.encode() != sha256:
+            self.found.add_contents(contents_differ(decode(member.name)), self.members)
 
     def finish(self) -> None:
         """The archive has no more members."""
@@ -88,18 +100,26 @@ class Comparison:
         if self.found.manifest is None:
             self._waiting.finish()
 
+    def _hand_over(self, member: TarMember, sha256: bytes) -> None:
+        self.expected.add(member.start, member.size, sha256, self.members, member.name)
+
+    def _differ(self, first: Sequence[tuple[int, bytes]], count: int) -> None:
+        """Take what another process found."""
+        for number, name in first:
+            self.found.add_contents(contents_differ(decode(name)), number)
+        self.found.content_count += count - len(first)
+
     def _take(self, member: TarMember) -> None:
         self.members += 1
         self._present = member
-        self._expected = None
+        self._sha256 = None
         line = self._next_line()
         if line is None:
             return
-        fit = None if self._waiting.some else self._usual.fit(member, line)
-        if fit is None:
+        self._sha256 = None if self._waiting.some else self._usual.digest(member, line)
+        if self._sha256 is None:
             self._wait_for(line)
         else:
-            self._expected = fit.sha256
             self._waiting.last = (self.members, self._line_number)
 
     def _next_line(self) -> bytes | None:

@@ -207,6 +207,7 @@ class Watching:
         self._comparison = comparison
         self._inside = inside
         self._in_manifest = False
+        self.expected = comparison.expected if comparison is not None and comparison.hashes else None
 
     def begin(self, member: TarMember) -> bool:
         self._in_manifest = member.name == _MEMBER_NAME and member.is_file and not self._inside.seen
@@ -217,8 +218,7 @@ class Watching:
             self._inside.dumps[decode(member.name)] = member.size
         if self._comparison is None:
             return False
-        self._comparison.begin(member)
-        return self._comparison.hashes and member.is_file
+        return self._comparison.begin(member)
 
     def whole(self, member: TarMember, data: bytes | memoryview) -> None:
         comparison, name = self._comparison, member.name

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import sys
+from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem
@@ -30,16 +32,23 @@ class Differences:
     contents: list[str] = field(default_factory=list)
     content_count: int = 0
     manifest: ArchiveProblem | None = None
+    _places: list[int] = field(default_factory=list, init=False, repr=False)
 
     def add_member(self, words: str) -> None:
         self.member_count += 1
         if len(self.members) < MAX_DIFFERENCES:
             self.members.append(words)
 
-    def add_contents(self, words: str) -> None:
+    def add_contents(self, words: str, place: int = sys.maxsize) -> None:
+        """Add what is said of contents.
+
+        :param place: number of the member at which that came out; the first ones are kept, in whatever order they are added.
+        """
         self.content_count += 1
-        if len(self.contents) < MAX_DIFFERENCES:
-            self.contents.append(words)
+        at = bisect_right(self._places, place)
+        self._places.insert(at, place)
+        self.contents.insert(at, words)
+        del self._places[MAX_DIFFERENCES:], self.contents[MAX_DIFFERENCES:]
 
 
 class Waiting:
@@ -107,7 +116,8 @@ class Waiting:
         if differences:
             self._found.add_member(f"has {_shown(member.name)} {', '.join(differences)}")
         if self._hashes and member.type == line.type == FILE and member.sha256 != line.sha256:
-            self._found.add_contents(contents_differ(member.name))
+            # The first line of members is the second of the manifest.
+            self._found.add_contents(contents_differ(member.name), max(numbers[0], numbers[1] - 1))
 
 
 def _differences(member: Member, line: Member) -> list[str]:

@@ -53,46 +53,69 @@ class UsualLines:
 
     def __init__(self) -> None:
         self._owners: dict[bytes, bytes] = {}
-        self._time = self._seconds = b""
+        self._numbers = self._time = self._names = self._attributes = self._seconds = b""
         self._rest, self._source = b"}", b""
 
     def fit(self, member: TarMember, line: bytes) -> Optional[Fit]:
         """Return what a line adds when it says of a member all that its header says; else None."""
-        kind, block = TYPES.get(member.kind), member.block
+        at = self._fits_until(member, line)
+        if at is None:
+            return None
+        end = at + len(self._attributes)
+        mtime_ns = line[end - len(self._seconds) : end + _SUBSECOND_DIGITS]
+        return Fit(_sha256(member, line, at), mtime_ns, self._source.decode("ascii"))
+
+    def digest(self, member: TarMember, line: bytes) -> Optional[bytes]:
+        """Return the digest of a fit alone, for who needs no more of it; empty for what is no file."""
+        at = self._fits_until(member, line)
+        return None if at is None else _sha256(member, line, at)
+
+    def _fits_until(self, member: TarMember, line: bytes) -> Optional[int]:
+        """Return where in a line that fits mode, owner and time stand, behind the digest of a file; else None."""
+        kind, block, name = TYPES.get(member.kind), member.block, member.name
         if kind is None or member.records and not _NAMES.issuperset(member.records):
             return None
-        is_file = kind == FILE
-        name = _quoted(member.name if is_file else member.name.rstrip(b"/"))  # tar writes a slash behind those of directories
-        if not name or is_file and name.endswith(b'/"'):  # a directory, by the rules of archives from before 1988
+        if kind != FILE:
+            name = name.rstrip(b"/")  # tar writes a slash behind those of directories
+        elif name.endswith(b"/"):  # a directory, by the rules of archives from before 1988
             return None
-        if is_file:
-            head = b'{"name":%b,"type":"file","size":%d,"sha256":"' % (name, member.size)
+        shown = _shown(name)
+        if not shown:
+            return None
+        if kind == FILE:
+            head = b'{"name":"%b","type":"file","size":%d,"sha256":"' % (shown, member.size)
             at = len(head) + _SHA256_DIGITS
+            if line[len(head) : at].translate(None, _HEX_DIGITS):
+                return None
         elif kind == DIRECTORY:
-            head = b'{"name":%b,"type":"directory' % name
+            head = b'{"name":"%b","type":"directory' % shown
             at = len(head)
         else:
-            target = _quoted(member.details().target)
+            target = _shown(member.details().target)
             if not target:
                 return None
-            head = b'{"name":%b,"type":"%b","target":%b' % (name, kind.encode("ascii"), target[:-1])
+            head = b'{"name":"%b","type":"%b","target":"%b' % (shown, kind.encode("ascii"), target)
             at = len(head)
-        if block[136:148] != self._time:
-            self._time, self._seconds = block[136:148], _seconds(block)
-        owner = self._owner(member) + self._seconds
-        end = at + len(owner)
+        if block[136:148] != self._time or block[100:124] != self._numbers or block[257:329] != self._names:
+            self._remember(member)
+        end = at + len(self._attributes)
         rest = end + _SUBSECOND_DIGITS
-        if not (line.startswith(head) and line.startswith(owner, at) and line[end:rest].isdigit()):
-            return None
-        sha256 = line[len(head) : at]
-        if sha256.translate(None, _HEX_DIGITS):
+        if not (line.startswith(head) and line.startswith(self._attributes, at) and line[end:rest].isdigit()):
             return None
         if line[rest:] != self._rest:
             match = _REST.fullmatch(line, rest)
             if not match:
                 return None
             self._rest, self._source = line[rest:], match.group(1) or b""
-        return Fit(sha256, line[end - len(self._seconds) : rest], self._source.decode("ascii"))
+        return at
+
+    def _remember(self, member: TarMember) -> None:
+        """Remember what a line says of mode, owner and whole seconds of the time."""
+        block = member.block
+        owner = self._owner(member)
+        self._seconds = _seconds(block)
+        self._attributes = owner + self._seconds
+        self._numbers, self._time, self._names = block[100:124], block[136:148], block[257:329]
 
     def _owner(self, member: TarMember) -> bytes:
         """Return what a line says of rights and owner; a tree has few different ones."""
@@ -118,11 +141,16 @@ def is_unescaped(text: bytes) -> bool:
     return not text.translate(None, _UNESCAPED)
 
 
-def _quoted(text: bytes) -> bytes:
-    """Return a name as a line has it with its quotation marks; nothing at all when no file can have it."""
-    if is_unescaped(text):
-        return b'"' + text + b'"' if text else b""
-    return b"" if b"\0" in text else quoted(text.decode("utf-8", "surrogateescape"))
+def _shown(text: bytes) -> bytes:
+    """Return a name as a line has it between its quotation marks; nothing at all when no file can have it."""
+    if not text.translate(None, _UNESCAPED):
+        return text
+    return b"" if b"\0" in text else quoted(text.decode("utf-8", "surrogateescape"))[1:-1]
+
+
+def _sha256(member: TarMember, line: bytes, at: int) -> bytes:
+    """Return the digest in a line that fits, which ends at ``at``; empty for what is no file."""
+    return line[at - _SHA256_DIGITS : at] if TYPES[member.kind] == FILE else b""
 
 
 def _seconds(block: bytes) -> bytes:

@@ -146,7 +146,7 @@ def unpacked_chunks(descriptor: int, kind: str, size: int, seconds: float) -> It
     chunks = file_chunks(descriptor, budget)
     try:
         if kind == ZSTD:
-            yield from unpack_zstd(chunks, budget, lambda: None)
+            yield from map(bytes, unpack_zstd(chunks, budget, lambda: None))  # lines are kept
         else:
             yield from unpack(chunks, kind, budget, lambda: None)
     except ArchiveProblem as problem:

@@ -18,7 +18,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.archives.igzip_pipe
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem, Damaged, Unread
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.process_ahead import read_ahead
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.spooling import spooled
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Peekable, file_chunks, look_ahead
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Chunk, Peekable, file_chunks, look_ahead
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_headers import FILE_TYPES, octal
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_stream import TarMember, TarReader
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.unpacking import NAMES, unpack
@@ -84,7 +84,7 @@ def tar_contents(descriptor: int, name: bytes, budget: Budget) -> Iterator[bytes
     raise Damaged("is not in the archive", member=plain(_text(name), 300))
 
 
-def _unpacked(source: Peekable, kind: str, budget: Budget) -> Generator[bytes, None, None]:
+def _unpacked(source: Peekable, kind: str, budget: Budget) -> Generator[Chunk, None, None]:
     if kind == formats.ZSTD:
         return unpack_zstd(source, budget, _ignore)
     if kind not in NAMES:

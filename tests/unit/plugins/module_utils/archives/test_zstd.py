@@ -38,7 +38,7 @@ def unpacked(data: bytes, chunk: int = 4096, **limits: Any) -> tuple[bytes, bool
     unprotected: list[bool] = []
     chunks = [data[at : at + chunk] for at in range(0, len(data), chunk)]
     budget = Budget(Limits(time.monotonic() + 60, **limits), len(data))
-    parts = list(unpack_zstd(chunks, budget, lambda: unprotected.append(True)))
+    parts = [bytes(part) for part in unpack_zstd(chunks, budget, lambda: unprotected.append(True))]
     return b"".join(parts), not unprotected
 
 
