@@ -28,6 +28,7 @@ _IMPORT = """
 set -eu
 mount -t tmpfs tmpfs /run && mkdir -p "/run/log/journal/{machine_id}"
 mount --bind "$1/machine-id" /etc/machine-id
+if [ "$3" = container ]; then mkdir -p /run/systemd && touch /run/systemd/container; fi
 "$2" --output="/run/log/journal/{machine_id}/system.journal" "$1/export" >&2
 echo ready
 exec cat
@@ -91,10 +92,11 @@ class Written:
 
 
 @contextmanager
-def imported_journal(directory: Path, entries: Sequence[Written], *, installed_seconds_ago: float) -> Iterator[tuple[str, ...]]:
+def imported_journal(directory: Path, entries: Sequence[Written], *, installed_seconds_ago: float, container: bool = False) -> Iterator[tuple[str, ...]]:
     """Make a journal of entries; yield the command that runs another one where it is.
 
     :param directory: empty, for what the namespace needs. :param installed_seconds_ago: how old the host is.
+    :param container: systemd says that it runs in one.
     """
     now = time.time()
     written = sorted(entries, key=lambda entry: -entry.seconds_ago)
@@ -108,7 +110,7 @@ def imported_journal(directory: Path, entries: Sequence[Written], *, installed_s
     machine_id = directory / "machine-id"
     machine_id.write_text(f"{_MACHINE_ID}\n")
     os.utime(machine_id, (0, now - installed_seconds_ago))
-    argv = ["unshare", "--mount", "sh", "-c", _IMPORT, "sh", str(directory), IMPORTER]
+    argv = ["unshare", "--mount", "sh", "-c", _IMPORT, "sh", str(directory), IMPORTER, "container" if container else "host"]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as holder:
         if holder.stdout is None or holder.stdout.readline() != b"ready\n":
             raise RuntimeError(f"the journal was not made: {holder.communicate()[1].decode()}")
