@@ -47,6 +47,7 @@ integration  /lib/systemd/systemd-journald                  systemd
 integration  nginx                                          nginx
 integration  visudo                                         sudo
 integration  lynis                                          lynis
+faults    /lib/systemd/systemd-journal-remote               systemd-journal-remote
 faults    igzip                                             isal
 bench     logrotate                                         logrotate
 bench     zstd                                              zstd

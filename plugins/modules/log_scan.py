@@ -61,6 +61,22 @@ options:
           priority:
             description: Only those with this priority or a worse one, V(0) to V(7) or V(emerg) to V(debug).
             type: str
+          sources:
+            description:
+              - Only what the kernel, or systemd itself (process 1), wrote. They are known by fields that journald sets and no program can
+                forge. Goes with neither O(groups[].journal.units) nor O(groups[].journal.identifiers).
+              - A journal without one message of the kernel is V(unknown) unless it begins after the host was started. In a container the kernel
+                writes into the journal of another host.
+            type: list
+            elements: str
+            choices: [kernel, systemd]
+            default: []
+          reach:
+            description:
+              - Also tell how far back the journal reaches (C(log.reach)), beside the time that is looked at. What it does not hold any more is
+                V(unknown), unless the host itself is not older (C(/etc/machine-id)).
+            type: bool
+            default: false
       levels:
         description: Whether lines are judged by their level. Without, only O(patterns) count, as in access logs.
         type: bool
@@ -258,7 +274,7 @@ status:
 checks:
   description:
     - For each group C(log.readable), C(log.errors) and C(log.new_signatures), C(log.pattern) for each pattern,
-      C(log.ignore) for each ignore, and C(log.cursor) when what is remembered was not usable or could not be kept.
+      C(log.ignore) for each ignore, C(log.reach) where it is asked for, and C(log.cursor) when what is remembered was not usable or could not be kept.
   returned: success
   type: list
   elements: dict
@@ -330,6 +346,9 @@ groups:
     files_seen:
       description: Files that belong to the group, those included that have not changed.
       type: int
+    journal_begins:
+      description: When the oldest entry of the journal was written, UTC, with O(groups[].journal.reach); otherwise null.
+      type: str
     complete:
       description: Whether everything was read in time.
       type: bool
@@ -421,10 +440,17 @@ def argument_spec() -> dict[str, Any]:
         "warning_count": {"type": "int"}, "critical_count": {"type": "int"},
         "warning_per_minute": {"type": "float"}, "critical_per_minute": {"type": "float"},
     }  # fmt: skip
+    journal = {
+        "units": names,
+        "identifiers": names,
+        "priority": {"type": "str"},
+        "sources": {**names, "choices": ["kernel", "systemd"]},
+        "reach": {"type": "bool", "default": False},
+    }
     group = {
         "name": {"type": "str", "required": True},
         "paths": {"type": "list", "elements": "str"},
-        "journal": {"type": "dict", "options": {"units": names, "identifiers": names, "priority": {"type": "str"}}},
+        "journal": {"type": "dict", "options": journal},
         "levels": {"type": "bool", "default": True},
         **limits,
     }

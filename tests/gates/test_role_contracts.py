@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from checkout import FQCN, PLAYBOOKS, ROLES, read_yaml, role_options, roles_of
 
-WRITTEN_IN_ROLE = {"report", "platform", "notify", "custody"}
+WRITTEN_IN_ROLE = {"report", "platform", "notify", "custody", "exercise"}
 
 
 #: Roles of a cadence that change something on the hosts.

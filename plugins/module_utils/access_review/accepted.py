@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.guarded_files import read_guarded
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso, to_iso
 
 FORMAT, VERSION = "upkeep access baseline", 1
@@ -56,14 +56,18 @@ def read_accepted(path: Path) -> Accepted | None:
     """Return what was accepted, or None when nothing was.
 
     :raises Damaged: when the file is something else.
-    :raises OSError: when it cannot be read.
+    :raises Forgeable: when others than root and this user could have written it.
+    :raises UpkeepError: when it cannot be read.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    with os.fdopen(descriptor, "rb") as stream:
-        data = stream.read(_MAX_BYTES)
+    data = read_guarded(path, _MAX_BYTES)
+    return None if data is None else parse_accepted(data)
+
+
+def parse_accepted(data: bytes) -> Accepted:
+    """Return what the bytes of such a file say.
+
+    :raises Damaged: when they are something else.
+    """
     try:
         content = json.loads(data)
         if content["format"] != FORMAT or content["version"] != VERSION:

@@ -23,6 +23,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.access_review.accep
     News,
     accepted_bytes,
     news_of,
+    parse_accepted,
     read_accepted,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_review.access import Access, item_name, read_access
@@ -38,6 +39,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.checks import (
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.commands import run_command
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.guarded_files import Forgeable
 from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LockOwner, exclusive_lock
 from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
@@ -111,8 +113,10 @@ def _accepted(path: Path, expected_digest: str, now: datetime) -> tuple[Accepted
         accepted = read_accepted(path)
     except Damaged as exc:
         return None, row(CRITICAL, f"The baseline {subject} {exc}.", _ACCEPT_HINT)
-    except OSError as exc:
-        return None, row(UNKNOWN, f"The baseline {subject} cannot be read ({exc.strerror}).", "Run the task with become: true.")
+    except Forgeable as exc:
+        return None, row(CRITICAL, f"The baseline proves nothing: {exc.message}.", f"Find out who could write there, then accept anew: {ACCEPT_COMMAND}")
+    except UpkeepError as exc:
+        return None, row(UNKNOWN, f"The baseline cannot be looked at: {exc.message}.", "Run the task with become: true.")
     if accepted is None:
         if expected_digest:
             return None, row(CRITICAL, f"The baseline is gone: {subject} does not exist, and its digest was kept elsewhere.", _ACCEPT_HINT)
@@ -144,7 +148,7 @@ def _accept(
     would = "would be" if check_mode else "was"
     if not check_mode:
         write_atomically(path, content)
-    done = None if check_mode else read_accepted(path)
+    done = None if check_mode else parse_accepted(content)
     return True, check_result(judging.BASELINE, str(path), OK, f"The present access {would} accepted ({reason})."), _known(path, done)
 
 

@@ -67,31 +67,6 @@ def journal_arguments(since: float, until: float) -> list[str]:
     ]
 
 
-def journal_begins(timeout_seconds: float) -> float | None:
-    """Return when the oldest entry was written, in seconds since 1970; None when nobody knows."""
-
-    def first(line: bytes) -> None:
-        raise _First(line)
-
-    argv = [PROGRAM, "--output=json", "--output-fields=PRIORITY", "--no-pager", "--quiet"]
-    try:
-        run_lines(argv, first, timeout_seconds=timeout_seconds, max_bytes=_MAX_ENTRY_BYTES, max_line_bytes=_MAX_ENTRY_BYTES)
-    except _First as found:
-        try:
-            return int(json.loads(found.line)["__REALTIME_TIMESTAMP"]) / 1e6
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return None
-    return None
-
-
-class _First(Exception):
-    """Ends the reading after one line."""
-
-    def __init__(self, line: bytes) -> None:
-        super().__init__()
-        self.line = line
-
-
 def read_journal(
     take: Callable[[Line], None], *, since: float, until: float, timeout_seconds: float, max_bytes: int
 ) -> JournalFigures:

@@ -8,27 +8,33 @@ import bz2
 import errno
 import glob
 import gzip
+import io
 import lzma
 import os
 import re
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO, Any
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Budget, Limits
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import file_chunks
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zstd_pipe import unpack_zstd
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 DEFAULT_PATHS = ("/var/log/auth.log", "/var/log/secure")
 MAX_LINE_BYTES = 32 * 1024
 MAX_FILES = 500
+_BUFFER_BYTES = 256 * 1024
 #: Of app.log: app.log.1, app.log.2.gz, app.log-20261122, app.log-20261122.gz.
-_ROTATED = re.compile(r"(?:[.-]\d{1,4}|-\d{6,8}(?:-?\d{2,12}|T\d{4,6}Z?)?(?:-[0-9a-f]{8})?|\.old)?(?:\.(?:gz|xz|bz2))?")
-_ROTATED_UNREADABLE = re.compile(r".*\.(?:zst|lz4|Z|zip)")
+_ROTATED = re.compile(r"(?:[.-]\d{1,4}|-\d{6,8}(?:-?\d{2,12}|T\d{4,6}Z?)?(?:-[0-9a-f]{8})?|\.old)?(?:\.(?:gz|xz|bz2|zst))?")
+_ROTATED_UNREADABLE = re.compile(r".*\.(?:lz4|Z|zip)")
 _PACKED = (".gz", ".xz", ".bz2", ".zst", ".lz4", ".Z", ".zip")
-_MAGIC = ((b"\x1f\x8b", "gz"), (b"\xfd7zXZ\x00", "xz"), (b"BZh", "bz2"))
-
 _OPENERS: dict[str, Any] = {"gz": gzip.open, "xz": lzma.open, "bz2": bz2.open}
+_MAGIC = ((b"\x1f\x8b", "gz"), (b"\xfd7zXZ\x00", "xz"), (b"BZh", "bz2"), (b"\x28\xb5\x2f\xfd", "zst"))
 
 
 class Unreadable(Exception):
@@ -93,12 +99,13 @@ def read_lines(file: LogFile, *, max_bytes: int) -> Iterator[bytes]:
     left = max_bytes
     too_large = False
     try:
-        with _open(file.path) as raw:
+        with ExitStack() as closing:
+            raw = closing.enter_context(_open(file.path))
             packed = _packing(raw)
             size = os.fstat(raw.fileno()).st_size
             stream: Any = raw
             if packed:
-                stream = _OPENERS[packed](raw)
+                stream = closing.enter_context(_unpacked(raw, packed, size))
             elif size > max_bytes:
                 raw.seek(size - max_bytes)
                 raw.readline(MAX_LINE_BYTES)
@@ -114,6 +121,8 @@ def read_lines(file: LogFile, *, max_bytes: int) -> Iterator[bytes]:
                 inside = not piece.endswith(b"\n")
             if packed and left <= 0 and stream.read(1):
                 too_large = True
+    except ArchiveProblem as problem:
+        raise Unreadable(f"it {problem.message}") from None
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as exc:
         reason = "it is cut off" if isinstance(exc, EOFError) else getattr(exc, "strerror", None) or plain(str(exc), 100)
         raise Unreadable(reason) from exc
@@ -137,3 +146,37 @@ def _packing(stream: IO[bytes]) -> str | None:
     start = stream.read(6)
     stream.seek(0)
     return next((name for magic, name in _MAGIC if start.startswith(magic)), None)
+
+
+def _unpacked(raw: IO[bytes], packing: str, size: int) -> Any:
+    if packing in _OPENERS:
+        return _OPENERS[packing](raw)
+    # How much of it is read is bounded by its reader, and by how far anything can be packed.
+    budget = Budget(Limits(deadline=float("inf")), size)
+    return io.BufferedReader(_Chunks(unpack_zstd(file_chunks(raw.fileno(), budget), budget, lambda: None)), _BUFFER_BYTES)
+
+
+class _Chunks(io.RawIOBase):
+    """Chunks of bytes as a file."""
+
+    def __init__(self, chunks: Generator[bytes, None, None]) -> None:
+        super().__init__()
+        self._chunks = chunks
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._rest = chunk
+        piece, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def close(self) -> None:
+        self._chunks.close()
+        super().close()

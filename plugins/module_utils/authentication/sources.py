@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.authentication.journal import NoJournal, journal_begins, read_journal
+from ansible_collections.upkeep.runbook.plugins.module_utils.authentication.journal import NoJournal, read_journal
 from ansible_collections.upkeep.runbook.plugins.module_utils.authentication.log_files import (
     DEFAULT_PATHS,
     LogFile,
@@ -28,6 +28,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.authentication.sysl
     read_line,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.authentication.tally import Tally
+from ansible_collections.upkeep.runbook.plugins.module_utils.journal_begin import journal_begins
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode, plain
 
 JOURNAL = "journal"

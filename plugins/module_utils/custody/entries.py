@@ -64,14 +64,15 @@ class Writer:
     run_id: str
 
 
-def read_incident(text: str) -> str:
-    """Return the id of an incident.
+def read_incident(text: str, option: str = "incident") -> str:
+    """Return the id of an incident, or of an exercise of one.
 
+    :param option: by which it was given.
     :raises UpkeepError: when it cannot be the name of a folder.
     """
     if not _INCIDENT.fullmatch(text):
         raise UpkeepError(
-            f"incident: {plain(text, 80)!r} is no id; give 1 to 64 letters, digits, dots, underscores and dashes that begin with "
+            f"{option}: {plain(text, 80)!r} is no id; give 1 to 64 letters, digits, dots, underscores and dashes that begin with "
             "a letter or digit, such as INC-2026-042."
         )
     return text

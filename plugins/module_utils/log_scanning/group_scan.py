@@ -16,7 +16,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.files 
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.finding import find_files
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.journal import Reading, read_journal
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.memory import MAX_RECORDS, Memory
-from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.options import Group, Journal
+from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.options import BEGINNING, Group, Journal
+from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.reach import Reach, ask_reach
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.reading import Course, read_step
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.records import Record
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.resuming import MAKING, Policy, Step, plan_reading
@@ -27,6 +28,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 _LISTINGS = 3
 #: A file that was not met is remembered for so long: it may come back packed.
 _KEPT_SECONDS = 8 * 86400
+_REACH_SECONDS = 30.0
 _OUT_OF_TIME = "the time was over before all was read; the next run goes on there"
 
 
@@ -36,6 +38,7 @@ class Scanned:
 
     :ivar problems: what could not be read, and why. :ivar warnings: sentences about lines that may be missed.
     :ivar complete: everything up to now was read.
+    :ivar reach: how far back the journal reaches, when that was asked. :ivar since: where the window in it begins.
     """
 
     counter: Counter
@@ -48,6 +51,8 @@ class Scanned:
     journal: str = ""
     bytes: int = 0
     complete: bool = True
+    reach: Reach | None = None
+    since: datetime | str = BEGINNING
 
 
 def scan_group(
@@ -147,6 +152,8 @@ def _scan_journal(journal: Journal, memory: Memory, scanned: Scanned, since: dat
             scanned.counter.feed(data, "journal", batch.levels)
     except Unreadable as problem:
         scanned.problems.append(("the journal", problem))
+    if journal.reach:
+        scanned.reach, scanned.since = ask_reach(_REACH_SECONDS), last_run or since
     scanned.journal = reading.cursor
     scanned.complete = reading.complete and not scanned.problems
     scanned.files.append(

@@ -50,6 +50,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.option
     Pattern,
     read_options,
 )
+from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.reach import reach_check
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.results import (
     MAX_ROWS,
     group_details,
@@ -192,6 +193,8 @@ class _Scan:
         baseline = baseline_of(memory.points, seconds, factor=options.baseline_factor)
         new = [seen for fingerprint, seen in counter.signatures.items() if fingerprint not in memory.signatures]
         checks = [readable_check(group.name, scanned.problems, scanned.warnings, len(scanned.files))]
+        if scanned.reach is not None:
+            checks.append(reach_check(group.name, scanned.reach, scanned.since, counter.lines, self._now))
         if scanned.problems and not counter.lines:
             checks += unread_checks(group, patterns)
         else:
@@ -201,7 +204,7 @@ class _Scan:
                 checks.append(
                     new_signatures_check(
                         group.name, [seen.text for seen in new], counter.folded, options.new_signatures,
-                        first=memory.written is None, known=len(memory.signatures),
+                        first=memory.written is None, known=len(memory.signatures), kept=options.cursor,
                     )
                 )  # fmt: skip
             checks += [pattern_check(group.name, *found, window) for found in zip(patterns, counter.patterns)]

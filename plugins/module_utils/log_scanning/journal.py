@@ -18,7 +18,8 @@ from typing import Any
 from ansible_collections.upkeep.runbook.plugins.module_utils.commands import run_command
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.counting import without_decoration
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.levels import ERROR, FATAL, WARNING
-from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.options import BEGINNING, END, Journal
+from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.options import BEGINNING, END, KERNEL, SYSTEMD, Journal
+from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.reach import kernel_may_be_silent
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.unreadable import Unreadable
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode, plain
 
@@ -33,6 +34,8 @@ _MAX_CURSOR = 500
 #: What journalctl says to a user who may read no more than its own.
 _HIDDEN = "not seeing messages from other users"
 _HINT = "Let the playbook become root on this host, or add the user to the group systemd-journal."
+#: Fields that journald sets itself: a program may call itself kernel, and is not known by that.
+_SOURCES = {KERNEL: "_TRANSPORT=kernel", SYSTEMD: "_PID=1"}
 _LEVELS = {"0": FATAL, "1": FATAL, "2": FATAL, "3": ERROR, "4": WARNING}
 
 
@@ -68,7 +71,8 @@ def filter_arguments(journal: Journal) -> list[str]:
     """Return what selects the entries."""
     units = [f"--unit={unit}" for unit in journal.units]
     identifiers = [f"--identifier={identifier}" for identifier in journal.identifiers]
-    return [*units, *identifiers, *([f"--priority={journal.priority}"] if journal.priority else [])]
+    sources = [part for source in journal.sources for part in ("+", _SOURCES[source])][1:]
+    return [*units, *identifiers, *([f"--priority={journal.priority}"] if journal.priority else []), *sources]
 
 
 def journal_arguments(journal: Journal, *, cursor: str, since: datetime | str) -> list[str]:
@@ -123,7 +127,8 @@ def _holds_any(program: str, journal: Journal, *, had_cursor: bool) -> bool:
     """
     filters = [] if had_cursor else filter_arguments(replace(journal, priority=""))
     probe = [program, "--output=json", "--no-pager", "--quiet", "--lines=1", "--output-fields=PRIORITY", *filters]
-    return bool(run_command(probe, timeout_seconds=_PROBE_SECONDS).stdout.strip())
+    holds = bool(run_command(probe, timeout_seconds=_PROBE_SECONDS).stdout.strip())
+    return holds or (journal.sources == (KERNEL,) and kernel_may_be_silent(_PROBE_SECONDS))
 
 
 def _entries(

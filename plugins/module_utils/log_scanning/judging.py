@@ -85,15 +85,17 @@ def pattern_check(group: str, pattern: Pattern, count: int, window: Window) -> d
     )  # fmt: skip
 
 
-def new_signatures_check(group: str, new: Sequence[str], folded: int, limits: Limits, *, first: bool, known: int) -> dict[str, Any]:
+def new_signatures_check(group: str, new: Sequence[str], folded: int, limits: Limits, *, first: bool, known: int, kept: bool = True) -> dict[str, Any]:
     """Return the check of errors that no run met before.
 
     :param new: their texts. :param folded: error lines that were too many to be told apart.
-    :param first: there was no run before, so nothing can be new.
+    :param first: there was no run before, so nothing can be new. :param kept: what is met is known to the next run.
     """
     count = len(new)
     if first:
         summary = f"{group}: the first look; {count} kinds of errors are known from now on."
+        if not kept:
+            summary = f"{group}: {count} kinds of errors; they were compared with those of no other run."
         return check_result(NEW_SIGNATURES, group, OK, summary, value=0, unit="count", **_levels(limits.counts))
     status = grade(count, *_on(limits.counts))
     summary = f"{group}: {count} kinds of errors that no run met before ({known} are known)"

@@ -17,6 +17,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import end_of, from_iso
 
 BEGINNING, END = "beginning", "end"
+KERNEL, SYSTEMD = "kernel", "systemd"
 _DURATION = re.compile(r"(\d{1,6})\s*(m|h|d)")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _NAME = re.compile(r"[^/\x00-\x1f]{1,100}")
@@ -56,11 +57,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class Journal:
-    """Which entries of the system's journal are read."""
+    """Which entries of the system's journal are read.
+
+    :ivar sources: only what these wrote, KERNEL and SYSTEMD, which nobody else can say of himself. Then no units and identifiers.
+    :ivar reach: whether to tell how far back the journal reaches.
+    """
 
     units: tuple[str, ...]
     identifiers: tuple[str, ...]
     priority: str
+    sources: tuple[str, ...] = ()
+    reach: bool = False
 
 
 @dataclass(frozen=True)
@@ -178,7 +185,10 @@ def _journal(given: Mapping[str, Any], where: str) -> Journal:
     priority = given.get("priority") or ""
     if priority and not _PRIORITY.fullmatch(priority):
         raise UpkeepError(f"{where}journal.priority: {plain(priority, 20)!r} is not accepted; give 0 to 7 or emerg to debug")
-    return Journal(units, identifiers, priority)
+    sources = tuple(given.get("sources") or ())
+    if sources and (units or identifiers):
+        raise UpkeepError(f"{where}journal: sources goes with neither units nor identifiers; name another group for these")
+    return Journal(units, identifiers, priority, sources, bool(given.get("reach")))
 
 
 def _pattern(given: Mapping[str, Any], where: str, groups: Sequence[str]) -> Pattern:

@@ -58,6 +58,7 @@ def group_details(
         "files": sorted(read, key=lambda row: -row["bytes"])[:_MAX_FILES],
         "files_seen": len(scanned.files),
         "complete": scanned.complete,
+        "journal_begins": to_iso(scanned.reach.begins) if scanned.reach is not None and scanned.reach.begins is not None else None,
         "warnings": scanned.warnings[:20],
         "problems": [f"{subject} {problem}" for subject, problem in scanned.problems[:20]],
     }  # fmt: skip

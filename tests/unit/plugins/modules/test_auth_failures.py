@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import subprocess
 import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -38,6 +39,10 @@ def rows(answer: dict[str, Any], check: str) -> dict[str, str]:
     return {row["subject"]: row["status"] for row in answer["checks"] if row["check"] == check}
 
 
+def by_zstd(text: str) -> bytes:
+    return subprocess.run(["zstd", "-q", "-c"], input=text.encode(), stdout=subprocess.PIPE, check=True).stdout
+
+
 def journalctl(folder: Path, script: str) -> dict[str, str]:
     """Put a journalctl of our own before the others."""
     program = folder / "bin" / "journalctl"
@@ -61,13 +66,14 @@ def test_files_with_their_rotations(tmp_path: Path, form: Any) -> None:
     (tmp_path / "auth.log.3.gz").write_bytes(gzip.compress(form(failed("old"), minutes=60).encode()))
     os.utime(tmp_path / "auth.log.3.gz", (0, time.time() - 90_000))
     (tmp_path / "auth.log-20261122").write_text(form(failed("carol"), minutes=60))
+    (tmp_path / "auth.log-20261121.zst").write_bytes(by_zstd(form(failed("dora"), minutes=70)) + by_zstd(form(failed("dora"), minutes=69)))
     (tmp_path / "auth.logger").write_text(form(failed("wrong")))
     answer = run(source="files", paths=[str(log)], return_all=True, _ansible_check_mode=True)
     assert (answer["changed"], answer["status"]) == (False, "ok")
-    assert {row["user"] for row in answer["users"]} == {"alice", "root", "bob", "carol"}
-    assert answer["totals"]["failures"] == 4 and answer["totals"]["sudo_commands"] == 1
-    assert answer["addresses"][0]["failures"] == 4
-    assert len(answer["sources"]) == 4 and sum(row["unparsed"] for row in answer["sources"]) == 0
+    assert {row["user"] for row in answer["users"]} == {"alice", "root", "bob", "carol", "dora"}
+    assert answer["totals"]["failures"] == 6 and answer["totals"]["sudo_commands"] == 1
+    assert answer["addresses"][0]["failures"] == 6
+    assert len(answer["sources"]) == 5 and sum(row["unparsed"] for row in answer["sources"]) == 0
     assert rows(answer, "auth.failures") == {"all logins": "ok"}
 
 
@@ -159,8 +165,16 @@ def test_what_cannot_be_read_is_unknown(tmp_path: Path) -> None:
     assert answer["status"] == "unknown" and answer["totals"]["failures"] == 1
     assert rows(answer, "auth.source")[f"{cut}.1.gz"] == "unknown"
     (tmp_path / "cut.log.1.gz").unlink()
-    (tmp_path / "cut.log.2.zst").write_bytes(b"x")
-    assert rows(run(source="files", paths=[str(cut)]), "auth.source")[f"{cut}.2.zst"] == "unknown"
+    whole = by_zstd(iso(failed()) + os.urandom(600_000).hex() + "\n" + iso(failed("never"), minutes=1))
+    (tmp_path / "cut.log.1.zst").write_bytes(whole[:-2000])
+    answer = run(source="files", paths=[str(cut)])
+    assert answer["status"] == "unknown" and {row["user"] for row in answer["users"]} == {"alice"}
+    assert "it is cut off" in str(answer["checks"]) and rows(answer, "auth.source")[f"{cut}.1.zst"] == "unknown"
+    answer = run(source="files", paths=[str(cut)], max_bytes=1_000_000)
+    assert "larger than max_bytes" in str(answer["checks"]) and answer["totals"]["failures"] == 2
+    (tmp_path / "cut.log.1.zst").unlink()
+    (tmp_path / "cut.log.2.lz4").write_bytes(b"x")
+    assert rows(run(source="files", paths=[str(cut)]), "auth.source")[f"{cut}.2.lz4"] == "unknown"
     strange = tmp_path / "strange.log"
     strange.write_text(f"{failed()}\n" * 20 + iso(failed()))
     assert "20 of 21 lines" in run(source="files", paths=[str(strange)])["checks"][0]["summary"]

@@ -225,6 +225,27 @@ def test_a_baseline_that_was_changed_is_gone_or_is_none(place: Place) -> None:
     assert found(review(place, expected_digest=digest), "access.baseline") == {str(path): "critical"}
 
 
+def test_a_baseline_that_others_could_have_written_proves_nothing(place: Place) -> None:
+    path = place.root.parent / "state/access.json"
+    digest = accept(place)["baseline"]["digest"]
+    for one, mode in ((path, 0o620), (path, 0o602), (path.parent, 0o770)):
+        before = one.stat().st_mode & 0o777
+        one.chmod(mode)
+        answer = review(place)
+        assert found(answer, "access.baseline") == {str(path): "critical"} and answer["baseline"] is None
+        assert f"others than root can write {one}" in json.dumps(answer["checks"])
+        with pytest.raises(UpkeepError, match="is not the baseline of expected_digest"):
+            accept(place, expected_digest=digest)
+        one.chmod(before)
+    assert review(place)["status"] == "ok"
+    path.rename(path.with_name("elsewhere.json"))
+    path.symlink_to("elsewhere.json")
+    assert found(review(place), "access.baseline") == {str(path): "critical"}
+    path.unlink()
+    path.mkdir()
+    assert found(review(place), "access.baseline") == {str(path): "critical"}
+
+
 def test_lists_are_bounded(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reviewing, "_MAX_NEW_ROWS", 5)
     monkeypatch.setattr(reviewing, "MAX_LISTED", 7)
