@@ -51,7 +51,7 @@ def row_of(result: dict[str, Any], check: str) -> dict[str, Any]:
 
 def until(condition: Callable[[], Any]) -> Any:
     """Return what a condition gives as soon as it holds."""
-    deadline = soon()
+    deadline = time.monotonic() + 60
     while not (found := condition()):
         assert time.monotonic() < deadline, "it never became so"
         time.sleep(0.05)
@@ -98,6 +98,11 @@ def send(process: subprocess.Popen[bytes], statement: str) -> None:
     process.stdin.flush()
 
 
+def in_state(server: Server, condition: str) -> int:
+    """Return how many sessions of PostgreSQL are in a state."""
+    return int(sql(server, f"SELECT count(*) FROM pg_stat_activity WHERE {condition};")[0][0])
+
+
 def postgresql_session(server: Server) -> Any:
     return session(server, spec_of(server, type="postgresql", database="metrics"))
 
@@ -122,7 +127,7 @@ def test_a_lock_wait_an_idle_transaction_and_their_texts_without_values(postgres
     }
     with postgresql_session(postgresql_metrics) as holder, postgresql_session(postgresql_metrics) as waiter:
         send(holder, f"BEGIN; UPDATE t SET note = '{SECRET}' WHERE id = 1;")
-        until(lambda: sql(postgresql_metrics, "SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction';"))
+        until(lambda: in_state(postgresql_metrics, "state = 'idle in transaction' AND query LIKE 'UPDATE%'"))
         send(waiter, f"UPDATE t SET note = '{SECRET}' /* {SECRET} */ WHERE id = 1;")
         until(lambda: sql(postgresql_metrics, "SELECT 1 FROM pg_locks WHERE NOT granted;"))
         time.sleep(0.4)
@@ -142,10 +147,12 @@ def test_a_deadlock_since_the_last_look(postgresql_metrics: Server, tmp_path: Pa
     with postgresql_session(postgresql_metrics) as one, postgresql_session(postgresql_metrics) as two:
         send(one, "SET deadlock_timeout = '100ms'; BEGIN; UPDATE t SET note = 'x' WHERE id = 1;")
         send(two, "SET deadlock_timeout = '100ms'; BEGIN; UPDATE t SET note = 'x' WHERE id = 2;")
-        until(lambda: int(sql(postgresql_metrics, "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction';")[0][0]) == 2)
+        until(lambda: in_state(postgresql_metrics, "state = 'idle in transaction' AND query LIKE 'UPDATE%'") == 2)
         send(one, "UPDATE t SET note = 'x' WHERE id = 2;")
         send(two, "UPDATE t SET note = 'x' WHERE id = 1;")
-        until(lambda: int(sql(postgresql_metrics, "SELECT deadlocks FROM pg_stat_database WHERE datname = 'metrics';")[0][0]))
+        until(lambda: in_state(postgresql_metrics, "state = 'idle in transaction (aborted)'"))
+    # A session tells of its deadlock when its transaction has ended.
+    until(lambda: int(sql(postgresql_metrics, "SELECT deadlocks FROM pg_stat_database WHERE datname = 'metrics';")[0][0]))
     result = look(postgresql_metrics, "postgresql", history=history)
     assert problems(result) == {"database.deadlocks": "warning"} and row_of(result, "deadlocks")["value"] == 1
     time.sleep(0.2)
@@ -155,8 +162,9 @@ def test_a_deadlock_since_the_last_look(postgresql_metrics: Server, tmp_path: Pa
 def test_dead_rows_bloat_temporary_files_and_rollbacks(postgresql_metrics: Server, tmp_path: Path) -> None:
     history = str(tmp_path / "history.sqlite")
     look(postgresql_metrics, "postgresql", history=history)
-    sql(postgresql_metrics, "CREATE TABLE worn AS SELECT n, repeat('x', 100) AS note FROM generate_series(1, 20000) n; ANALYZE worn;")
-    sql(postgresql_metrics, "DELETE FROM worn WHERE n > 2000; ANALYZE worn;")
+    sql(postgresql_metrics, "CREATE TABLE worn AS SELECT n, repeat('x', 100) AS note FROM generate_series(1, 20000) n;")
+    sql(postgresql_metrics, "DELETE FROM worn WHERE n > 2000;")
+    sql(postgresql_metrics, "ANALYZE worn;")
     sql(postgresql_metrics, "SET work_mem = '64kB'; SELECT count(*) FROM (SELECT n FROM generate_series(1, 300000) n ORDER BY n DESC) s;")
     sql(postgresql_metrics, "BEGIN; SELECT 1; ROLLBACK;" * 30)
     limits = {"temporary_files_warning_bytes_per_second": 1, "rollbacks_warning_percent": 50}
@@ -166,7 +174,7 @@ def test_dead_rows_bloat_temporary_files_and_rollbacks(postgresql_metrics: Serve
         return result if len(problems(result)) >= 4 else {}
 
     try:
-        result = worn()
+        result = until(worn)
         assert problems(result) == {f"database.{name}": "warning" for name in ("dead_rows", "bloat", "temporary_files", "rollbacks")}
         assert "public.worn" in row_of(result, "dead_rows")["summary"] and row_of(result, "dead_rows")["value"] == pytest.approx(90, abs=1)
         assert "public.worn" in row_of(result, "bloat")["summary"] and row_of(result, "bloat")["value"] == pytest.approx(90, abs=6)
@@ -218,6 +226,8 @@ def test_a_replica_and_statements_of_postgresql() -> None:
             for server in (primary, replica):
                 result = look(server, "postgresql")
                 assert problems(result) == {} and row_of(result, "replication_lag")["value"] < 30
+            sql(primary, "CREATE TABLE replayed AS SELECT 1;")
+            until(lambda: sql(replica, "SELECT 1 WHERE pg_last_xact_replay_timestamp() IS NOT NULL;"))
             sql(replica, "SELECT pg_wal_replay_pause();", database="postgres")
             sql(primary, "CREATE TABLE more AS SELECT n FROM generate_series(1, 50000) n;")
             limits = {"replication_backlog_warning_bytes": 100_000}
@@ -314,7 +324,12 @@ def test_a_healthy_redis_has_no_finding(redis_server: Server, tmp_path: Path) ->
     assert figures["per_second"] > 0 and figures["memory_bytes"] > 0 and figures["slow_queries"] == 0
 
 
-def test_evictions_slow_commands_and_a_save_that_failed(redis_server: Server, tmp_path: Path) -> None:
+def test_evictions_slow_commands_and_a_save_that_failed(tmp_path: Path) -> None:
+    with servers.redis("--enable-protected-configs", "yes") as redis_server:
+        _wear_out(redis_server, tmp_path)
+
+
+def _wear_out(redis_server: Server, tmp_path: Path) -> None:
     history = str(tmp_path / "history.sqlite")
     look(redis_server, "redis", history=history)
     redis(redis_server, "CONFIG", "SET", "slowlog-log-slower-than", "0")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.answers import Answers, Row, number
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.intervals import Interval
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.judging import (
@@ -119,7 +120,7 @@ def _replication(judged: Judged, answers: Answers) -> None:
     broken = [source for source in sources if not source["receives"] or not source["applies"]]
     if broken:
         what = "receives nothing" if not broken[0]["receives"] else "applies nothing"
-        judged.state("replication_lag", "critical", f"This replica {what} from {broken[0]['source'] or 'its source'}: replication has stopped.",
+        judged.state("replication_lag", CRITICAL, f"This replica {what} from {broken[0]['source'] or 'its source'}: replication has stopped.",
                      hint="SHOW REPLICA STATUS (SHOW ALL SLAVES STATUS) tells the error; mend it, then START REPLICA.", evidence={"sources": sources[:10]})
         return
     late = longest(sources, "seconds")

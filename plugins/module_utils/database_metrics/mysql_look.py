@@ -73,7 +73,7 @@ def look_at(target: Target, deadline: float, now: float) -> Answers:
         _section(answers, "processes", GRANT_PROCESS, lambda: ask(_PROCESSES))
     if "Innodb_deadlocks" not in status:
         _section(answers, "deadlocks", GRANT_PROCESS, lambda: ask(_DEADLOCKS))
-        status = {**status, "Innodb_deadlocks": answers.one("deadlocks").get("deadlocks")}
+        status["Innodb_deadlocks"] = str(answers.one("deadlocks").get("deadlocks"))
     replicas = "SHOW ALL SLAVES STATUS" if "mariadb" in str(variables.get("version")).lower() else "SHOW REPLICA STATUS"
     _section(answers, "replicas", GRANT_REPLICATION, lambda: ask(replicas))
     answers.look = read_counters(status, now)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.answers import Answers
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.intervals import Interval
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.judging import (
@@ -140,7 +141,8 @@ def _slots(judged: Judged, answers: Answers) -> None:
     )
     hint = "Connect its consumer again, or drop the slot that nobody needs: SELECT pg_drop_replication_slot(…). The disk fills up otherwise."
     if lost:
-        judged.state("replication_slots", "critical", f"The replication slot {lost[0].get('name')} has lost WAL that its consumer needs, or is about to.",
+        judged.state("replication_slots", CRITICAL,
+                     f"The replication slot {lost[0].get('name')} has lost WAL that its consumer needs, or is about to.",
                      hint="Its replica has to be made anew; see max_slot_wal_keep_size.", evidence={"slots": slots[:10]})
         return
     judged.add("replication_slots", value, text, hint=hint, evidence={"slots": slots[:10]})
@@ -175,7 +177,7 @@ def _as_standby(judged: Judged, answers: Answers) -> None:
     seconds = 0.0 if streaming and not waiting else replayed
     hint = "See whether the primary is there (primary_conninfo), and the log of this server."
     if seconds is None:
-        judged.unknown(["replication_lag"], "this replica has replayed nothing since it started and receives nothing", hint)
+        judged.unknown(["replication_lag"], "this replica has replayed no transaction since it started", hint)
     else:
         how = "receives from its primary" if streaming else "receives nothing from a primary"
         judged.add("replication_lag", max(0.0, float(seconds)), f"This replica {how} and is {figure_text(round(float(seconds), 1), 'seconds')} behind", hint=hint)
@@ -197,7 +199,7 @@ def figures(answers: Answers, interval: Interval) -> dict[str, Any]:
     """Return what the module says of a database beside its checks."""
     sessions = answers.rows.get("sessions", [])
     server = answers.one("server")
-    worst = {key: longest(sessions, key) for key in ("query_seconds", "transaction_seconds", "idle_seconds")}
+    seen, oldest = "sessions" not in answers.problems, longest(sessions, "query_seconds")
     return {
         "per_second": figure(interval.rate("xact_commit", "xact_rollback")),
         "cache_hit_percent": interval.share("blks_hit", "blks_read"),
@@ -205,8 +207,8 @@ def figures(answers: Answers, interval: Interval) -> dict[str, Any]:
         "deadlocks": figure(interval.count("deadlocks"), 0),
         "temporary_bytes": figure(interval.count("temp_bytes"), 0),
         "connections": server.get("connections"),
-        "longest_query_seconds": figure(worst["query_seconds"]["query_seconds"] if worst["query_seconds"] else 0, 1) if "sessions" not in answers.problems else None,
-        "sessions": [] if "sessions" in answers.problems else told_sessions(sessions),
+        "longest_query_seconds": figure(oldest["query_seconds"] if oldest else 0, 1) if seen else None,
+        "sessions": told_sessions(sessions) if seen else [],
         "tables": told_tables(answers),
         "statements": [] if "statements" in answers.problems else told_statements(answers),
     }

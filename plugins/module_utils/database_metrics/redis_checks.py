@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.answers import Answers, number
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.intervals import Interval
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.judging import Judged, counted, figure, period_text
@@ -77,7 +78,7 @@ def _keys(judged: Judged, interval: Interval) -> None:
     hits, asked = interval.share("hits", "misses"), interval.count("hits", "misses") or 0
     judged.add(
         "cache_hits", hits,
-        f"{figure_text(hits, 'percent')} of {counted(asked, 'key')} that {'was' if asked == 1 else 'were'} asked for {'was' if asked == 1 else 'were'} there {when}"
+        f"{figure_text(hits, 'percent')} of {counted(asked, 'request')} found its key {when}"
         if hits is not None else f"No key was asked for {when}",
         figure="redis_hits", judged=hits is not None and asked >= judged.rules.min_events, least="too few to judge",
         hint="Keys may expire or be evicted too early, or programs ask for what nobody wrote.",
@@ -110,14 +111,15 @@ def _replication(judged: Judged, answers: Answers) -> None:
         if info.get("master_link_status") != "up":
             down = number(info.get("master_link_down_since_seconds"))
             since = f" for {figure_text(down, 'seconds')}" if down is not None and down >= 0 else ""
-            judged.state("replication_lag", "critical", f"This replica has no link to its primary{since}.",
+            judged.state("replication_lag", CRITICAL, f"This replica has no link to its primary{since}.",
                          hint="See whether the primary is there, and whether masterauth and the network are right.")
             return
         silent = number(info.get("master_last_io_seconds_ago")) or 0.0
         judged.add("replication_lag", silent, f"This replica heard of its primary {figure_text(silent, 'seconds')} ago",
                    hint="See whether the primary and the network are busy.")
         return
-    replicas = [replica for name, text in info.items() if _REPLICA.fullmatch(name) for replica in [dict(part.partition("=")[::2] for part in text.split(","))]]
+    told = [text for name, text in info.items() if _REPLICA.fullmatch(name)]
+    replicas = [dict(part.partition("=")[::2] for part in text.split(",")) for text in told]
     if not replicas:
         return
     lags = [lag for lag in (number(replica.get("lag")) for replica in replicas) if lag is not None]
