@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,10 +30,11 @@ RANGES = {
     "sample_seconds": (0.1, 60), "timeout_seconds": (1, 600), "concurrency": (1, 32), "min_events": (0, 10**12),
     "min_reads_per_second": (0, 10**9), "min_rows": (0, 10**12), "min_bytes": (0, 2**50),
 }
-#: What a server says that is there and lets nobody in, or that is not there at all.
-_DOWN = (
-    "server does not answer", "too many clients", "too many connections", "max number of clients", "remaining connection slots",
-    "the database system is",
+#: What clients say when nobody is there, or nobody is let in. That one user is refused says nothing of the server.
+_DOWN = re.compile(
+    r"connection refused|no such file or directory|can't connect to .* \((?:2|111)\b|too many clients|too many connections|"
+    r"max number of clients|remaining connection slots|the database system is",
+    re.IGNORECASE | re.DOTALL,
 )
 _HINT = "See whether its unit runs and what its log says; then whether user, password and host are right."
 _DRAWN = {"per_second": "per_second", "connections": "count", "cache_hit_percent": "percent", "memory_bytes": "bytes"}
@@ -119,7 +121,7 @@ def _report(target: Target, rules: Rules, finding: Finding) -> tuple[list[dict[s
     described = _described(target)
     if finding.answers is None or finding.interval is None:
         reason = plain(finding.problem, 400).rstrip(".")
-        down = any(word in finding.problem.lower() for word in _DOWN)
+        down = is_down(finding.problem)
         summary = f"It does not let anybody in: {reason}." if down else f"Nobody could look: {reason}."
         check = check_result("database.answers", target.subject, CRITICAL if down else UNKNOWN, summary, hint=_HINT)
         return [check], {**described, "figures": {}, "problem": reason}
@@ -141,6 +143,11 @@ def _report(target: Target, rules: Rules, finding: Finding) -> tuple[list[dict[s
         "figures": figures,
         "unavailable": unavailable,
     }
+
+
+def is_down(problem: str) -> bool:
+    """Tell whether a client met no server, or one that lets nobody in."""
+    return bool(_DOWN.search(problem))
 
 
 def _described(target: Target) -> dict[str, Any]:
