@@ -536,7 +536,7 @@ series:
   elements: dict
   returned: success
   sample:
-    - name: postgresql neurosense per_second
+    - name: database.throughput:postgresql neurosense
       unit: per_second
       points: [["2026-01-01T00:00:00Z", 41.5]]
 """

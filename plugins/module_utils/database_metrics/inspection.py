@@ -37,7 +37,10 @@ _DOWN = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _HINT = "See whether its unit runs and what its log says; then whether user, password and host are right."
-_DRAWN = {"per_second": "per_second", "connections": "count", "cache_hit_percent": "percent", "memory_bytes": "bytes"}
+#: The checks whose figures are kept for trends.
+_DRAWN = frozenset(
+    f"database.{name}" for name in ("answers", "connections", "cache_hits", "queries", "dead_rows", "replication_lag", "memory", "evictions")
+)
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,7 @@ def inspect_databases(options: Mapping[str, Any], *, now: datetime, check_mode: 
             checks += rows
             if finding.answers is not None and finding.answers.look.counters:
                 past.keep(target.subject, finding.answers.look)
-            figures = told[target.subject]["figures"]
-            drawn.update({f"{target.subject} {name}": (unit, figures[name]) for name, unit in _DRAWN.items() if figures.get(name) is not None})
+            drawn.update(_drawn(target, rows, told[target.subject]["figures"].get("per_second")))
         series = past.series(drawn)
         past.write()
         checks += [_not_counted(target) for target in targets if target.spec.type not in COUNTERS] + past.checks()
@@ -143,6 +145,15 @@ def _report(target: Target, rules: Rules, finding: Finding) -> tuple[list[dict[s
         "figures": figures,
         "unavailable": unavailable,
     }
+
+
+def _drawn(target: Target, rows: Sequence[Mapping[str, Any]], per_second: float | None) -> dict[str, tuple[str, float]]:
+    """Return the figures that are kept for trends, by check and subject, as the page looks for them."""
+    drawn = {
+        f"{row['check']}:{row['subject']}": (row["unit"], row["value"])
+        for row in rows if row["check"] in _DRAWN and row["value"] is not None
+    }
+    return drawn if per_second is None else {**drawn, f"database.throughput:{target.subject}": ("per_second", per_second)}
 
 
 def is_down(problem: str) -> bool:

@@ -63,7 +63,7 @@ def interval_between(before: Look, after: Look, *, since: str = LAST_LOOK) -> In
     A server that has counted anew since the earlier look has counted only what happened since then. That is taken when it says
     so, and also when a counter went back.
     """
-    again = after.began > before.at + 1 or _moved(before, after)
+    again = after.began > before.at + 1
     shared = {name: value for name, value in after.counters.items() if name in before.counters}
     backwards = any(value < before.counters[name] for name, value in shared.items())
     if not again and not backwards:
@@ -72,8 +72,3 @@ def interval_between(before: Look, after: Look, *, since: str = LAST_LOOK) -> In
     # When it does not tell the moment, all that is known is that it was after the earlier look.
     began = max(before.at, after.began, after.started if backwards and not again else 0.0)
     return Interval(max(after.at - began, 0.0), RESET, dict(after.counters))
-
-
-def _moved(before: Look, after: Look) -> bool:
-    """Tell whether the moment since which a server counts is another one; its clock may differ by a second from look to look."""
-    return bool(before.began and after.began) and abs(after.began - before.began) > 5
