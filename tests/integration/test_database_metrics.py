@@ -190,13 +190,17 @@ def test_a_slot_that_keeps_wal_and_one_user_who_may_see_little(postgresql_metric
         sql(postgresql_metrics, "CREATE TABLE filler AS SELECT n FROM generate_series(1, 5000) n; DROP TABLE filler;")
         result = look(postgresql_metrics, "postgresql", thresholds={"replication_slots_warning_bytes": 1000})
         assert problems(result) == {"database.replication_slots": "warning"} and "forgotten keeps" in row_of(result, "replication_slots")["summary"]
-        blind = look(postgresql_metrics, "postgresql", target={"user": "blind"})
+        with postgresql_session(postgresql_metrics) as other:
+            send(other, "BEGIN; SELECT 1;")
+            until(lambda: in_state(postgresql_metrics, "state = 'idle in transaction'"))
+            blind = look(postgresql_metrics, "postgresql", target={"user": "blind"})
     finally:
         sql(postgresql_metrics, "SELECT pg_drop_replication_slot('forgotten'); DROP ROLE blind;")
     unseen = ("queries", "transactions", "idle_transactions", "lock_waits", "replication_lag", "replication_backlog")
     assert problems(blind) == {f"database.{name}": "unknown" for name in unseen}
     assert row_of(blind, "queries")["hint"] == "Let it see the whole server: GRANT pg_monitor TO blind."
     assert set(blind["databases"][0]["unavailable"]) == set(unseen)
+    assert blind["databases"][0]["figures"]["connections"] >= 2, "it counts those that it may not see"
 
 
 def test_what_a_user_of_the_database_calls_like_a_function_of_the_server_is_not_run(postgresql_metrics: Server) -> None:

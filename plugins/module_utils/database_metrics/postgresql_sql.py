@@ -23,7 +23,8 @@ _SERVER = (
     " pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS sees_all, current_user::text AS asked_as,"
     " current_setting('max_connections')::int AS max_connections,"
     " current_setting('superuser_reserved_connections')::int AS reserved,"
-    " (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS connections"
+    # Who may not see the sessions of others is not told what they are, only that they are in a database.
+    " (SELECT count(*) FROM pg_stat_activity WHERE datid IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend') AS connections"
 )
 _COUNTERS = (
     "SELECT xact_commit, xact_rollback, blks_read, blks_hit, deadlocks, temp_files, temp_bytes,"
