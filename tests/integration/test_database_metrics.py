@@ -240,8 +240,8 @@ def test_a_replica_and_statements_of_postgresql() -> None:
             sql(replica, "SELECT pg_wal_replay_resume();", database="postgres")
 
 
-def test_a_server_that_is_gone_and_one_that_refuses(postgresql_metrics: Server, redis_server: Server, tmp_path: Path) -> None:
-    gone = look(postgresql_metrics, "postgresql", target={"host": str(tmp_path), "run_as": ""})
+def test_a_server_that_is_gone_and_one_that_refuses(postgresql_metrics: Server, redis_server: Server) -> None:
+    gone = look(postgresql_metrics, "postgresql", target={"host": str(postgresql_metrics.directory / "gone")})
     assert problems(gone) == {"database.answers": "critical"}
     refused = look(redis_server, "redis", target={"password": SECRET})
     assert problems(refused) == {"database.answers": "unknown"} and "refuses the user or the password" in row_of(refused, "answers")["summary"]

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
@@ -74,11 +75,18 @@ def look_at(target: Target, deadline: float, now: float) -> Answers:
     if "Innodb_deadlocks" not in status:
         _section(answers, "deadlocks", GRANT_PROCESS, lambda: ask(_DEADLOCKS))
         status["Innodb_deadlocks"] = str(answers.one("deadlocks").get("deadlocks"))
-    replicas = "SHOW ALL SLAVES STATUS" if "mariadb" in str(variables.get("version")).lower() else "SHOW REPLICA STATUS"
-    _section(answers, "replicas", GRANT_REPLICATION, lambda: ask(replicas))
+    _section(answers, "replicas", GRANT_REPLICATION, lambda: ask(replicas_statement(str(variables.get("version")))))
     answers.look = read_counters(status, now)
     answers.seconds = time.monotonic() - begun
     return answers
+
+
+def replicas_statement(version: str) -> str:
+    """Return how a version is asked of what it replicates: MySQL took another word with 8.0.22, MariaDB has several sources."""
+    if "mariadb" in version.lower():
+        return "SHOW ALL SLAVES STATUS"
+    numbers = [int(digits) for digits in re.findall(r"\d+", version)[:3]]
+    return "SHOW SLAVE STATUS" if numbers and numbers < [8, 0, 22] else "SHOW REPLICA STATUS"
 
 
 def read_counters(status: Row, now: float) -> Look:

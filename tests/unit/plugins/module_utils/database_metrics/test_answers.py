@@ -62,6 +62,15 @@ def test_counters_of_mysql_and_what_an_old_version_does_not_tell() -> None:
     assert mysql_look.read_counters({}, NOW).counters == {}
 
 
+@pytest.mark.parametrize(
+    ("version", "word"),
+    [("10.11.6-MariaDB-0+deb12u1", "SHOW ALL SLAVES"), ("8.0.36", "SHOW REPLICA"), ("8.4.0-log", "SHOW REPLICA"), ("5.7.44-log", "SHOW SLAVE"),
+     ("8.0.21", "SHOW SLAVE"), ("", "SHOW REPLICA")],
+)
+def test_how_versions_of_mysql_are_asked_of_replication(version: str, word: str) -> None:
+    assert mysql_look.replicas_statement(version) == f"{word} STATUS"
+
+
 def test_answers_of_redis() -> None:
     assert redis_look.read_info(["# Server\r", "redis_version:7.0.15\r", "slave0:ip=1.2.3.4,lag=0\r", "", "nonsense"]) == {
         "redis_version": "7.0.15", "slave0": "ip=1.2.3.4,lag=0",
