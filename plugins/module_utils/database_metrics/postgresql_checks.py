@@ -180,7 +180,8 @@ def _as_standby(judged: Judged, answers: Answers) -> None:
         judged.unknown(["replication_lag"], "this replica has replayed no transaction since it started", hint)
     else:
         how = "receives from its primary" if streaming else "receives nothing from a primary"
-        judged.add("replication_lag", max(0.0, float(seconds)), f"This replica {how} and is {figure_text(round(float(seconds), 1), 'seconds')} behind", hint=hint)
+        judged.add("replication_lag", max(0.0, float(seconds)), f"This replica {how} and is {figure_text(round(float(seconds), 1), 'seconds')} behind",
+                   hint=hint)
     judged.add("replication_backlog", waiting, f"{bytes_text(waiting)} of WAL were received and not replayed yet", hint="A long query may hold replay back.")
 
 

@@ -128,7 +128,8 @@ def _replication(judged: Judged, answers: Answers) -> None:
     hint = "See whether the network or the replica is busy."
     offline = [replica for replica in replicas if replica.get("state") != "online"]
     lag = max(lags, default=0.0)
-    judged.add("replication_lag", lag, f"{counted(len(replicas), 'replica')} ({len(offline)} not online yet); the latest spoke {figure_text(lag, 'seconds')} ago", hint=hint)
+    said = f"{counted(len(replicas), 'replica')} ({len(offline)} not online yet); the latest spoke {figure_text(lag, 'seconds')} ago"
+    judged.add("replication_lag", lag, said, hint=hint)
     waiting = max(behind, default=0.0)
     judged.add("replication_backlog", waiting, f"{bytes_text(waiting)} wait for the replica that is farthest behind", hint=hint)
 

@@ -36,7 +36,10 @@ PARTS = {
 }
 
 
-DATABASE = {"name": "postgresql shop", "figures": {"per_second": 41.5, "cache_hit_percent": 99.2, "connections": 12, "longest_query_seconds": 0.4, "deadlocks": 0}}
+DATABASE = {
+    "name": "postgresql shop",
+    "figures": {"per_second": 41.5, "cache_hit_percent": 99.2, "connections": 12, "longest_query_seconds": 0.4, "deadlocks": 0},
+}
 
 
 def shown(results: dict[str, Any]) -> dict[str, list[list[str]]]:
