@@ -1,6 +1,6 @@
 # Copyright: upkeep.runbook contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Tables that the page shows of a host beside its checks: traffic, failed logins, blocked addresses, baselines.
+"""Tables that the page shows of a host beside its checks: traffic, databases, failed logins, blocked addresses, baselines.
 
 They are read from the results that roles registered, which any target may have written: whatever is absent or malformed is left
 out, and the checks do not depend on it. Every table is one dict ``{title, caption, columns, rows}``; a row has a text for each
@@ -35,6 +35,7 @@ def host_tables(results: Mapping[str, Any], ended: datetime) -> list[Table]:
     parts = _mapping(_mapping(results.get("security_audit")).get("parts"))
     tables = [
         *_traffic(_mappings(_mapping(results.get("traffic")).get("groups"), _MAX_GROUPS)),
+        _databases(_mappings(_mapping(results.get("databases")).get("databases"), _MAX_GROUPS)),
         _logins(_mapping(parts.get("logins"))),
         _blocked(_mapping(parts.get("blocks"))),
         _baselines(parts, ended),
@@ -70,6 +71,25 @@ def _traffic(groups: list[Mapping[str, Any]]) -> list[Table]:
         _table("Traffic", "Requests as the access logs tell them", ("Site", "Requests", "Throughput", *shares, "429", "Cache hits"), figures),
         _table("Busiest routes", "Routes with most requests", ("Route", "Requests", *shares), routes),
     ]
+
+
+def _databases(databases: list[Mapping[str, Any]]) -> Table:
+    """Return the figures of each database that tells any."""
+    rows = [
+        [
+            _text(database.get("name")),
+            _figure(figures.get("per_second"), "per_second"),
+            _figure(figures.get("cache_hit_percent"), "percent"),
+            _figure(figures.get("connections"), "count"),
+            _figure(figures.get("longest_query_seconds"), "s"),
+            _figure(figures.get("deadlocks"), "count"),
+            _figure(figures.get("slow_queries"), "count"),
+            _figure(figures.get("memory_bytes"), "bytes"),
+        ]
+        for database in databases for figures in [_mapping(database.get("figures"))] if figures
+    ]
+    columns = ("Database", "Throughput", "Cache hits", "Connections", "Longest statement", "Deadlocks", "Slow", "Memory")
+    return _table("Databases", "What databases counted since the look before", columns, rows)
 
 
 def _logins(result: Mapping[str, Any]) -> Table:

@@ -10,7 +10,7 @@ import socket as socketlib
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,10 +110,11 @@ def running(server: Server) -> Iterator[Server]:
 
 
 @contextmanager
-def postgresql(*, over_tcp: bool = False) -> Iterator[Server]:
+def postgresql(*, over_tcp: bool = False, settings: Sequence[str] = ()) -> Iterator[Server]:
     """A PostgreSQL server whose superuser ``postgres`` needs no password at its socket.
 
     :param over_tcp: it listens at 127.0.0.1, too, where everybody needs a password; ``options`` are then a host and a port.
+    :param settings: further settings of the server, such as ``wal_level=logical``.
     """
     pattern = "/usr/lib/postgresql/*/bin/"
     user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
@@ -128,19 +129,41 @@ def postgresql(*, over_tcp: bool = False) -> Iterator[Server]:
         # As over a network: who is called locked needs a password.
         rules.write_text("local all locked scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n" + rules.read_text())
         port, address = (_free_port(), "127.0.0.1") if over_tcp else (5432, "")
-        argv = [
-            program("postgres", pattern + "postgres"), "-D", str(data), "-k", str(directory), "-p", str(port),
-            "-c", f"listen_addresses={address}",
-            "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off", "-c", "shared_buffers=32MB",
-            "-c", "autovacuum=off",
-        ]
-        # The clients themselves: Debian's psql is a Perl program that looks for the one to run, which takes its time.
-        binaries = os.path.dirname(program("psql", pattern + "psql"))
-        at_socket = {"host": str(directory), "run_as": user if os.geteuid() == 0 else ""}
-        options = {**({"host": address} if over_tcp else at_socket), "port": port, "binary_directory": binaries}
-        ready = [program("pg_isready", pattern + "pg_isready"), "-q", "-h", str(directory), "-p", str(port), "-U", "postgres"]
-        with running(Server(directory, user, options, argv, quiet(ready))) as server:
+        with _postgres(directory, user, port, address, settings) as server:
             yield server
+
+
+@contextmanager
+def postgresql_replica(primary: Server) -> Iterator[Server]:
+    """A replica of a PostgreSQL server, which receives what is written there as it is written."""
+    pattern = "/usr/lib/postgresql/*/bin/"
+    with own_folder(primary.user) as directory:
+        set_up(
+            [program("pg_basebackup", pattern + "pg_basebackup"), "--host", str(primary.directory), "--username=postgres", "--no-sync",
+             "--checkpoint=fast", "--write-recovery-conf", "--pgdata", str(directory / "data")],
+            directory, primary.user,
+        )
+        with _postgres(directory, primary.user, 5432, "", ()) as server:
+            yield server
+
+
+@contextmanager
+def _postgres(directory: Path, user: str, port: int, address: str, settings: Sequence[str]) -> Iterator[Server]:
+    """Run a PostgreSQL server on the data in a folder."""
+    pattern = "/usr/lib/postgresql/*/bin/"
+    argv = [
+        program("postgres", pattern + "postgres"), "-D", str(directory / "data"), "-k", str(directory), "-p", str(port),
+        "-c", f"listen_addresses={address}",
+        "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off", "-c", "shared_buffers=32MB",
+        "-c", "autovacuum=off", *(word for setting in settings for word in ("-c", setting)),
+    ]
+    # The clients themselves: Debian's psql is a Perl program that looks for the one to run, which takes its time.
+    binaries = os.path.dirname(program("psql", pattern + "psql"))
+    at_socket = {"host": str(directory), "run_as": user if os.geteuid() == 0 else ""}
+    options = {**({"host": address} if address else at_socket), "port": port, "binary_directory": binaries}
+    ready = [program("pg_isready", pattern + "pg_isready"), "-q", "-h", str(directory), "-p", str(port), "-U", "postgres"]
+    with running(Server(directory, user, options, argv, quiet(ready))) as server:
+        yield server
 
 
 def _free_port() -> int:

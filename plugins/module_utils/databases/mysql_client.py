@@ -96,20 +96,39 @@ def ask(spec: DumpSpec, statements: str, *, doing: str, deadline: float, databas
     :param database: which one to use, or none.
     :raises UpkeepError: when the server refuses, in words.
     """
+    return _asked(spec, statements, doing=doing, deadline=deadline, database=database)
+
+
+def ask_named(spec: DumpSpec, statement: str, *, doing: str, deadline: float, database: str = "") -> list[dict[str, str]]:
+    """Run one statement of SQL and return the rows of its answer by the names of their columns, every value as text.
+
+    :param database: which one to use, or none.
+    :raises UpkeepError: when the server refuses, in words.
+    """
+    rows = _asked(spec, statement, doing=doing, deadline=deadline, database=database, column_names=True)
+    return [dict(zip(rows[0], row)) for row in rows[1:]]
+
+
+def _asked(
+    spec: DumpSpec, statements: str, *, doing: str, deadline: float, database: str, column_names: bool = False
+) -> list[list[str]]:
     with unnamed_file(None) as script:
         fill(script, [statements.encode("utf-8", "surrogateescape")])
-        result = run_script(spec, script, doing=doing, deadline=deadline, database=database)
+        result = run_script(spec, script, doing=doing, deadline=deadline, database=database, column_names=column_names)
     text = result.output.decode("utf-8", "surrogateescape")
     return [[_unescaped(value) for value in line.split("\t")] for line in text.split("\n") if line]
 
 
-def run_script(spec: DumpSpec, script: int, *, doing: str, deadline: float, database: str = "") -> ClientResult:
+def run_script(
+    spec: DumpSpec, script: int, *, doing: str, deadline: float, database: str = "", column_names: bool = False
+) -> ClientResult:
     """Run an open file of SQL.
 
+    :param column_names: the first row of each answer are the names of its columns.
     :raises UpkeepError: when the server refuses, in words.
     """
     # Binary mode: no line is taken for a command of the client, which could start programs.
-    arguments = ["--batch", "--skip-column-names", "--binary-mode", "--default-character-set=utf8mb4"]
+    arguments = ["--batch", "--column-names" if column_names else "--skip-column-names", "--binary-mode", "--default-character-set=utf8mb4"]
     if database:
         arguments.append(f"--database={database}")
     return call_client(spec, doing, program_of(spec, PROGRAMS), arguments, deadline=deadline, source=script)

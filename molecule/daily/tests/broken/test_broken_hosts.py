@@ -12,10 +12,10 @@ from containers import Container
 from upkeep_run import FAILED, Run
 
 APP, SECOND = "nsfx-app-1", "nsfx-app-2"
-PROMISED = ("health", "resources", "certificates", "log_review", "logs", "traffic", "security_audit", "dependencies", "backups")
+PROMISED = ("health", "resources", "databases", "certificates", "log_review", "logs", "traffic", "security_audit", "dependencies", "backups")
 APP_OK = {"platform": "ok"} | {role: "ok" for role in PROMISED}
-#: It serves no certificate, has no web server and keeps no backup.
-SECOND_OK = APP_OK | dict.fromkeys(("certificates", "traffic", "backups"), "not_run")
+#: It serves no certificate, has no web server and no database, and keeps no backup.
+SECOND_OK = APP_OK | dict.fromkeys(("databases", "certificates", "traffic", "backups"), "not_run")
 GONE = {"platform": "critical"} | {role: "unknown" for role in PROMISED}
 PROBING = "TASK [upkeep.runbook.health : Probe the services"
 BACKUPS = "/opt/backups/neurosensefx"

@@ -37,15 +37,16 @@ def test_platform_is_healthy_and_nothing_is_unknown(converged: Run) -> None:
 
 
 def test_every_role_has_a_result_where_it_is_concerned(converged: Run) -> None:
-    """The second host serves no certificate, has no web server and keeps no backup."""
+    """The second host serves no certificate, has no web server and no database, and keeps no backup."""
     looked = (
-        "platform", "health", "resources", "certificates", "log_review", "logs", "traffic", "security_audit", "dependencies", "backups",
+        "platform", "health", "resources", "databases", "certificates", "log_review", "logs", "traffic", "security_audit", "dependencies",
+        "backups",
     )  # fmt: skip
     statuses = {
         host: {role: entry["status"] for role, entry in found["roles"].items()} for host, found in converged.record["hosts"].items()
     }
     everything = {role: "ok" for role in looked}
-    assert statuses == {"nsfx-app-1": everything, "nsfx-app-2": {**everything, **dict.fromkeys(("certificates", "traffic", "backups"), "not_run")}}
+    assert statuses == {"nsfx-app-1": everything, "nsfx-app-2": {**everything, **dict.fromkeys(("databases", "certificates", "traffic", "backups"), "not_run")}}
 
 
 def test_everything_of_the_inventory_is_a_subject(converged: Run) -> None:
@@ -55,6 +56,8 @@ def test_everything_of_the_inventory_is_a_subject(converged: Run) -> None:
     expected |= {("backup.readable", "neurosense-fx-nsfx-app-1")}
     expected |= {("log.errors", service["name"]) for service in DESCRIPTION["services"]}
     expected |= {("access.latency", log["name"]) for log in DESCRIPTION["web_logs"]}
+    expected |= {("database.answers", f"postgresql {database['name']}") for database in DESCRIPTION["databases"]}
+    expected |= {("database.memory", "redis 127.0.0.1:6379")}
     expected |= {("auth.failures", "all logins"), ("port.changed", "listeners"), ("firewall.blocked", "upkeep_block")}
     found = {(check.check, check.subject) for check in converged.checks() if check.host == "nsfx-app-1"}
     assert expected <= found

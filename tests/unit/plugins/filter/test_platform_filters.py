@@ -172,9 +172,17 @@ def test_access_log_groups_are_those_of_the_host() -> None:
     assert render(f"{call}('b', [])", upkeep_platform=description) == {"value": []}
 
 
+def test_looked_at_databases_are_those_of_the_host() -> None:
+    description = {**DESCRIPTION, "databases": [{"type": "mysql", "name": "shop", "hosts": ["a"]}]}
+    call = "upkeep_platform | upkeep.runbook.looked_at_databases"
+    found = {"type": "mysql", "database": "shop", "password": "hush"}
+    assert render(f"{call}('a', [], {{'mysql-shop.sql': 'hush'}})", upkeep_platform=description) == {"value": [found]}
+    assert render(f"{call}('b', [])", upkeep_platform=description) == {"value": []}
+
+
 CALLS = [
     "platform", "health_probes('a', [])", "resource_paths('a', [])", "certificate_sources('a', [])", "log_groups('a', [])", "log_scan_groups('a', [])",
-    "access_log_groups('a', [])", "backup_plan('a', [])", "recovery_plan('a', [])",
+    "access_log_groups('a', [])", "looked_at_databases('a', [])", "backup_plan('a', [])", "recovery_plan('a', [])",
 ]
 
 

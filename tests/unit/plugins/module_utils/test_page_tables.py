@@ -36,6 +36,12 @@ PARTS = {
 }
 
 
+DATABASE = {
+    "name": "postgresql shop",
+    "figures": {"per_second": 41.5, "cache_hit_percent": 99.2, "connections": 12, "longest_query_seconds": 0.4, "deadlocks": 0},
+}
+
+
 def shown(results: dict[str, Any]) -> dict[str, list[list[str]]]:
     """Return the rows by the title of their table; each row has a text for each column."""
     tables = host_tables(results, ENDED)
@@ -52,6 +58,16 @@ def test_the_figures_of_a_day() -> None:
         "Failed logins": [["203.0.113.9", "412", "1", "root, admin", "2026-11-28T02:10:00Z"]],
         "Blocked addresses": [["203.0.113.9", "ip_block", "scans", "no end"]],
         "Baselines": [["Ports", "9.5 days", "2026-11-18T18:00:00Z", "Release 2.4.1"]],
+    }
+
+
+def test_the_figures_of_databases_that_tell_any() -> None:
+    told = [DATABASE, {"name": "redis", "figures": {"per_second": 7, "memory_bytes": 2048}}, {"name": "sqlite /x", "note": "x"}, {"name": "y", "figures": {}}]
+    assert shown({"databases": {"databases": told}}) == {
+        "Databases": [
+            ["postgresql shop", "41.5 / s", "99.2 %", "12", "400 ms", "0", "", ""],
+            ["redis", "7 / s", "", "", "", "", "", "2 KiB"],
+        ],
     }
 
 
@@ -82,6 +98,9 @@ def test_a_result_of_any_form_costs_nothing_else(damage: Any) -> None:
     rows = {name: {"addresses": [row], "blocked": [row], "baseline": row, "totals": row} for name in PARTS}
     shown({"traffic": {"groups": [{**GROUP, "routes": [row]}]}, "security_audit": {"parts": rows}})
     assert shown({"traffic": {"groups": [GROUP, damage]}})["Traffic"][0][0] == "www"
+    for found in (damage, {"databases": damage}, {"databases": [damage]}, {"databases": [{"name": damage, "figures": damage}]}):
+        shown({"databases": found})
+    shown({"databases": {"databases": [{"name": damage, "figures": dict.fromkeys(("per_second", "connections", "memory_bytes"), damage)}]}})
 
 
 def test_text_of_a_stranger_is_one_printable_line() -> None:

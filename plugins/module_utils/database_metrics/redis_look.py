@@ -1,0 +1,72 @@
+# Copyright: upkeep.runbook contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One look at a server of Redis with its own client."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.answers import Answers, number
+from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.intervals import Look
+from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.targets import Target
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.redis_client import ask
+from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
+
+#: Counters by their name here and in ``INFO``.
+_COUNTED = {
+    "commands": "total_commands_processed",
+    "hits": "keyspace_hits",
+    "misses": "keyspace_misses",
+    "evicted": "evicted_keys",
+    "expired": "expired_keys",
+    "rejected": "rejected_connections",
+}
+COUNTERS = (*_COUNTED, "slow")
+DOING = "look at"
+
+
+def look_at(target: Target, deadline: float, now: float) -> Answers:
+    """Ask the server everything.
+
+    :param deadline: moment of ``time.monotonic()``.
+    :param now: present moment, seconds since 1970.
+    :raises UpkeepError: when the server does not answer, in words.
+    """
+    begun = time.monotonic()
+
+    def lines(*command: str) -> list[str]:
+        return ask(target.spec, [*(["--tls"] if target.tls else []), *command], doing=DOING, deadline=deadline)
+
+    info = read_info(lines("INFO"))
+    if not info:
+        raise UpkeepError(f"cannot look at the {target.spec.shown}: the server does not tell its figures")
+    answers = Answers(version=plain(info.get("redis_version", ""), 40), rows={"info": [info]})
+    counters = {name: value for name, word in _COUNTED.items() if (value := number(info.get(word))) is not None}
+    try:
+        counters["slow"] = slow_commands(lines("SLOWLOG", "GET", "1"))
+    except UpkeepError:
+        answers.problems["slow"] = ("the user may not ask for the slow log", "Let it: ACL SETUSER <user> +slowlog|get.")
+    try:
+        configured = lines("CONFIG", "GET", "save")
+        answers.rows["save"] = [{"save": configured[1] if len(configured) > 1 else ""}]
+    except UpkeepError:
+        answers.problems["save"] = ("the user may not ask when it saves", "Let it: ACL SETUSER <user> +config|get.")
+    uptime = number(info.get("uptime_in_seconds"))
+    began = now - uptime if uptime is not None else 0.0
+    answers.look = Look(now, began, began, counters)
+    answers.seconds = time.monotonic() - begun
+    return answers
+
+
+def read_info(lines: Sequence[str]) -> dict[str, str]:
+    """Return what ``INFO`` says, by name."""
+    pairs = (line.rstrip("\r").partition(":") for line in lines if not line.startswith("#"))
+    return {name: value for name, colon, value in pairs if colon}
+
+
+def slow_commands(lines: Sequence[str]) -> float:
+    """Return how many slow commands there were since the start: the newest entry has their number. The commands themselves stay here."""
+    newest = number(lines[0].strip()) if lines and lines[0].strip() else None
+    return 0.0 if newest is None else newest + 1

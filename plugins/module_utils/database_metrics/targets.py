@@ -1,0 +1,83 @@
+# Copyright: upkeep.runbook contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The option ``databases``: which databases are looked at, and how they are called in checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import DumpSpec, read_dumps
+from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+
+TYPES = ("postgresql", "mysql", "redis", "sqlite")
+
+
+@dataclass(frozen=True)
+class Target:
+    """One database to look at.
+
+    :ivar spec: how its server is reached, as for a dump.
+    :ivar subject: what its checks are about, such as ``postgresql shop``.
+    :ivar server: what the checks of its server are about, such as ``postgresql`` or ``mysql db.example.com:3306``.
+    :ivar first: the first one of its server, which looks at what belongs to the server as a whole.
+    :ivar tls: Redis is reached through TLS.
+    """
+
+    spec: DumpSpec
+    subject: str
+    server: str
+    first: bool = True
+    tls: bool = False
+
+
+def target_options() -> dict[str, dict[str, Any]]:
+    """Return the suboptions of ``databases`` as an argument spec describes them."""
+    return {
+        "type": {"type": "str", "required": True, "choices": list(TYPES)},
+        "database": {"type": "str"},
+        "path": {"type": "path"},
+        "host": {"type": "str"},
+        "port": {"type": "int"},
+        "user": {"type": "str"},
+        "password": {"type": "str", "no_log": True},
+        "run_as": {"type": "str"},
+        "binary_directory": {"type": "path"},
+        "tls": {"type": "bool", "default": False},
+    }
+
+
+def read_targets(raw: Sequence[Mapping[str, Any]]) -> list[Target]:
+    """Check the option ``databases`` and say which one looks at each server.
+
+    :raises UpkeepError: naming the index, the option and what is accepted.
+    """
+    targets: list[Target] = []
+    for index, entry in enumerate(raw):
+        given = {key: value for key, value in entry.items() if key != "tls"}
+        spec = _spec(index, given)
+        server = " ".join((spec.type, spec.place)) if spec.host else spec.type
+        subject = {"sqlite": f"sqlite {spec.path}", "redis": server}.get(spec.type) or _subject(spec)
+        twin = next((number for number, other in enumerate(targets) if other.subject == subject), None)
+        if twin is not None:
+            raise UpkeepError(f"databases[{index}] is {subject} like databases[{twin}]; name each database once.")
+        if entry.get("tls") and spec.type != "redis":
+            raise UpkeepError(f"databases[{index}].tls has no meaning for the type {spec.type}; accepted for redis.")
+        first = all(other.server != server for other in targets)
+        targets.append(Target(spec, subject, server, first, bool(entry.get("tls"))))
+    return targets
+
+
+def _spec(index: int, given: Mapping[str, Any]) -> DumpSpec:
+    """Return how a server is reached. Dumps need names that differ, so each entry is read alone."""
+    try:
+        (spec,) = read_dumps([{**given, "name": "looked-at"}], "databases")
+    except UpkeepError as error:
+        raise UpkeepError(error.message.replace("databases[0]", f"databases[{index}]", 1)) from None
+    return spec
+
+
+def _subject(spec: DumpSpec) -> str:
+    where = f" on {spec.place}" if spec.host else ""
+    return f"{spec.type} {spec.database}{where}"
