@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Budget, Limits
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import file_chunks
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Chunk, file_chunks
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zstd_pipe import unpack_zstd
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
@@ -159,10 +159,10 @@ def _unpacked(raw: IO[bytes], packing: str, size: int) -> Any:
 class _Chunks(io.RawIOBase):
     """Chunks of bytes as a file."""
 
-    def __init__(self, chunks: Generator[bytes, None, None]) -> None:
+    def __init__(self, chunks: Generator[Chunk, None, None]) -> None:
         super().__init__()
         self._chunks = chunks
-        self._rest = b""
+        self._rest: Chunk = b""
 
     def readable(self) -> bool:
         return True
