@@ -91,7 +91,7 @@ class Readers:
         # One that shares its processor with this process is slower: what each has answered by now decides, not what was taken of it.
         for reader in self._readers:
             reader.receive()
-        reader = min(self._readers, key=lambda one: one.waiting)
+        reader = min(self._readers, key=lambda one: (not one.alive, one.waiting))
         reader.give(folders, jobs)
 
         def results() -> list[Result]:
@@ -111,6 +111,7 @@ class _Reader:
     """One process, as its parent sees it.
 
     :ivar waiting: how many files it was given and has not answered for, as far as its answers were received.
+    :ivar alive: its end was not seen yet.
     """
 
     def __init__(self, pid: int, link: socket.socket) -> None:
@@ -120,7 +121,7 @@ class _Reader:
         self._poll = select.poll()
         self._received = bytearray()
         self._answers: deque[list[Result]] = deque()
-        self._alive = True
+        self.alive = True
 
     @classmethod
     def started(cls, read: Read, others: Sequence[socket.socket]) -> _Reader:
@@ -147,20 +148,20 @@ class _Reader:
         body = marshal.dumps(list(jobs))
         left = memoryview(_HEAD.pack(len(body), len(folders)) + body)
         passed = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", folders))]
-        while left and self._alive:
+        while left and self.alive:
             if self._wait(select.POLLIN | select.POLLOUT) & select.POLLOUT:
                 try:
                     sent = self.link.sendmsg([left], passed)
                 except BlockingIOError:
                     continue
                 except OSError:
-                    self._alive = False
+                    self.alive = False
                     return
                 left, passed = left[sent:], []
 
     def answer(self) -> list[Result] | None:
         """Wait for the results of the oldest jobs; None when it has died."""
-        while not self._answers and self._alive:
+        while not self._answers and self.alive:
             self._wait(select.POLLIN)
         if not self._answers:
             return None
@@ -170,7 +171,7 @@ class _Reader:
         """End it."""
         self.link.close()
         try:
-            if self._alive:  # it may be at a file of many gigabytes
+            if self.alive:  # it may be at a file of many gigabytes
                 os.kill(self._pid, signal.SIGKILL)
             os.waitpid(self._pid, 0)
         except (ProcessLookupError, ChildProcessError):
@@ -188,7 +189,7 @@ class _Reader:
 
     def receive(self) -> None:
         """Receive what there is, without waiting."""
-        if not self._alive:
+        if not self.alive:
             return
         try:
             data = self.link.recv(_RECEIVED_BYTES)
@@ -196,7 +197,7 @@ class _Reader:
             return
         except OSError:
             data = b""
-        self._alive = bool(data)
+        self.alive = bool(data)
         self._received += data
         while len(self._received) >= _HEAD.size:
             length, _folders = _HEAD.unpack_from(self._received)

@@ -173,6 +173,26 @@ def test_who_has_answered_is_given_more_before_its_results_are_taken(tmp_path: P
         os.close(descriptor)
 
 
+def test_who_has_died_is_given_nothing_more(tmp_path: Path) -> None:
+    """However many files wait for the other one: what it was given is unknown, and so would these be."""
+
+    def read(folders: Sequence[int], jobs: Sequence[Job], buffer: memoryview) -> list[Result]:
+        if jobs[0][2] == "deadly":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return [(0, "read", 0, "")]
+
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    some = Readers(read)
+    try:
+        assert some.start(2)
+        assert [problem for *_rest, problem in some.submit([descriptor], [(0, 0, "deadly", "/deadly")])()] != [""]
+        waiting = [some.submit([descriptor], [(0, 0, "file", "/file")]) for _turn in range(9)]
+        assert [results() for results in waiting] == [[(0, "read", 0, "")]] * 9
+    finally:
+        some.end()
+        os.close(descriptor)
+
+
 def test_a_process_holds_nothing_of_its_parent(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock would outlive a module that is killed."""
     forked = pids(monkeypatch)
