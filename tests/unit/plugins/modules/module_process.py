@@ -114,7 +114,7 @@ class _Server:
                 command = [sys.executable, str(Path(__file__).with_name("module_server.py")), str(other.fileno())]
                 env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
                 with other:
-                    subprocess.Popen(command, pass_fds=[other.fileno()], env=env, stdin=subprocess.DEVNULL)
+                    subprocess.run(command, pass_fds=[other.fileno()], env=env, stdin=subprocess.DEVNULL, check=True)
             socket.send_fds(self._channel, [b"?"], [asked, output])
             return int(self._channel.recv(32))
 

@@ -1,7 +1,7 @@
 """Starts modules for :mod:`module_process`: each in a process of its own, forked from one that has loaded Ansible and them already.
 
-A new interpreter takes 0.2 s for that, more than what most tests then do. Run as a program with the number of a socket; it ends when
-the other end of that is closed.
+A new interpreter takes 0.2 s for that, more than what most tests then do. Run as a program with the number of a socket; it is nobody's
+child, since tests look for children that are left, and ends when the other end of the socket is closed.
 """
 
 from __future__ import annotations
@@ -65,6 +65,8 @@ def run(request: dict[str, Any], output: int) -> None:
 
 
 if __name__ == "__main__":
+    if os.fork():
+        os._exit(0)
     asked = serve(socket.socket(fileno=int(sys.argv[1])))
     if asked is not None:
         run(*asked)
