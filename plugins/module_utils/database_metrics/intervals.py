@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 LAST_LOOK = "the last look"
 RESET = "the counters began anew"
 SAMPLE = "the start of a sample"
+#: Servers tell for how many whole seconds they have counted, which is none at first.
+_WHOLE_SECOND = 1.0
 
 
 @dataclass(frozen=True)
@@ -71,4 +73,5 @@ def interval_between(before: Look, after: Look, *, since: str = LAST_LOOK) -> In
         return Interval(max(after.at - before.at, 0.0), since, counts)
     # When it does not tell the moment, all that is known is that it was after the earlier look.
     began = max(before.at, after.began, after.started if backwards and not again else 0.0)
-    return Interval(max(after.at - began, 0.0), RESET, dict(after.counters))
+    since_last = after.at - before.at
+    return Interval(max(after.at - began, min(_WHOLE_SECOND, since_last), 0.0), RESET, dict(after.counters))

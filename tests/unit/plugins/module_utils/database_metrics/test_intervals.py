@@ -28,6 +28,14 @@ def test_a_restart_counts_from_the_restart() -> None:
     assert (between.seconds, between.since, between.counts) == (40.0, RESET, {"hits": 150.0, "misses": 20.0})
 
 
+def test_a_server_that_started_within_this_second_has_counted_for_a_part_of_it() -> None:
+    """It tells a time of no seconds."""
+    between = interval_between(BEFORE, Look(1100.0, 1100.0, 1100.0, {"hits": 5.0}))
+    assert (between.seconds, between.rate("hits")) == (1.0, 5.0)
+    shortly_after = interval_between(BEFORE, Look(1000.25, 0.0, 1000.25, {"hits": 5.0}))
+    assert (shortly_after.since, shortly_after.rate("hits")) == (RESET, 20.0)
+
+
 def test_a_counter_that_went_back_was_reset_after_the_last_look() -> None:
     """Nobody says when: what is counted now happened since the last look, so that the rate is at most too low."""
     between = interval_between(BEFORE, Look(1100.0, 500.0, 500.0, {"hits": 5.0, "misses": 60.0}))
