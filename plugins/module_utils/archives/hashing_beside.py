@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import IO, Any, NoReturn
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.pipe_sizes import widen
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.pipes import fork_with_pipes, widen
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import Unread
 
 #: So many slots are handed over together: waking the other process costs more than to hash a small one.
@@ -141,16 +141,10 @@ def start_hashing(
     """
     if len(os.sched_getaffinity(0)) < 2:
         return None
-    pipes: list[int] = []
-    try:
-        pipes += os.pipe()
-        pipes += os.pipe()
-        pid = os.fork()
-    except OSError:
-        for descriptor in pipes:
-            os.close(descriptor)
+    forked = fork_with_pipes()
+    if forked is None:
         return None
-    slots_there, slots, answer, answer_there = pipes
+    pid, (slots_there, slots), (answer, answer_there) = forked
     if not pid:
         _run(_Hashing(memory, slot_bytes, expected.most), slots_there, answer_there, free, (*of_others, slots, answer))
     for descriptor in (slots_there, answer_there, free):

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Budget
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.pipe_sizes import widen
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.pipes import widen
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import Unread
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import CHUNK_BYTES
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode

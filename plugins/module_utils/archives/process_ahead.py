@@ -24,6 +24,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.archives.hashing_be
     HashingProcess,
     start_hashing,
 )
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.pipes import fork_with_pipes
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import Unread
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Chunk, ReadAhead
 
@@ -70,17 +71,14 @@ def read_ahead(
 
 def _started(chunks: Generator[Chunk, None, None], outcome: Callable[[], Any], expected: ExpectedDigests | None) -> _Child | None:
     """Return a child process that runs the iterator; None where the host has too many processes or files, or too little memory."""
-    pipes: list[int] = []
     try:
         memory = mmap.mmap(-1, _SLOTS * SLOT_BYTES)
-        pipes += os.pipe()
-        pipes += os.pipe()
-        pid = os.fork()
     except OSError:
-        for descriptor in pipes:
-            os.close(descriptor)
         return None
-    filled, filled_there, free_there, free = pipes
+    forked = fork_with_pipes()
+    if forked is None:
+        return None
+    pid, (filled, filled_there), (free_there, free) = forked
     if not pid:
         _run(chunks, outcome, memory, filled_there, free_there, (filled, free))
     os.close(filled_there)

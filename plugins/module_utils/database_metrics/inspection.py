@@ -18,7 +18,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.en
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.intervals import SAMPLE, Interval, Look, interval_between
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.judging import Rules
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.limits import read_limits
-from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.remembering import remember
+from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.remembering import Looks
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.targets import Target, read_targets
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import figure_text
@@ -67,8 +67,8 @@ def inspect_databases(options: Mapping[str, Any], *, now: datetime, check_mode: 
     )
     targets = read_targets(options["databases"])
     asked = [target for target in targets if target.spec.type in COUNTERS]
-    with remember(options["history"], now=now, read_only=check_mode) as past:
-        before = [past.last(target.subject, list(COUNTERS[target.spec.type])) for target in asked]
+    with Looks.opened(options["history"], now=now, read_only=check_mode) as past:
+        before = [past.last_look(target.subject, list(COUNTERS[target.spec.type])) for target in asked]
         found = _look_at_all(asked, rules, before, options)
         checks: list[dict[str, Any]] = []
         told: dict[str, dict[str, Any]] = {}

@@ -24,7 +24,6 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.resources.rememberi
     FigureHistory,
     kept_figures,
     kills_since,
-    remember,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.thresholds import (
     Limits,
@@ -60,7 +59,7 @@ def inspect_resources(
         top_count=options["top_processes"],
         interfaces_ignored=options["interfaces_ignored"],
     )
-    with remember(options["history"], now=now, read_only=check_mode) as past:
+    with FigureHistory.opened(options["history"], now=now, read_only=check_mode) as past:
         checks = _checks(found, limits, rules, past, options)
         figures = kept_figures(found.metrics)
         series = past.series(figures)

@@ -4,30 +4,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.history import (
-    History,
-    HistoryProblem,
-    Point,
-    open_history,
-)
-from ansible_collections.upkeep.runbook.plugins.module_utils.history_checks import (
-    check_damaged,
-    check_unusable,
-    check_whole,
-)
-from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
+from ansible_collections.upkeep.runbook.plugins.module_utils.history import Point
+from ansible_collections.upkeep.runbook.plugins.module_utils.series_history import SeriesHistory
 
 PREFIX = "resource:"
 OOM_KILLS = "memory.oom_kills"
-SERIES_DAYS = 30
-MAX_POINTS = 96
 
 
 @dataclass(frozen=True)
@@ -41,91 +27,21 @@ class Figure:
     drawn: bool = True
 
 
-@dataclass
-class FigureHistory:
-    """The history as one call sees it; without one it remembers nothing and has nothing to say.
+class FigureHistory(SeriesHistory):
+    """The history as one call sees it; without one it remembers nothing and has nothing to say."""
 
-    :ivar problems: why it could not be read or written.
-    """
-
-    now: datetime
-    history: History | None = None
-    problems: list[str] = field(default_factory=list)
-
-    def last(self, series: str) -> tuple[datetime, float] | None:
-        """Return time and value of the newest point of a series, or None."""
-        if self.history is None or self.problems:
-            return None
-        try:
-            row = self.history.last(PREFIX + series)
-        except HistoryProblem as exc:
-            self.problems.append(exc.message)
-            return None
-        return (row[0], row[1]) if row and row[1] is not None else None
+    prefix = PREFIX
 
     def keep(self, figures: Sequence[Figure], checks: Sequence[Mapping[str, Any]]) -> None:
         """Store the figures of this call with the status of their checks."""
-        if self.history is None or self.problems:
-            return
         statuses = {(check["check"], check["subject"]): check["status"] for check in checks}
-        points = [
-            Point(PREFIX + figure.series, figure.value, statuses.get(figure.check, "") if figure.check else "")
-            for figure in figures
-        ]
-        try:
-            self.history.append(points)
-        except HistoryProblem as exc:
-            self.problems.append(exc.message)
+        self.append(
+            [Point(figure.series, figure.value, statuses.get(figure.check, "") if figure.check else "") for figure in figures]
+        )
 
     def series(self, figures: Sequence[Figure]) -> list[dict[str, Any]]:
         """Return the figures that are drawn with their past, oldest first; call it before ``keep``."""
-        return [
-            {
-                "name": figure.series,
-                "unit": figure.unit,
-                "points": [*self._past(figure.series), [to_iso(self.now), figure.value]],
-            }
-            for figure in figures
-            if figure.drawn
-        ]
-
-    def checks(self) -> list[dict[str, Any]]:
-        """Return the check of the history itself; none when there is no history."""
-        if self.history is None:
-            return []
-        if self.problems:
-            return [check_unusable(self.history.path, self.problems[0])]
-        if self.history.set_aside is not None:
-            return [check_damaged(self.history.path, self.history.set_aside)]
-        return [check_whole(self.history.path)]
-
-    def _past(self, series: str) -> Iterator[list[Any]]:
-        if self.history is None or self.problems:
-            return
-        try:
-            rows = self.history.values(
-                PREFIX + series, since=self.now - timedelta(days=SERIES_DAYS), limit=MAX_POINTS - 1
-            )
-        except HistoryProblem as exc:
-            self.problems.append(exc.message)
-            return
-        for at, value, _status in rows:
-            if value is not None:
-                yield [to_iso(at), round(value, 2)]
-
-
-@contextmanager
-def remember(path: str | None, *, now: datetime, read_only: bool) -> Iterator[FigureHistory]:
-    """Open the history of the figures.
-
-    :param path: the history file; None or '' for none.
-    :param read_only: for check mode.
-    """
-    if not path:
-        yield FigureHistory(now)
-        return
-    with open_history(Path(path), now=now, read_only=read_only) as history:
-        yield FigureHistory(now, history)
+        return [self.drawn(figure.series, figure.unit, figure.value) for figure in figures if figure.drawn]
 
 
 def kept_figures(metrics: Mapping[str, Any]) -> list[Figure]:

@@ -13,9 +13,9 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.history import open
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.remembering import (
     OOM_KILLS,
     Figure,
+    FigureHistory,
     kept_figures,
     kills_since,
-    remember,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
 
@@ -28,7 +28,7 @@ def figure(value: float, **changes: Any) -> Figure:
 
 
 def run(path: Path | None, now: datetime, *figures: Figure, read_only: bool = False, status: str = "ok") -> dict:
-    with remember(str(path) if path else None, now=now, read_only=read_only) as memory:
+    with FigureHistory.opened(str(path) if path else None, now=now, read_only=read_only) as memory:
         last = memory.last("disk.space:/")
         series = memory.series(figures)
         memory.keep(figures, [{"check": "disk.space", "subject": "/", "status": status}])
