@@ -63,12 +63,15 @@ endless endless_too:
 
 
 def gates(tmp_path: Path, *lanes: str) -> subprocess.Popen[str]:
-    """Start gates of a small project, in a session of its own as a shell with a terminal starts it."""
+    """Start gates of a small project, in a session of its own as a shell with a terminal starts it.
+
+    Who runs these tests in the background ignores interrupts, and a shell cannot take that back.
+    """
     for script in ("gates.sh", "gate_lane.sh"):
         executable(tmp_path / "scripts" / script, (SCRIPTS / script).read_text())
     (tmp_path / "Makefile").write_text(GATES)
     return subprocess.Popen(
-        [str(tmp_path / "scripts" / "gates.sh"), *lanes],
+        ["env", "--default-signal=INT", str(tmp_path / "scripts" / "gates.sh"), *lanes],
         env={**os.environ, "MAKEFLAGS": ""}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )
 
