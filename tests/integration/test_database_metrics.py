@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.inspection import inspect_databases
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases import mysql_client
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import DumpSpec
-from ansible_collections.upkeep.runbook.plugins.module_utils.databases.postgresql_client import client_call, identifier, psql
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.postgresql_client import client_call, psql
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.redis_client import call_client
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
 from ansible_collections.upkeep.runbook.plugins.modules.database_metrics import argument_spec
@@ -208,7 +208,7 @@ def test_what_a_user_of_the_database_calls_like_a_function_of_the_server_is_not_
         postgresql_metrics,
         "CREATE TABLE trap (n int); CREATE FUNCTION public.pg_postmaster_start_time() RETURNS timestamptz LANGUAGE plpgsql AS"
         " $$ BEGIN INSERT INTO trap VALUES (1); RETURN now(); END $$;"
-        f" ALTER DATABASE metrics SET search_path = public, pg_catalog;",
+        " ALTER DATABASE metrics SET search_path = public, pg_catalog;",
     )
     try:
         assert problems(look(postgresql_metrics, "postgresql")) == {}

@@ -9,6 +9,7 @@ import os
 from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,12 @@ def _written_down(directory: Path, params: Mapping[str, Any], now: datetime, *, 
     return {**answer, "exercises": [], "diff": {"before": _shown(last), "after": _shown(_as_row(entry))}}
 
 
+def _note_held(rows: deque[Held], exercise: str, platform: str, now: datetime, row: dict[str, Any]) -> None:
+    one = held_in(row, exercise, platform, now)
+    if one is not None:
+        rows.append(one)
+
+
 def _looked_through(directory: Path, params: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """Return how long ago the last exercise and the last self-test were."""
     platform = params["platform"]
@@ -71,13 +78,8 @@ def _looked_through(directory: Path, params: Mapping[str, Any], now: datetime) -
     unreadable: list[str] = []
     broken: list[str] = []
     for exercise in _exercises(directory / EXERCISES, unreadable):
-        found: list[Held] = []
-
-        def visit(row: dict[str, Any], exercise: str = exercise, found: list[Held] = found) -> None:
-            one = held_in(row, exercise, platform, now)
-            if one is not None:
-                found[:] = [one]  # what was written last about an exercise counts
-
+        rows: deque[Held] = deque(maxlen=1)  # what was written last about an exercise counts
+        visit = partial(_note_held, rows, exercise, platform, now)
         try:
             chain = read_log(log_path(directory / EXERCISES, exercise), visit=visit, wait_seconds=params["wait_seconds"])
         except UpkeepError as exc:
@@ -86,7 +88,7 @@ def _looked_through(directory: Path, params: Mapping[str, Any], now: datetime) -
         if chain is not None and chain.problems:
             broken.append(f"The log of {exercise} is not what was written, and does not count: {chain.problems[0]}")
         else:
-            held += found
+            held += rows
     checks = [exercise_check(
         platform, held, unreadable=unreadable, broken=broken, warning_days=params["warning_days"], now=now
     )]  # fmt: skip

@@ -19,7 +19,6 @@ from ansible.module_utils.common.parameters import PASS_VARS
 from ansible.module_utils.testing import patch_module_args
 
 
-
 def serve(channel: socket.socket) -> tuple[dict[str, Any], int] | None:
     """Fork a process for each request, and tell its id. Return in each of them what to run and where its answer goes; None at the end."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them but who reads their answers

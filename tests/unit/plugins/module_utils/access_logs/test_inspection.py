@@ -334,7 +334,7 @@ def test_a_burst_of_one_client_and_one_of_many_stand_out(tmp_path: Path) -> None
 
 
 def test_a_burst_stands_out_in_the_minute_that_is_not_over_yet(tmp_path: Path) -> None:
-    lines = [line(minutes_ago(minute)) for minute in range(30, 0, -1) for _ in range(20)]
+    lines = [text for minute in range(30, 0, -1) for text in [line(minutes_ago(minute))] * 20]
     lines += [line(NOW)] * 400
     result = inspect(paths=[write(tmp_path / "a.log", *lines)], now=NOW + timedelta(seconds=20))
     assert check(result, "access.bursts")["status"] == "warning"

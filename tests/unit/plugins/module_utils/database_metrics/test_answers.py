@@ -39,7 +39,7 @@ def test_a_section_that_failed_costs_only_itself() -> None:
 
 
 def test_a_client_that_ended_early_leaves_nothing_ok() -> None:
-    cut = output({"server": [SERVER]}).split("end\x1fprepared")[0]
+    cut = output({"server": [SERVER]}).partition("end\x1fprepared")[0]
     answers = postgresql_look.read_answers(cut, NOW, whole_server=True)
     assert set(answers.problems) == set(sections(True)) - {"server", "counters", "sessions"}
 
