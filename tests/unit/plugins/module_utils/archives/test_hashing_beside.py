@@ -12,13 +12,15 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives import hashing_beside
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives import hashing_beside, process_ahead
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Budget, Limits
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.hashing_beside import SLOTS_AT_ONCE, ExpectedDigests
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import Damaged, Unread
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.process_ahead import SLOT_BYTES, read_ahead
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Chunk
 
+#: So few that the data go through each of them more than once.
+SLOTS = 16
 LARGE = 10 * 1024 * 1024
 WRONG = b"0" * 64
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
@@ -71,6 +73,7 @@ def hashed(data: bytes, sizes: Sequence[int], expected: ExpectedDigests, fails: 
 @pytest.fixture(autouse=True)
 def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Generator[None, None, None]:
     monkeypatch.setattr(hashing_beside.os, "sched_getaffinity", lambda _pid: {0, 1})
+    monkeypatch.setattr(process_ahead, "_SLOTS", SLOTS)
     before = sorted(os.listdir("/proc/self/fd"))
     yield
     assert sorted(os.listdir("/proc/self/fd")) == before
@@ -80,7 +83,7 @@ def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Generator[None, None, No
 
 @pytest.fixture(scope="module")
 def data() -> bytes:
-    return random.Random(4).randbytes(25 * SLOT_BYTES + 77)
+    return random.Random(4).randbytes((SLOTS + 9) * SLOT_BYTES + 77)
 
 
 #: Parts within a slot, at its very end, none at all, over two slots, over more slots than there are.
@@ -88,7 +91,7 @@ SIZES = {
     "small": [1000, 0, 24, 7] * 3000,
     "slots": [400_000, 0, 0] + [400_000] * 30,
     "over slots": [3, 700_000, SLOT_BYTES, 5 * SLOT_BYTES, 0, 100],
-    "over all": [20 * SLOT_BYTES, 1, 2 * SLOT_BYTES],
+    "over all": [(SLOTS + 4) * SLOT_BYTES, 1, 2 * SLOT_BYTES],
 }
 
 
@@ -97,6 +100,20 @@ def test_what_has_its_digest_is_not_told(data: bytes, sizes: list[int]) -> None:
     expected = Told()
     hashed(data, sizes, expected)
     assert (expected.added, expected.first, expected.counts) == (len(sizes), [], [0])
+
+
+def test_no_slot_is_filled_again_before_it_is_hashed(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = iter(range(10**6))
+
+    def slow(*content: memoryview) -> Any:
+        if next(calls) % 10 == 0:  # long enough for all slots to be filled with what comes later
+            time.sleep(0.1)
+        return hashlib.sha256(*content)
+
+    monkeypatch.setattr(hashing_beside, "_new_hash", slow)
+    expected = Told()
+    hashed(data, [SLOT_BYTES // 2] * 48, expected)
+    assert (expected.added, expected.first, expected.counts) == (48, [], [0])
 
 
 @pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
