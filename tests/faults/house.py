@@ -20,6 +20,8 @@ from typing import Any
 
 import yaml
 
+from ansible_collections.upkeep.runbook.tests.kept_modules import kept_modules
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 PLUGINS = Path(__file__).resolve().parent / "plugins"
 
@@ -179,7 +181,7 @@ class House:
         self.application = self.watched / "application"
         self.scratch = folder / "scratch"
         # Beside the folders of all the tests of one process.
-        self._kept_modules = folder.parent / "kept-modules"
+        self._shared = folder.parent
         for made in (self.home, self.cwd, self.application, self.scratch):
             made.mkdir(parents=True)
         self.hosts: dict[str, dict[str, Any]] = {"alpha": {}}
@@ -264,10 +266,8 @@ class House:
             "ANSIBLE_LOCAL_TEMP": str(scratch / "local"),
             "ANSIBLE_REMOTE_TEMP": str(scratch / "remote"),
             "ANSIBLE_CONNECTION_PLUGINS": str(PLUGINS / "connection"),
-            "ANSIBLE_CALLBACK_PLUGINS": str(PLUGINS / "callback"),
-            "ANSIBLE_CALLBACKS_ENABLED": "record_catcher,kept_modules",
             "RECORD_CATCHER_FILE": str(scratch / "record.json"),
-            "KEPT_MODULES_FOLDER": str(self._kept_modules),
+            **kept_modules(self._shared, "record_catcher"),
             **self.environment,
         }
 

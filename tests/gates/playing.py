@@ -8,6 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.upkeep.runbook.tests.kept_modules import kept_modules
 from checkout import CHECKOUT, tool
 
 #: Ansible's own bookkeeping, not ours.
@@ -55,9 +56,7 @@ class Place:
         """Run ansible-playbook with the settings of the checkout, state and reports being in this place."""
         return self.run(
             "ansible-playbook", *arguments, cwd=CHECKOUT, ANSIBLE_CONFIG=str(CHECKOUT / "ansible.cfg"),
-            # Outside of this place, and so nothing that a run has left there: what Ansible packs is packed once for all runs.
-            ANSIBLE_CALLBACK_PLUGINS=str(CHECKOUT / "tests/faults/plugins/callback"), ANSIBLE_CALLBACKS_ENABLED="kept_modules",
-            KEPT_MODULES_FOLDER=str(self.root.parent / "kept-modules"),
+            **kept_modules(self.root.parent),
         )
 
     def tree(self) -> dict[str, str]:

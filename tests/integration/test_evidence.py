@@ -21,6 +21,7 @@ import pytest
 from ansible_collections.upkeep.runbook.plugins.modules import evidence_verify
 from ansible_collections.upkeep.runbook.tests.integration.journal_server import journal_server
 from ansible_collections.upkeep.runbook.tests.integration.ssh_server import ssh_server
+from ansible_collections.upkeep.runbook.tests.kept_modules import kept_modules
 from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_process import run_module
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.verifying import verify_evidence
 
@@ -62,9 +63,7 @@ class Suspect:
             "ANSIBLE_SSH_ARGS": f"-F {self.place}/ssh.conf -o ControlMaster=no", "ANSIBLE_REMOTE_TEMP": str(self.remote),
             "ANSIBLE_HOME": str(self.place / "home"), "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".collections"), "ANSIBLE_NOCOLOR": "1",
             "LC_ALL": "C.UTF-8",
-            # What Ansible packs is packed once for all runs of this process.
-            "ANSIBLE_CALLBACK_PLUGINS": str(CHECKOUT / "tests/faults/plugins/callback"), "ANSIBLE_CALLBACKS_ENABLED": "kept_modules",
-            "KEPT_MODULES_FOLDER": str(self.place.parent / "kept-modules"),
+            **kept_modules(self.place.parent),
         }
         argv = [
             str(Path(sys.executable).parent / "ansible-playbook"), "-i", "suspect,", "-e", f"ansible_python_interpreter={sys.executable}",

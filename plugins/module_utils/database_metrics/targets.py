@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import DumpSpec, read_dumps
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import DumpSpec, dump_options, read_dumps
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 
 TYPES = ("postgresql", "mysql", "redis", "sqlite")
+#: What says how a database is reached, as for a dump.
+_REACHED_BY = ("database", "path", "host", "port", "user", "password", "run_as", "binary_directory")
 
 
 @dataclass(frozen=True)
@@ -34,16 +36,10 @@ class Target:
 
 def target_options() -> dict[str, dict[str, Any]]:
     """Return the suboptions of ``databases`` as an argument spec describes them."""
+    reached = dump_options()
     return {
-        "type": {"type": "str", "required": True, "choices": list(TYPES)},
-        "database": {"type": "str"},
-        "path": {"type": "path"},
-        "host": {"type": "str"},
-        "port": {"type": "int"},
-        "user": {"type": "str"},
-        "password": {"type": "str", "no_log": True},
-        "run_as": {"type": "str"},
-        "binary_directory": {"type": "path"},
+        **{name: reached[name] for name in _REACHED_BY},
+        "type": {**reached["type"], "choices": list(TYPES)},
         "tls": {"type": "bool", "default": False},
     }
 

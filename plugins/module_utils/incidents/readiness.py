@@ -53,7 +53,8 @@ def selftest_check(
 ) -> dict[str, Any]:
     """Return how long ago the alarm was tried last.
 
-    :param beat: the heartbeat of ``security_selftest``, None when there is none. :param damaged: why it cannot be used.
+    :param beat: the heartbeat of ``security_selftest``, None when there is none.
+    :param damaged: why it cannot be used.
     """
     limits: dict[str, Any] = {"unit": "days", "warning": warning_days}
     if damaged:

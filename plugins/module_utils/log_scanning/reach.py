@@ -32,7 +32,8 @@ _HINT = (
 class Reach:
     """How far back the journal of the system reaches.
 
-    :ivar begins: its oldest entry. :ivar installed: since when this host is this host. None where nobody knows.
+    :ivar begins: its oldest entry; None where nobody knows.
+    :ivar installed: since when this host is this host; None where nobody knows.
     """
 
     begins: datetime | None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.upkeep.runbook.tests.kept_modules import kept_modules
 
 CHECKOUT = Path(__file__).parents[3]
 
@@ -103,12 +104,9 @@ def play(tmp_path: Path) -> Any:
             str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(tmp_path / "hosts.ini"), str(tmp_path / "play.yml"),
             "-e", json.dumps({"upkeep_report_directory": str(tmp_path / "reports"), **variables}), *arguments,
         ]
-        callbacks = [str(CHECKOUT / "tests/faults/plugins/callback"), os.environ.get("ANSIBLE_CALLBACK_PLUGINS", "")]
         environment = {
             **os.environ, "HOME": str(tmp_path / "home"), "ANSIBLE_NOCOLOR": "1",
-            # What Ansible packs is packed once for all runs of this process.
-            "ANSIBLE_CALLBACK_PLUGINS": os.pathsep.join(filter(None, callbacks)), "ANSIBLE_CALLBACKS_ENABLED": "kept_modules",
-            "KEPT_MODULES_FOLDER": str(tmp_path.parent / "kept-modules"),
+            **kept_modules(tmp_path.parent, others=os.environ.get("ANSIBLE_CALLBACK_PLUGINS", "")),
         }
         done = subprocess.run(
             command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=120, check=False
