@@ -13,6 +13,7 @@ from collections.abc import Generator, Iterable
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Budget
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.piping import piped
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import Unread
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Space
 
 
 def igzip_program() -> str | None:
@@ -20,11 +21,12 @@ def igzip_program() -> str | None:
     return shutil.which("igzip")
 
 
-def unpack_igzip(program: str, chunks: Iterable[bytes], budget: Budget) -> Generator[bytes, None, None]:
+def unpack_igzip(program: str, chunks: Iterable[bytes], budget: Budget, space: Space) -> Generator[memoryview, None, None]:
     """Yield the unpacked bytes of all gzip streams in ``chunks``.
 
+    :param space: memory for them.
     :raises Unread: when the program finds anything wrong.
     """
-    status, said = yield from piped((program, "-d", "-c"), chunks, budget, lambda _chunk: None)
+    status, said = yield from piped((program, "-d", "-c"), chunks, budget, lambda _chunk: None, space)
     if status or said:
         raise Unread("was not read to its end: the program igzip gave up on it")

@@ -12,18 +12,19 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Budget
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.pipes import widen
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import Unread
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import CHUNK_BYTES
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Space
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode
 
 _ERROR_BYTES = 4096
 
 
 def piped(
-    argv: Sequence[str], chunks: Iterable[bytes], budget: Budget, see: Callable[[bytes], None]
-) -> Generator[bytes, None, tuple[int, str]]:
+    argv: Sequence[str], chunks: Iterable[bytes], budget: Budget, see: Callable[[bytes], None], space: Space
+) -> Generator[memoryview, None, tuple[int, str]]:
     """Yield what the program makes of ``chunks``; return its exit status and what it said of errors.
 
     :param see: is given each chunk before the program is.
+    :param space: memory for what is yielded.
     :raises ArchiveProblem: what ends the chunks, or a limit of the budget.
     """
     try:
@@ -36,7 +37,7 @@ def piped(
     feeder = _Feeder(process, chunks, see)
     try:
         feeder.start()
-        yield from _unpacked(process, budget)
+        yield from _unpacked(process, budget, space)
         feeder.join()
         said = process.stderr.read(_ERROR_BYTES) if process.stderr else b""
         status = process.wait()
@@ -52,17 +53,22 @@ def piped(
     return status, decode(said)
 
 
-def _unpacked(process: subprocess.Popen[bytes], budget: Budget) -> Iterator[bytes]:
+def _unpacked(process: subprocess.Popen[bytes], budget: Budget, space: Space) -> Iterator[memoryview]:
     if process.stdout is None:
         return
     descriptor = process.stdout.fileno()
     widen(descriptor)
     while True:
-        part = os.read(descriptor, CHUNK_BYTES)
-        if not part:
+        view, used = space(), 0
+        while used < len(view):
+            count = os.readv(descriptor, (view[used:],))
+            if not count:
+                break
+            used += count
+        if not used:
             return
-        budget.unpacked(len(part))
-        yield part
+        budget.unpacked(used)
+        yield view[:used]
 
 
 class _Feeder:

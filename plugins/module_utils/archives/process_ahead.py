@@ -26,7 +26,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.archives.hashing_be
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.pipes import fork_with_pipes
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import Unread
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Chunk, ReadAhead
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Chunk, ReadAhead, Space, own_space
 
 SLOT_BYTES = 512 * 1024
 #: So many that no process waits for another one that another waits for: with 16 they are idle for a seventh of the time.
@@ -36,16 +36,18 @@ _LENGTH = struct.Struct("=q")
 _LEAST_BYTES = 1024 * 1024
 #: In place of a length: what follows is how the iterator ended.
 _ENDED = -1
+#: Returns an iterator that unpacks, given where it may put what it unpacks.
+Unpack = Callable[[Space], Generator[Chunk, None, None]]
 
 
 @contextmanager
 def read_ahead(
-    chunks: Generator[Chunk, None, None], size: int, budget: Budget, *, outermost: bool, outcome: Callable[[], Any] = lambda: None,
+    unpack: Unpack, size: int, budget: Budget, *, outermost: bool, outcome: Callable[[], Any] = lambda: None,
     take_outcome: Callable[[Any], None] = lambda _outcome: None, expected: ExpectedDigests | None = None,
 ) -> Iterator[Iterator[Chunk]]:
     """Give the chunks of an iterator that unpacks, as far ahead as pays; each is gone when the next one is asked for.
 
-    :param chunks: of at most SLOT_BYTES; it counts them in the budget.
+    :param unpack: is told where it may put its chunks, of at most SLOT_BYTES, and returns the iterator; that counts them in the budget.
     :param size: bytes of what is unpacked; little is unpacked as it is asked for.
     :param outermost: it reads a file, so that nobody minds when a child process does that. It is run in a thread otherwise.
     :param outcome: is called in the child when the iterator has ended; returns what this process has to know of it.
@@ -54,12 +56,12 @@ def read_ahead(
     :raises Unread: when that process died.
     """
     if size < _LEAST_BYTES:
-        with closing(chunks):
+        with closing(unpack(own_space())) as chunks:
             yield chunks
         return
-    child = _started(chunks, outcome, expected) if outermost else None
+    child = _started(unpack, outcome, expected) if outermost else None
     if child is None:
-        with ReadAhead(chunks) as ahead:
+        with ReadAhead(unpack(own_space())) as ahead:
             yield ahead
         return
     try:
@@ -69,7 +71,7 @@ def read_ahead(
     child.check()
 
 
-def _started(chunks: Generator[Chunk, None, None], outcome: Callable[[], Any], expected: ExpectedDigests | None) -> _Child | None:
+def _started(unpack: Unpack, outcome: Callable[[], Any], expected: ExpectedDigests | None) -> _Child | None:
     """Return a child process that runs the iterator; None where the host has too many processes or files, or too little memory."""
     try:
         memory = mmap.mmap(-1, _SLOTS * SLOT_BYTES)
@@ -80,7 +82,7 @@ def _started(chunks: Generator[Chunk, None, None], outcome: Callable[[], Any], e
         return None
     pid, (filled, filled_there), (free_there, free) = forked
     if not pid:
-        _run(chunks, outcome, memory, filled_there, free_there, (filled, free))
+        _run(unpack, outcome, _Slots(memory, filled_there, free_there), (filled, free))
     os.close(filled_there)
     os.close(free_there)
     hashing = None if expected is None else start_hashing(memory, SLOT_BYTES, free, (filled,), expected)
@@ -153,23 +155,21 @@ class _Child:
         return int(_LENGTH.unpack(said)[0])
 
 
-def _run(
-    chunks: Generator[Chunk, None, None], outcome: Callable[[], Any], memory: mmap.mmap, filled: int, free: int, of_parent: tuple[int, int]
-) -> NoReturn:
+def _run(unpack: Unpack, outcome: Callable[[], Any], slots: _Slots, of_parent: tuple[int, int]) -> NoReturn:
     """Be the child."""
     try:
         for descriptor in of_parent:
             os.close(descriptor)
         error: BaseException | None = None
+        chunks = unpack(slots.space)
         try:
-            _fill(chunks, memory, filled, free)
+            _fill(chunks, slots)
         except BaseException as caught:  # whatever it is, it belongs to the reader
             error = caught.with_traceback(None)
             error.__context__ = error.__cause__ = None
         chunks.close()
         if not isinstance(error, _ReaderGone):
-            with os.fdopen(filled, "wb") as pipe:
-                pipe.write(_LENGTH.pack(_ENDED) + pickle.dumps((error, outcome())))
+            slots.end(pickle.dumps((error, outcome())))
     finally:
         os._exit(0)
 
@@ -178,29 +178,64 @@ class _ReaderGone(Exception):
     """Nobody reads any more."""
 
 
-def _fill(chunks: Iterator[Chunk], memory: mmap.mmap, filled: int, free: int) -> None:
-    """Put the chunks into the slots, as many together as fit into one."""
-    slot, used, ready = 0, 0, _SLOTS
+class _Slots:
+    """The memory, as the child sees it, which fills the slots in turn."""
 
-    def tell() -> None:
-        nonlocal slot, used, ready
-        if used:
-            try:
-                os.write(filled, _LENGTH.pack(used))
-            except BrokenPipeError:
-                raise _ReaderGone from None
-            slot, used, ready = (slot + 1) % _SLOTS, 0, ready - 1
+    def __init__(self, memory: mmap.mmap, filled: int, free: int) -> None:
+        self._memory = memory
+        self._view = memoryview(memory)
+        self._filled = filled
+        self._free = free
+        self._slot = 0
+        self._ready = _SLOTS
 
+    def space(self) -> memoryview:
+        """Return the slot that is to be filled next, when it is free.
+
+        :raises _ReaderGone: when nobody reads any more.
+        """
+        if not self._ready:
+            self._ready = len(os.read(self._free, _SLOTS))
+            if not self._ready:
+                raise _ReaderGone
+        start = self._slot * SLOT_BYTES
+        return self._view[start : start + SLOT_BYTES]
+
+    def holds(self, chunk: Chunk) -> bool:
+        """Tell whether a chunk already lies in a slot."""
+        return isinstance(chunk, memoryview) and chunk.obj is self._memory
+
+    def tell(self, length: int) -> None:
+        """Give the slot to the reader, with so many bytes in it.
+
+        :raises _ReaderGone: as above.
+        """
+        try:
+            os.write(self._filled, _LENGTH.pack(length))
+        except BrokenPipeError:
+            raise _ReaderGone from None
+        self._slot = (self._slot + 1) % _SLOTS
+        self._ready -= 1
+
+    def end(self, answer: bytes) -> None:
+        """Say that nothing more comes, and why."""
+        with os.fdopen(self._filled, "wb") as pipe:
+            pipe.write(_LENGTH.pack(_ENDED) + answer)
+
+
+def _fill(chunks: Iterator[Chunk], slots: _Slots) -> None:
+    """Give the chunks to the reader; those that do not lie in a slot yet are put into one, as many together as fit."""
+    used = 0
     try:
         for chunk in chunks:
+            if slots.holds(chunk):
+                slots.tell(len(chunk))
+                continue
             if used + len(chunk) > SLOT_BYTES:
-                tell()
-            if not ready:
-                ready = len(os.read(free, _SLOTS))
-                if not ready:
-                    raise _ReaderGone
-            start = slot * SLOT_BYTES + used
-            memory[start : start + len(chunk)] = chunk
+                slots.tell(used)
+                used = 0
+            slots.space()[used : used + len(chunk)] = chunk
             used += len(chunk)
     finally:
-        tell()  # what came before an error comes before it there, too
+        if used:
+            slots.tell(used)  # what came before an error comes before it there, too

@@ -17,7 +17,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.archives.igzip_pipe
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem, Damaged, Unread
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.process_ahead import read_ahead
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.spooling import spooled
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Chunk, Peekable, file_chunks, look_ahead
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Chunk, Peekable, Space, file_chunks, look_ahead
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_stream import MemberContents, TarMember, TarReader
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.unpacking import unpack
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zip_directory import Entry
@@ -99,10 +99,13 @@ class _Reading:
             self._contents.checksums = False if not depth else self._contents.checksums
             self._tar(source, prefix, depth)
             return
-        unpacked = self._unpacked(source, kind, depth)
+
+        def unpack_into(space: Space) -> Generator[Chunk, None, None]:
+            return self._unpacked(source, kind, depth, space)
+
         # Closed in any case: nothing may go on reading the outer archive behind the back of who reads it on.
         with read_ahead(
-            unpacked, size, self._budget, outermost=not depth, outcome=self._outcome, take_outcome=self._take_outcome,
+            unpack_into, size, self._budget, outermost=not depth, outcome=self._outcome, take_outcome=self._take_outcome,
             expected=None if self._watcher is None else self._watcher.expected,
         ) as chunks:
             first, inside = look_ahead(chunks, formats.HEAD_BYTES)
@@ -123,15 +126,15 @@ class _Reading:
     def _take_outcome(self, outcome: tuple[str, bool]) -> None:
         self._contents.sha256, self._contents.checksums = outcome
 
-    def _unpacked(self, source: Iterable[bytes], kind: str, depth: int) -> Generator[Chunk, None, None]:
+    def _unpacked(self, source: Iterable[bytes], kind: str, depth: int, space: Space) -> Generator[Chunk, None, None]:
         def unprotected() -> None:
             self._contents.checksums = False if not depth else self._contents.checksums
 
         if kind == formats.GZIP and self._igzip and not depth:
             self._contents.quick = True
-            return unpack_igzip(self._igzip, source, self._budget)
+            return unpack_igzip(self._igzip, source, self._budget, space)
         if kind == formats.ZSTD:
-            return unpack_zstd(source, self._budget, unprotected)
+            return unpack_zstd(source, self._budget, unprotected, space)
         return unpack(source, kind, self._budget, unprotected)
 
     def _tar(self, source: Iterable[Chunk], prefix: bytes, depth: int) -> None:

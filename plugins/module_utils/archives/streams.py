@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import chain
 from types import TracebackType
 from typing import Union
@@ -18,9 +18,17 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems i
 CHUNK_BYTES = 256 * 1024
 #: Bytes that may be gone when the next ones are asked for.
 Chunk = Union[bytes, memoryview]
+#: Returns memory for the next chunk, which may be gone when it is called again.
+Space = Callable[[], memoryview]
 _CHUNKS_AHEAD = 4
 #: No file is this long, and pread() takes no larger number.
 _FURTHEST = 2**62
+
+
+def own_space() -> Space:
+    """Return the space of who reads chunks one by one: the same memory for each."""
+    view = memoryview(bytearray(CHUNK_BYTES))
+    return lambda: view
 
 
 def file_chunks(descriptor: int, budget: Budget) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ import ctypes
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import CHUNK_BYTES
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import CHUNK_BYTES, Space
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode
 
 _NAME = "libzstd.so.1"
@@ -62,8 +62,8 @@ def load_library() -> ctypes.CDLL | None:
     return library
 
 
-def decompressed(library: ctypes.CDLL, chunks: Iterable[bytes], memory_bytes: int) -> Iterator[memoryview]:
-    """Yield what all frames in ``chunks`` unpack to, in parts of at most CHUNK_BYTES; each is gone when the next one is asked for.
+def decompressed(library: ctypes.CDLL, chunks: Iterable[bytes], memory_bytes: int, space: Space) -> Iterator[memoryview]:
+    """Yield what all frames in ``chunks`` unpack to, in the memory that ``space`` gives for each part.
 
     :param memory_bytes: what a frame may ask for.
     :raises ZstdError: when a frame is wrong, or asks for more. That the last one is cut off is not told.
@@ -74,21 +74,37 @@ def decompressed(library: ctypes.CDLL, chunks: Iterable[bytes], memory_bytes: in
     try:
         window_log = max(_LEAST_WINDOW_LOG, memory_bytes.bit_length() - 1)
         _check(library, library.ZSTD_DCtx_setParameter(context, _WINDOW_LOG_MAX, min(window_log, 31)))
-        space = ctypes.create_string_buffer(CHUNK_BYTES)
-        view = memoryview(space).cast("B")
-        output = _Buffer(ctypes.addressof(space), CHUNK_BYTES, 0)
+        yield from _filled(library, context, chunks, space)
+    finally:
+        library.ZSTD_freeDCtx(context)
+
+
+def _filled(library: ctypes.CDLL, context: int, chunks: Iterable[bytes], space: Space) -> Iterator[memoryview]:
+    view = space()
+    output = _buffer(view)
+    try:
         for chunk in chunks:
             source = _Buffer(ctypes.cast(ctypes.c_char_p(chunk), ctypes.c_void_p), len(chunk), 0)
             more = True
             while more:
-                output.position = 0
+                if output.position == output.size:
+                    yield view
+                    output.position = 0
+                    view = space()
+                    output = _buffer(view)
                 _check(library, library.ZSTD_decompressStream(context, ctypes.byref(output), ctypes.byref(source)))
                 # A full part may leave more in the decoder even when all input was taken.
-                more = source.position < source.size or output.position == CHUNK_BYTES
-                if output.position:
-                    yield view[: output.position]
-    finally:
-        library.ZSTD_freeDCtx(context)
+                more = output.position == output.size or source.position < source.size
+    except Exception:
+        if output.position:
+            yield view[: output.position]  # what was unpacked before an error comes before it
+        raise
+    if output.position:
+        yield view[: output.position]
+
+
+def _buffer(view: memoryview) -> _Buffer:
+    return _Buffer(ctypes.addressof(ctypes.c_char.from_buffer(view)), len(view), 0)
 
 
 class Compressor:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Budget
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.piping import piped
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import Damaged, Unread
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Chunk
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Space, own_space
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zstd_frames import FrameWalk
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zstd_library import ZstdError, decompressed, load_library
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
@@ -21,20 +21,22 @@ if TYPE_CHECKING:
 
 
 def unpack_zstd(
-    chunks: Iterable[bytes], budget: Budget, unprotected: Callable[[], None]
-) -> Generator[Chunk, None, None]:
+    chunks: Iterable[bytes], budget: Budget, unprotected: Callable[[], None], space: Space | None = None
+) -> Generator[memoryview, None, None]:
     """Yield the unpacked bytes of all zstd frames in ``chunks``; each chunk of them is gone when the next one is asked for.
 
+    :param space: memory for the unpacked bytes, which are put there where that saves a copy.
     :param unprotected: called when a frame carries no checksum of its contents.
     :raises Damaged: when zstd finds it damaged, or it is cut off.
     :raises Unread: when there is neither its library nor the program zstd, or a limit is reached.
     """
     frames = FrameWalk()
     library = load_library()
+    space = space or own_space()
     if library is not None:
-        said = yield from _by_library(library, chunks, budget, frames)
+        said = yield from _by_library(library, chunks, budget, frames, space)
     else:
-        said = yield from _by_program(chunks, budget, frames)
+        said = yield from _by_program(chunks, budget, frames, space)
     if said or not frames.whole:
         raise _problem(said, frames)
     if frames.without_checksum:
@@ -42,8 +44,8 @@ def unpack_zstd(
 
 
 def _by_library(
-    library: CDLL, chunks: Iterable[bytes], budget: Budget, frames: FrameWalk
-) -> Generator[Chunk, None, str]:
+    library: CDLL, chunks: Iterable[bytes], budget: Budget, frames: FrameWalk, space: Space
+) -> Generator[memoryview, None, str]:
     """Yield the unpacked bytes; return what is wrong, or an empty text."""
 
     def seen() -> Iterator[bytes]:
@@ -52,7 +54,7 @@ def _by_library(
             yield chunk
 
     try:
-        for part in decompressed(library, seen(), budget.limits.decoder_bytes):
+        for part in decompressed(library, seen(), budget.limits.decoder_bytes, space):
             budget.unpacked(len(part))
             yield part
     except ZstdError as error:
@@ -60,7 +62,9 @@ def _by_library(
     return ""
 
 
-def _by_program(chunks: Iterable[bytes], budget: Budget, frames: FrameWalk) -> Generator[bytes, None, str]:
+def _by_program(
+    chunks: Iterable[bytes], budget: Budget, frames: FrameWalk, space: Space
+) -> Generator[memoryview, None, str]:
     """As :func:`_by_library`."""
     program = shutil.which("zstd")
     if not program:
@@ -70,7 +74,7 @@ def _by_program(chunks: Iterable[bytes], budget: Budget, frames: FrameWalk) -> G
         )
     # Its threads for reading and writing would compete with those here.
     argv = (program, "--decompress", "--stdout", "--quiet", "--single-thread", f"--memory={budget.limits.decoder_bytes}")
-    status, said = yield from piped(argv, chunks, budget, frames.feed)
+    status, said = yield from piped(argv, chunks, budget, frames.feed, space)
     return (said.rpartition("stdin")[2].strip("* :\\\n/") or "no word why") if status else ""
 
 

@@ -18,7 +18,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.archives.igzip_pipe
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem, Damaged, Unread
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.process_ahead import read_ahead
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.spooling import spooled
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Chunk, Peekable, file_chunks, look_ahead
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Chunk, Peekable, Space, file_chunks, look_ahead
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_headers import FILE_TYPES, octal
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_stream import TarMember, TarReader
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.unpacking import NAMES, unpack
@@ -72,9 +72,11 @@ def tar_contents(descriptor: int, name: bytes, budget: Budget) -> Iterator[bytes
     """
     source = Peekable(file_chunks(descriptor, budget))
     kind = formats.outer_format(source.peek(formats.HEAD_BYTES))
-    plain_tar = (chunk for chunk in source)
-    unpacked = plain_tar if kind == formats.TAR else _unpacked(source, kind, budget)
-    with read_ahead(unpacked, os.fstat(descriptor).st_size, budget, outermost=True) as chunks:
+
+    def unpack_into(space: Space) -> Generator[Chunk, None, None]:
+        return (chunk for chunk in source) if kind == formats.TAR else _unpacked(source, kind, budget, space)
+
+    with read_ahead(unpack_into, os.fstat(descriptor).st_size, budget, outermost=True) as chunks:
         reader = TarReader(chunks)
         for member in reader:
             budget.member()
@@ -84,9 +86,9 @@ def tar_contents(descriptor: int, name: bytes, budget: Budget) -> Iterator[bytes
     raise Damaged("is not in the archive", member=plain(_text(name), 300))
 
 
-def _unpacked(source: Peekable, kind: str, budget: Budget) -> Generator[Chunk, None, None]:
+def _unpacked(source: Peekable, kind: str, budget: Budget, space: Space) -> Generator[Chunk, None, None]:
     if kind == formats.ZSTD:
-        return unpack_zstd(source, budget, _ignore)
+        return unpack_zstd(source, budget, _ignore, space)
     if kind not in NAMES:
         raise Unread("is no tar archive")
     return unpack(source, kind, budget, _ignore)
@@ -191,8 +193,11 @@ def _visit_stream(
         raise Unread(f"was not read: it is {foreign or 'in no format that is known here'}")
     else:
         quick = kind == formats.GZIP and igzip
-        unpacked = unpack_igzip(quick, source, budget) if quick else _unpacked(source, kind, budget)
-        with read_ahead(unpacked, size, budget, outermost=outermost) as chunks:
+
+        def unpack_into(space: Space) -> Generator[Chunk, None, None]:
+            return unpack_igzip(quick, source, budget, space) if quick else _unpacked(source, kind, budget, space)
+
+        with read_ahead(unpack_into, size, budget, outermost=outermost) as chunks:
             first, inside = look_ahead(chunks, formats.HEAD_BYTES)
             if not formats.looks_like_tar(first):
                 raise Unread("holds one compressed file and no members", hint="Unpack it by hand, or restore the archive it belongs to.")

@@ -50,7 +50,7 @@ def given(data: bytes, fails: Callable[[], None] = lambda: None) -> Generator[by
 
 
 def ahead(chunks: Generator[bytes, None, None], expected: ExpectedDigests) -> AbstractContextManager[Iterator[Chunk]]:
-    return read_ahead(chunks, LARGE, Budget(Limits(time.monotonic() + 60), LARGE), outermost=True, expected=expected)
+    return read_ahead(lambda _space: chunks, LARGE, Budget(Limits(time.monotonic() + 60), LARGE), outermost=True, expected=expected)
 
 
 def hashed(data: bytes, sizes: Sequence[int], expected: ExpectedDigests, fails: Callable[[], None] = lambda: None, wrong: Any = ()) -> None:

@@ -15,7 +15,8 @@ import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives import piping, process_ahead
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Budget, Limits
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import Damaged, Unread
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.process_ahead import SLOT_BYTES, read_ahead
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.process_ahead import SLOT_BYTES, Unpack, read_ahead
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Chunk, Space, own_space
 
 LARGE = 10 * 1024 * 1024
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
@@ -36,6 +37,11 @@ def given(chunks: list[bytes], fails: BaseException | None = None) -> Generator[
         raise fails
 
 
+def over(chunks: Generator[Chunk, None, None]) -> Unpack:
+    """Have chunks come over that lie where they like."""
+    return lambda _space: chunks
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Generator[None, None, None]:
     # So few that the data of these tests go through each of them more than once.
@@ -51,9 +57,38 @@ def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Generator[None, None, No
 def test_all_comes_over_and_is_counted(sizes: list[int]) -> None:
     counted = budget()
     chunks = parts(sizes)
-    with read_ahead(given(chunks), LARGE, counted, outermost=True) as ahead:
+    with read_ahead(over(given(chunks)), LARGE, counted, outermost=True) as ahead:
         assert b"".join(bytes(chunk) for chunk in ahead) == b"".join(chunks)
     assert counted.unpacked_bytes == sum(sizes)
+
+
+@pytest.mark.parametrize("sizes", [[SLOT_BYTES] * 50, [1, SLOT_BYTES, 300_000] * 20])
+def test_what_is_unpacked_into_the_shared_memory_comes_over_as_it_is(sizes: list[int]) -> None:
+    chunks = parts(sizes)
+
+    def unpack(space: Space) -> Generator[Chunk, None, None]:
+        for chunk in chunks:
+            view = space()
+            assert len(view) == SLOT_BYTES
+            view[: len(chunk)] = chunk
+            yield view[: len(chunk)]
+
+    with read_ahead(unpack, LARGE, budget(), outermost=True) as ahead:
+        assert [bytes(chunk) for chunk in ahead] == chunks  # each by itself: nothing was copied together
+
+
+def test_an_error_comes_behind_what_was_unpacked_into_the_shared_memory() -> None:
+    def unpack(space: Space) -> Generator[Chunk, None, None]:
+        for _turn in range(20):
+            space()[:3] = b"abc"
+            yield space()[:3]
+        raise Damaged("is cut off", offset=7, cut_off=True)
+
+    read: list[bytes] = []
+    with pytest.raises(Damaged, match="is cut off"):
+        with read_ahead(unpack, LARGE, budget(), outermost=True) as ahead:
+            read.extend(bytes(chunk) for chunk in ahead)
+    assert read == [b"abc"] * 20
 
 
 def test_what_the_child_knows_at_its_end_is_told() -> None:
@@ -64,7 +99,7 @@ def test_what_the_child_knows_at_its_end_is_told() -> None:
         yield b"x"
         pids.append(os.getpid())
 
-    with read_ahead(chunks(), LARGE, budget(), outermost=True, outcome=lambda: list(pids), take_outcome=told.append) as ahead:
+    with read_ahead(over(chunks()), LARGE, budget(), outermost=True, outcome=lambda: list(pids), take_outcome=told.append) as ahead:
         assert [bytes(chunk) for chunk in ahead] == [b"x"]
     assert not pids and len(told) == 1 and told[0] != [os.getpid()]
 
@@ -73,7 +108,7 @@ def test_an_error_comes_behind_what_was_before_it() -> None:
     chunks = parts([300_000] * 30)
     read = 0
     with pytest.raises(Damaged, match="is cut off") as caught:
-        with read_ahead(given(chunks, Damaged("is cut off", offset=7, cut_off=True)), LARGE, budget(), outermost=True) as ahead:
+        with read_ahead(over(given(chunks, Damaged("is cut off", offset=7, cut_off=True))), LARGE, budget(), outermost=True) as ahead:
             for chunk in ahead:
                 read += len(chunk)
     assert (read, caught.value.offset, caught.value.cut_off) == (9_000_000, 7, True)
@@ -84,7 +119,7 @@ def test_the_limit_holds_in_this_process_too() -> None:
     counted = budget(ratio=0.0)
     counted.unpacked(200 * 1024 * 1024)
     with pytest.raises(Unread, match="unpacks to more"):
-        with read_ahead(given([bytes(SLOT_BYTES)] * 200), LARGE, counted, outermost=True) as ahead:
+        with read_ahead(over(given([bytes(SLOT_BYTES)] * 200)), LARGE, counted, outermost=True) as ahead:
             for _chunk in ahead:
                 pass
 
@@ -95,7 +130,7 @@ def test_a_reader_that_stops_ends_the_child(read: int) -> None:
         while True:
             yield bytes(SLOT_BYTES)
 
-    with read_ahead(endless(), LARGE, budget(), outermost=True) as ahead:
+    with read_ahead(over(endless()), LARGE, budget(), outermost=True) as ahead:
         for _turn in range(read):
             next(ahead)
 
@@ -106,7 +141,7 @@ def test_a_child_that_dies_is_unknown_and_not_the_end() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     with pytest.raises(Unread, match="the process that unpacks it died"):
-        with read_ahead(killed(), LARGE, budget(), outermost=True) as ahead:
+        with read_ahead(over(killed()), LARGE, budget(), outermost=True) as ahead:
             list(ahead)
 
 
@@ -126,7 +161,7 @@ def test_a_thread_or_nothing_takes_its_place(
     def chunks() -> Generator[bytes, None, None]:
         yield str(os.getpid()).encode()
 
-    with read_ahead(chunks(), size, budget(), outermost=outermost) as ahead:
+    with read_ahead(over(chunks()), size, budget(), outermost=outermost) as ahead:
         pid = int(b"".join(bytes(chunk) for chunk in ahead))
     assert (pid == os.getpid()) == (where == "here")
 
@@ -170,10 +205,10 @@ def test_on_a_host_that_has_no_room_it_is_read_here(missing: str, thread: bool, 
         finally:
             ended.append(True)
 
-    with read_ahead(watched(), LARGE, budget(), outermost=True) as ahead:
+    with read_ahead(over(watched()), LARGE, budget(), outermost=True) as ahead:
         assert bytes(next(ahead)) == chunks[0]
     assert ended == [True]
-    with read_ahead(given(chunks), LARGE, budget(), outermost=True) as ahead:
+    with read_ahead(over(given(chunks)), LARGE, budget(), outermost=True) as ahead:
         assert b"".join(bytes(chunk) for chunk in ahead) == b"".join(chunks)
 
 
@@ -181,7 +216,7 @@ def test_a_process_that_ignores_the_end_of_its_children_reads_all_the_same() -> 
     """A service may have been started so, and hands it down."""
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
-        with read_ahead(given(parts([300_000] * 30)), LARGE, budget(), outermost=True) as ahead:
+        with read_ahead(over(given(parts([300_000] * 30))), LARGE, budget(), outermost=True) as ahead:
             assert sum(map(len, ahead)) == 9_000_000
     finally:
         signal.signal(signal.SIGCHLD, before)
@@ -194,15 +229,15 @@ def test_many_one_after_another_leave_no_memory_behind() -> None:
 
     before = shared()
     for _turn in range(30):
-        with read_ahead(given([bytes(1000)]), LARGE, budget(), outermost=True) as ahead:
+        with read_ahead(over(given([bytes(1000)])), LARGE, budget(), outermost=True) as ahead:
             next(ahead)
     assert shared() <= before + 1
 
 
 def test_two_at_once_do_not_wait_for_each_other() -> None:
-    with read_ahead(given([bytes(SLOT_BYTES)] * 100), LARGE, budget(), outermost=True) as outer:
+    with read_ahead(over(given([bytes(SLOT_BYTES)] * 100)), LARGE, budget(), outermost=True) as outer:
         next(outer)
-        with read_ahead(given([bytes(SLOT_BYTES)] * 100), LARGE, budget(), outermost=True) as inner:
+        with read_ahead(over(given([bytes(SLOT_BYTES)] * 100)), LARGE, budget(), outermost=True) as inner:
             next(inner)
         assert sum(map(len, outer)) == 99 * SLOT_BYTES
 
@@ -217,7 +252,7 @@ def test_a_program_that_cannot_be_started_is_unknown(missing: str, monkeypatch: 
     else:
         monkeypatch.setattr(threading.Thread, "start", no_thread)
     with pytest.raises(Unread, match="was not read"):
-        for _part in piping.piped(("cat",), [b"x"], budget(), lambda _chunk: None):
+        for _part in piping.piped(("cat",), [b"x"], budget(), lambda _chunk: None, own_space()):
             pass
 
 
@@ -233,7 +268,7 @@ def test_the_child_ends_with_its_parent() -> None:
             while True:
                 yield bytes(SLOT_BYTES)
 
-        with read_ahead(endless(), LARGE, budget(), outermost=True) as ahead:
+        with read_ahead(over(endless()), LARGE, budget(), outermost=True) as ahead:
             next(ahead)
             signal.pause()
         os._exit(1)

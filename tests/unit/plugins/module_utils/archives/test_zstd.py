@@ -111,6 +111,28 @@ def test_limits_of_bytes_and_time_end_it() -> None:
         list(unpack_zstd([data], budget, lambda: None))
 
 
+def test_what_was_unpacked_before_an_error_comes_before_it(means: str) -> None:
+    """Who reads an archive says behind which member it is damaged."""
+    data = bytearray(packed(random.Random(2).randbytes(700_000)))
+    data[600_000] ^= 255  # of bytes that could not be packed: only the checksum at the end shows it
+    budget = Budget(Limits(time.monotonic() + 60), len(data))
+    read = 0
+    with pytest.raises(Damaged, match="is wrong"):
+        for part in unpack_zstd([bytes(data[at : at + 10_000]) for at in range(0, len(data), 10_000)], budget, lambda: None):
+            read += len(part)
+    assert read > 600_000 or means == "program"
+
+
+def test_it_is_unpacked_into_the_given_memory() -> None:
+    view = memoryview(bytearray(100_000))
+    parts = unpack_zstd([packed(DATA)], Budget(Limits(time.monotonic() + 60), 10**6), lambda: None, lambda: view)
+    lengths = []
+    for part in parts:
+        assert part.obj is view.obj
+        lengths.append(len(part))
+    assert lengths == [100_000] * (len(DATA) // 100_000)
+
+
 def test_what_ends_the_packed_bytes_ends_it(means: str) -> None:
     def broken() -> Any:
         yield packed(DATA)[:5000]
