@@ -130,9 +130,20 @@ def _ask(question: Callable[[ModuleType], T]) -> T:
 
 
 def _read_processes() -> list[Process]:
-    found = _ask(lambda psutil: [_process(one.info) for one in islice(psutil.process_iter(_FACTS), MAX_PROCESSES)])
+    found = _ask(_look)
     if all(process.pid != 1 for process in found):
         raise Unseen("this user may not see the processes of others (hidepid)", hint=BECOME_HINT)
+    return found
+
+
+def _look(psutil: ModuleType) -> list[Process]:
+    # psutil.process_iter() remembers processes, and leaves out one whose pid belonged to another one at the last look.
+    found = []
+    for pid in islice(psutil.pids(), MAX_PROCESSES):
+        try:
+            found.append(_process(psutil.Process(pid).as_dict(_FACTS)))
+        except psutil.NoSuchProcess:
+            pass  # it ended meanwhile
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -16,17 +15,24 @@ class PsutilError(Exception):
     """The base of what psutil raises."""
 
 
+class NoSuchProcess(PsutilError):
+    """A process has ended."""
+
+
 class FakeHost:
     """The test of processes.py on this machine shows that the real psutil answers in this form."""
 
     def __init__(self, root: Path) -> None:
         self.proc = root / "proc"
         self.shown: dict[int, dict[str, Any]] = {}
+        #: Pids of processes that end before anything else is asked of them.
+        self.ended: list[int] = []
         self.sockets: list[SimpleNamespace] = []
         self.failure: Exception | None = None
         self.psutil = ModuleType("psutil")
         self.psutil.__dict__.update(
-            Error=PsutilError, process_iter=self._process_iter, net_connections=self._net_connections, Process=self._process
+            Error=PsutilError, NoSuchProcess=NoSuchProcess, pids=self._pids, net_connections=self._net_connections,
+            Process=self._process,
         )
         self.add(1, argv=["/sbin/init"], parent=0)
 
@@ -69,11 +75,10 @@ class FakeHost:
             for ip, port, pid, descriptor in rows
         ]
 
-    def _process_iter(self, facts: list[str]) -> Iterator[SimpleNamespace]:
+    def _pids(self) -> list[int]:
         if self.failure is not None:
             raise self.failure
-        for shown in list(self.shown.values()):
-            yield SimpleNamespace(info={fact: shown[fact] for fact in facts})
+        return sorted([*self.shown, *self.ended])
 
     def _net_connections(self, kind: str) -> list[SimpleNamespace]:
         assert kind == "tcp"
@@ -81,8 +86,12 @@ class FakeHost:
 
     def _process(self, pid: int) -> SimpleNamespace:
         if pid not in self.shown:
-            raise PsutilError(pid)
-        return SimpleNamespace(memory_full_info=lambda: SimpleNamespace(pss=self.shown[pid]["memory_info"].rss // 2))
+            raise NoSuchProcess(pid)
+        shown = self.shown[pid]
+        return SimpleNamespace(
+            as_dict=lambda facts: {fact: shown[fact] for fact in facts},
+            memory_full_info=lambda: SimpleNamespace(pss=shown["memory_info"].rss // 2),
+        )
 
 
 @pytest.fixture

@@ -61,6 +61,29 @@ def test_the_number_of_processes_is_bounded(fake_host, monkeypatch):
     assert len(read_processes()) == 3
 
 
+def test_a_process_that_ends_meanwhile_is_left_out(fake_host):
+    fake_host.add(60, argv=["x"])
+    fake_host.ended = [50]
+    assert [process.pid for process in read_processes()] == [1, 60]
+
+
+def test_a_pid_that_belongs_to_another_process_than_at_the_last_look_is_not_left_out():
+    """A host that starts many processes uses each pid again after minutes."""
+    if not HAS_PSUTIL:
+        with pytest.raises(Unseen):
+            read_processes()
+        return
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        read_processes()
+        import psutil
+
+        # What remains of an earlier process in whatever psutil remembers.
+        for known in getattr(psutil, "_pmap", {}).values():
+            known._ident = (known.pid, 1.0)
+        assert child.pid in {process.pid for process in read_processes()}
+        child.communicate(b"\n")
+
+
 def test_hidden_processes_are_not_absent_ones(fake_host):
     fake_host.add(50, argv=["python3"])
     del fake_host.shown[1]
