@@ -65,7 +65,7 @@ def test_a_first_run_compares_nothing_and_says_so(host: Host) -> None:
     answer = host.run()
     assert (answer["changed"], answer["status"], answer["baseline"]) == (False, "unknown", None)
     assert [(row["check"], row["status"]) for row in answer["checks"]] == [("integrity.baseline", "unknown")]
-    assert "upkeep.runbook.security_accept -e security_audit_reason" in answer["checks"][0]["hint"]
+    assert "upkeep.runbook.security_accept -e 'security_audit_reason=" in answer["checks"][0]["hint"]
     assert not host.state.exists()
 
 
