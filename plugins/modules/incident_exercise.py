@@ -143,7 +143,7 @@ status:
 checks:
   description:
     - With O(state=query), C(security.exercise) and C(security.selftest). A warning when the last one is too old, or when there is none;
-      unknown when that could not be read.
+      unknown when that could not be read. C(security.selftest) is also as critical or unknown as the last whole run was.
     - Otherwise C(custody.chain) about the log, as of M(upkeep.runbook.custody_log).
   returned: success
   type: list

@@ -15,7 +15,7 @@ from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import UNKNOWN, check_result, fold_ok, worst_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.custody.chain import Chain, chain_check
-from ansible_collections.upkeep.runbook.plugins.module_utils.custody.entries import Entry, read_incident
+from ansible_collections.upkeep.runbook.plugins.module_utils.custody.entries import INCIDENT_ID, Entry, read_incident
 from ansible_collections.upkeep.runbook.plugins.module_utils.custody.log_file import append, log_path, read_log
 from ansible_collections.upkeep.runbook.plugins.module_utils.custody.recording import writer_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
@@ -103,9 +103,10 @@ def _looked_through(directory: Path, params: Mapping[str, Any], now: datetime) -
 
 
 def _exercises(directory: Path, unreadable: list[str]) -> list[str]:
+    """Return the ids of exercises that have a folder; one with another name was never made here."""
     try:
         with os.scandir(directory) as entries:
-            names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+            names = sorted(entry.name for entry in entries if INCIDENT_ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False))
     except FileNotFoundError:
         return []
     except OSError as exc:
