@@ -118,10 +118,11 @@ def read_entry(line: bytes, figures: JournalFigures) -> Line | None:
         at = in_calendar(int(fields["__REALTIME_TIMESTAMP"]) / 1e6)
         program, text = _text(fields.get("SYSLOG_IDENTIFIER")), _text(fields.get("MESSAGE"))
         process = int(_text(fields.get("_PID")) or _text(fields.get("SYSLOG_PID")) or 0)
+        genuine = is_genuine(program, fields)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         figures.unparsed += 1
         return None
-    if not is_genuine(program, fields):
+    if not genuine:
         # sshd ends a session with the rights of its user, and what it says then is nothing about a login.
         sign = read_message(program, text)
         figures.forged += sign is not None and sign.service in (SSH, SUDO, SU, LOGIN)

@@ -229,13 +229,13 @@ def test_the_journal(tmp_path: Path) -> None:
             _UID="1000", _EXE="/usr/bin/logger",
         ),
         entry("pam_unix(screen:auth): authentication failure; logname= uid=0 euid=0 tty= ruser= rhost=192.0.2.9 user=x", program="x", _UID="9", _EXE="/tmp/x"),
-        entry("x", program="dbus-daemon", _UID="101", _EXE="/usr/bin/dbus-daemon"), entry(None), "{broken", '"text"',
+        entry("x", program="dbus-daemon", _UID="101", _EXE="/usr/bin/dbus-daemon"), entry(None), "{broken", '"text"', entry(failed(), _UID=0),
         entry(f"Accepted password for alice from {A} port 22 ssh2", program="sshd-session"), entry(failed(), minutes=3000),
     ]
     answer = by_journal(tmp_path, entries, {"paths": [str(tmp_path / "none.log")]})
     assert answer["totals"]["failures"] == 10 and answer["totals"]["accepted"] == 1
     assert answer["totals"]["by_service"] == {"ssh": 7, "sudo": 3} and [row["address"] for row in answer["addresses"]] == [A]
-    assert answer["sources"][0]["forged"] == 3 and answer["sources"][0]["unparsed"] == 2
+    assert answer["sources"][0]["forged"] == 3 and answer["sources"][0]["unparsed"] == 3
     assert rows(answer, "auth.source") == {"journal": "warning"}
     assert rows(answer, "auth.success_after_failures") == {f"alice from {A}": "critical"}
     asked = (tmp_path / "asked").read_text().split()
