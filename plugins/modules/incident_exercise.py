@@ -59,7 +59,8 @@ options:
     elements: str
     default: []
   held:
-    description: With O(state=held), the day on which it was held, as C(2027-01-31). Default is today, UTC.
+    description: With O(state=held), the day on which it was held, as C(2027-01-31). Default is the day that the log has already, or else today,
+      UTC.
     type: str
   findings:
     description: With O(state=held), what was found, at most 100 sentences. Never a secret.

@@ -49,10 +49,16 @@ def keep_exercises(params: Mapping[str, Any], *, now: datetime, check_mode: bool
 def _written_down(directory: Path, params: Mapping[str, Any], now: datetime, *, check_mode: bool) -> dict[str, Any]:
     """Write an exercise down, unless the log ends with the same."""
     exercise = read_incident(params["exercise"] or "", "exercise")
-    entry = exercise_entry(params, now)
     path = log_path(directory / EXERCISES, exercise)
     rows: deque[dict[str, Any]] = deque(maxlen=1)
-    chain = read_log(path, visit=rows.append, wait_seconds=params["wait_seconds"]) or Chain()
+    held: deque[Held] = deque(maxlen=1)
+
+    def visit(row: dict[str, Any]) -> None:
+        rows.append(row)
+        _note_held(held, exercise, params["platform"], now, row)
+
+    chain = read_log(path, visit=visit, wait_seconds=params["wait_seconds"]) or Chain()
+    entry = exercise_entry(params, now, held[0].day if held else None)
     last = rows[0] if rows else None
     changed = not is_same(entry, last)
     if changed and not check_mode:

@@ -91,6 +91,17 @@ def test_another_platform_and_a_correction(reports: Path) -> None:
     assert (last(reports)["value"], last(reports)["status"]) == (200, "warning")
 
 
+def test_a_correction_of_something_else_does_not_move_the_day(reports: Path) -> None:
+    then = str(TODAY - timedelta(days=200))
+    run(reports, **WHAT, **{**CAME_OF_IT, "held": then})
+    unsaid = {**CAME_OF_IT, "held": None}
+    assert run(reports, **WHAT, **unsaid)["changed"] is False, "the same file on another day"
+    assert run(reports, **WHAT, **{**unsaid, "findings": ["Somebody knew it."]})["changed"] is True
+    assert (lines(reports)[1]["details"]["held"], last(reports)["value"]) == (then, 200)
+    run(reports, **WHAT, **unsaid, platform="Other")
+    assert lines(reports)[2]["details"]["held"] == str(TODAY), "that of another platform is another day"
+
+
 def test_a_log_that_is_not_what_was_written_does_not_count(reports: Path) -> None:
     run(reports, **WHAT, **{**CAME_OF_IT, "held": str(TODAY - timedelta(days=200))})
     path = reports / "exercises/EX-3/custody.jsonl"
