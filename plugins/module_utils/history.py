@@ -75,7 +75,8 @@ class History:
 
         :raises HistoryProblem: when they cannot be stored; read-only too when this user may not write the file.
         """
-        rows = [(point.series, _seconds(self._now), point.value, point.status) for point in points]
+        # A counter of the kernel may be larger than an integer of SQLite.
+        rows = [(series, _seconds(self._now), None if value is None else float(value), status) for series, value, status in points]
         if not rows:
             return
         if self._read_only:

@@ -142,6 +142,12 @@ def test_where_a_history_may_be_written(tmp_path: Path, path: str, writable: boo
     assert may_be_written(tmp_path / path) is writable
 
 
+def test_a_counter_of_any_size_is_kept(tmp_path: Path) -> None:
+    store(tmp_path / "history.sqlite", Point("bytes", 2**64, ""))
+    with open_history(tmp_path / "history.sqlite", now=NOW) as opened:
+        assert opened.last("bytes") == (NOW, 2.0**64, "")
+
+
 @pytest.mark.parametrize("value", ["'x'", "x'00'", "9e999"])
 def test_what_is_no_figure_is_none(tmp_path: Path, value: str) -> None:
     path = tmp_path / "history.sqlite"
