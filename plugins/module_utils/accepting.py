@@ -7,9 +7,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.extra_variables import extra_variable
 
 #: The next step, once what is there is known to be meant; --check --diff shows it first.
-ACCEPT_COMMAND = "ansible-playbook upkeep.runbook.security_accept -e security_audit_reason='why'"
+ACCEPT_COMMAND = f"ansible-playbook upkeep.runbook.security_accept {extra_variable('security_audit_reason', 'why')}"
 
 
 def refuse_other_baseline(path: Path, digest: str | None, expected_digest: str) -> None:

@@ -8,7 +8,9 @@ costs a trend, never a check. So a corrupt file is set aside, named and begun an
 
 from __future__ import annotations
 
+import math
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -73,7 +75,8 @@ class History:
 
         :raises HistoryProblem: when they cannot be stored; read-only too when this user may not write the file.
         """
-        rows = [(point.series, _seconds(self._now), point.value, point.status) for point in points]
+        # A counter of the kernel may be larger than an integer of SQLite.
+        rows = [(series, _seconds(self._now), None if value is None else float(value), status) for series, value, status in points]
         if not rows:
             return
         if self._read_only:
@@ -103,7 +106,7 @@ class History:
         if len(rows) > limit:
             step = len(rows) / limit
             rows = [rows[int((index + 1) * step) - 1] for index in range(limit)]
-        return [(datetime.fromtimestamp(at, timezone.utc), value, status) for at, value, status in rows]
+        return [(datetime.fromtimestamp(at, timezone.utc), _figure(value), status) for at, value, status in rows]
 
     def last(self, series: str) -> Row | None:
         """Return the newest (time, value, status) of a series, or None."""
@@ -111,7 +114,7 @@ class History:
             "SELECT at, value, status FROM points WHERE series = ? AND at <= ? ORDER BY at DESC LIMIT 1",
             (series, _seconds(self._now)),
         )
-        return (datetime.fromtimestamp(rows[0][0], timezone.utc), rows[0][1], rows[0][2]) if rows else None
+        return (datetime.fromtimestamp(rows[0][0], timezone.utc), _figure(rows[0][1]), rows[0][2]) if rows else None
 
     def share_ok(self, series: str, *, since: datetime) -> float | None:
         """Return the percent of a series' rows whose status is ok; None when there are none: no data is not 0 %."""
@@ -130,7 +133,7 @@ class History:
     def _query(self, statement: str, parameters: tuple[object, ...]) -> list[tuple]:  # type: ignore[type-arg]
         if self._read_only:
             try:
-                os.stat(self.path)
+                self._refuse_other_kinds(os.stat(self.path))
             except FileNotFoundError:
                 return []
             except OSError as exc:
@@ -155,6 +158,11 @@ class History:
         except sqlite3.Error as exc:
             raise HistoryProblem(f"the history {self.path} cannot be begun anew: {exc}") from exc
 
+    def _refuse_other_kinds(self, status: os.stat_result) -> None:
+        """Raise unless it is a file: SQLite would wait for whoever writes into a pipe."""
+        if not stat.S_ISREG(status.st_mode):
+            raise HistoryProblem(f"the history {self.path} is no file")
+
     def _open(self) -> sqlite3.Connection:
         if self._connection is not None:
             return self._connection
@@ -164,7 +172,11 @@ class History:
             return self._connection
         try:
             make_private_directory(self.path.parent)
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            try:
+                self._refuse_other_kinds(os.fstat(descriptor))
+            finally:
+                os.close(descriptor)
         except UpkeepError as exc:
             raise HistoryProblem(exc.message) from exc
         except OSError as exc:
@@ -232,6 +244,11 @@ def _set_aside(path: Path, now: datetime) -> Path:
     except OSError as exc:
         raise HistoryProblem(f"the history {path} is corrupt and cannot be set aside: {exc.strerror}") from exc
     return target
+
+
+def _figure(value: object) -> float | None:
+    """Return a value; None for one that is no figure, which SQLite keeps in a column of figures as well."""
+    return value if isinstance(value, (int, float)) and math.isfinite(value) else None
 
 
 def _seconds(moment: datetime) -> int:

@@ -27,7 +27,7 @@ def journal_begins(timeout_seconds: float, *options: str) -> float | None:
     except _First as found:
         try:
             return int(json.loads(found.line)["__REALTIME_TIMESTAMP"]) / 1e6
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
     return None
 

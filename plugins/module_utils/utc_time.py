@@ -29,12 +29,15 @@ def to_iso(moment: datetime) -> str:
 def from_iso(text: str) -> datetime:
     """Read what :func:`to_iso` writes; other offsets are accepted and converted.
 
-    :raises ValueError: when the text is no ISO 8601 time or carries no offset.
+    :raises ValueError: when the text is no ISO 8601 time, carries no offset, or lies outside of all calendars in UTC.
     """
     moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
     if moment.tzinfo is None:
         raise ValueError(f"the time {text!r} carries no time zone")
-    return moment.astimezone(timezone.utc)
+    try:
+        return moment.astimezone(timezone.utc)
+    except OverflowError:
+        raise ValueError(f"{text!r} lies outside of all calendars") from None
 
 
 def end_of(text: str) -> datetime:
@@ -42,10 +45,10 @@ def end_of(text: str) -> datetime:
 
     :raises ValueError: when it is neither a day nor a time with its offset, or outside of what can be counted.
     """
-    try:
-        if _DAY.fullmatch(text):
-            return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=timezone.utc) + timedelta(days=1)
+    if not _DAY.fullmatch(text):
         return from_iso(text)
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=timezone.utc) + timedelta(days=1)
     except OverflowError:
         raise ValueError(f"{text!r} lies outside of all calendars") from None
 

@@ -26,6 +26,7 @@ options:
     description:
       - V(auto) takes the journal when it holds anything about logins, and files otherwise, or when they reach further back than a journal
         that begins within the window. A host that writes both is not counted twice.
+      - A journal that began later than the host and its last start did has let go of a part of the window, which is V(unknown).
     type: str
     choices: [auto, journal, files]
     default: auto

@@ -31,7 +31,7 @@ options:
     default: /var/lib/upkeep
 notes:
   - The kernel's rules and fail2ban are shown to root only.
-  - Of fail2ban 50 jails are looked at.
+  - Of fail2ban 50 jails are looked at. Further ones make C(fail2ban.jails) V(unknown).
 seealso:
   - module: upkeep.runbook.ip_block
 """
@@ -52,7 +52,7 @@ checks:
   description:
     - C(firewall.blocked) and C(firewall.ledger), as of M(upkeep.runbook.ip_block).
     - C(fail2ban.jails) where fail2ban is installed. It is a warning when it does not run although its unit is enabled, or has no
-      jail, and V(unknown) when it does not answer.
+      jail, and V(unknown) when it does not answer, or lists what cannot be read.
   returned: success
   type: list
   elements: dict

@@ -59,7 +59,8 @@ options:
     elements: str
     default: []
   held:
-    description: With O(state=held), the day on which it was held, as C(2027-01-31). Default is today, UTC.
+    description: With O(state=held), the day on which it was held, as C(2027-01-31). Default is the day that the log has already, or else today,
+      UTC.
     type: str
   findings:
     description: With O(state=held), what was found, at most 100 sentences. Never a secret.
@@ -143,7 +144,7 @@ status:
 checks:
   description:
     - With O(state=query), C(security.exercise) and C(security.selftest). A warning when the last one is too old, or when there is none;
-      unknown when that could not be read.
+      unknown when that could not be read. C(security.selftest) is also as critical or unknown as the last whole run was.
     - Otherwise C(custody.chain) about the log, as of M(upkeep.runbook.custody_log).
   returned: success
   type: list

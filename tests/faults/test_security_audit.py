@@ -81,7 +81,7 @@ def test_from_the_first_run_to_what_has_changed(audited: House, network: Network
         assert baselines(first) == dict.fromkeys(COMPARED, "unknown"), first.output
         for part, check in COMPARED.items():
             hint = first.check("alpha", check)["hint"]
-            assert "ansible-playbook upkeep.runbook.security_accept -e security_audit_reason=" in hint, part
+            assert """ansible-playbook upkeep.runbook.security_accept -e 'security_audit_reason="why"'""" in hint, part
         assert first.rc == 2 and "tcp 4001" in first.check("alpha", "port.baseline")["summary"]
         checks = {check.partition(".")[0] for _host, _role, check, _subject in first.statuses()}
         assert checks >= {"auth", "process", "port", "integrity", "access", "configuration"}, "every part looked"

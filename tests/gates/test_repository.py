@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+from ansible.parsing.splitter import parse_kv
+from ansible_collections.upkeep.runbook.plugins.module_utils.extra_variables import extra_variable
 from checkout import CHECKOUT, read_yaml, tracked_files
 
 REQUIREMENT_FILES = sorted([*CHECKOUT.glob("requirements*.txt"), *CHECKOUT.glob("meta/*requirements.txt")])
 #: The home or work directory of the machine on which somebody wrote a file.
 MACHINE_PATH = re.compile(r"(?<![\w.}/-])/(?:work|root|Users)/\w")
+#: ``-e name='two words'``: the shell takes the quotes off, and Ansible takes the first word.
+HALF_GIVEN = re.compile(r"""-e \w+=(?:'[^'\s][^'\n]*\s[^'\n]*'|"[^"\s][^"\n]*\s[^"\n]*")""")
 PINNED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(?:\[[a-z,]+\])?==[^ *]+( ; .+)?")
 
 
@@ -37,6 +42,17 @@ def test_sanity_has_no_ignore_file() -> None:
 def test_no_file_names_the_machine_it_was_written_on() -> None:
     found = [f"{name}: {match[0]}" for name, text in texts() for match in MACHINE_PATH.finditer(text)]
     assert found == []
+
+
+def test_no_command_gives_a_variable_its_first_word_only() -> None:
+    found = [f"{name}: {match[0]}" for name, text in texts() for match in HALF_GIVEN.finditer(text)]
+    assert found == []
+
+
+@pytest.mark.parametrize("value", ["why", "NeuroSense FX", "Bob's shop", "a=b c, d; $(id) `id` {x}"])
+def test_a_command_that_a_message_names_gives_the_whole_value(value: str) -> None:
+    option, given = shlex.split(extra_variable("upkeep_confirm", value))
+    assert (option, parse_kv(given)) == ("-e", {"upkeep_confirm": value})
 
 
 def test_no_link_is_tracked() -> None:

@@ -73,7 +73,7 @@ def parse_accepted(data: bytes) -> Accepted:
         if content["format"] != FORMAT or content["version"] != VERSION:
             raise Damaged("has another format")
         items = {kind: [str(item) for item in content["items"][kind]] for kind in KINDS}
-        return Accepted(items, from_iso(content["accepted"]), str(content["reason"]), hashlib.sha256(data).hexdigest())
+        return Accepted(items, from_iso(str(content["accepted"])), str(content["reason"]), hashlib.sha256(data).hexdigest())
     except (ValueError, KeyError, TypeError, RecursionError) as exc:
         raise Damaged("is cut off or was changed") from exc
 

@@ -22,7 +22,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.authentication.mess
     SUDO,
     read_message,
 )
-from ansible_collections.upkeep.runbook.plugins.module_utils.authentication.syslog_lines import Line
+from ansible_collections.upkeep.runbook.plugins.module_utils.authentication.syslog_lines import Line, in_calendar
 from ansible_collections.upkeep.runbook.plugins.module_utils.command_lines import LineResult, run_lines
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
@@ -115,13 +115,14 @@ def read_entry(line: bytes, figures: JournalFigures) -> Line | None:
     figures.entries += 1
     try:
         fields = json.loads(line)
-        at = int(fields["__REALTIME_TIMESTAMP"]) / 1e6
+        at = in_calendar(int(fields["__REALTIME_TIMESTAMP"]) / 1e6)
         program, text = _text(fields.get("SYSLOG_IDENTIFIER")), _text(fields.get("MESSAGE"))
         process = int(_text(fields.get("_PID")) or _text(fields.get("SYSLOG_PID")) or 0)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        genuine = is_genuine(program, fields)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         figures.unparsed += 1
         return None
-    if not is_genuine(program, fields):
+    if not genuine:
         # sshd ends a session with the rights of its user, and what it says then is nothing about a login.
         sign = read_message(program, text)
         figures.forged += sign is not None and sign.service in (SSH, SUDO, SU, LOGIN)

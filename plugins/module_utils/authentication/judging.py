@@ -77,33 +77,7 @@ def judge(tally: Tally, sources: Sequence[Source], params: Mapping[str, Any]) ->
 
 def source_checks(sources: Sequence[Source], *, expect_messages: bool) -> list[dict[str, Any]]:
     """Return one check for each source, and one for silence."""
-    rows = []
-    for source in sources:
-        where = "The journal" if source.name == JOURNAL else plain(source.name, 200)
-        if source.problem:
-            how = "was not wholly read" if source.usable else "could not be read"
-            rows.append(check_result(
-                SOURCE, source.name, UNKNOWN, f"{where} {how}: {source.problem}.", hint=source.hint or NO_LOG_HINT,
-            ))
-        elif source.forged:
-            rows.append(check_result(
-                SOURCE, source.name, WARNING,
-                f"{where} holds {source.forged} {_plural(source.forged, 'message')} in the name of sshd, sudo, su or login "
-                "that another program wrote.",
-                value=source.forged, unit="count", hint="See who wrote them: journalctl -t sshd -t sudo -o verbose. They were not counted.",
-            ))
-        elif source.unparsed > max(10, source.lines // 10):
-            rows.append(check_result(
-                SOURCE, source.name, UNKNOWN, f"{source.unparsed} of {source.lines} lines of {where} are no lines of syslog.",
-                value=source.unparsed, unit="count", hint="Look at its format; known are traditional and ISO 8601 dates.",
-            ))
-        else:
-            begins = "" if source.begins is None else f"; it reaches back to {to_iso(datetime.fromtimestamp(source.begins, timezone.utc))} only"
-            rows.append(check_result(
-                SOURCE, source.name, OK,
-                f"{where} holds {source.messages} {_plural(source.messages, 'message')} about logins in the window{begins}.",
-                value=source.messages, unit="count",
-            ))
+    rows = [_source_check(source) for source in sources]
     usable = [source for source in sources if source.usable]
     if expect_messages and usable and not any(source.within for source in usable):
         rows.append(check_result(
@@ -112,6 +86,41 @@ def source_checks(sources: Sequence[Source], *, expect_messages: bool) -> list[d
             hint=NO_LOG_HINT + " If silence is ordinary here, set expect_messages to false.",
         ))
     return rows
+
+
+def _source_check(source: Source) -> dict[str, Any]:
+    where = "The journal" if source.name == JOURNAL else plain(source.name, 200)
+    if source.problem:
+        how = "was not wholly read" if source.usable else "could not be read"
+        return check_result(SOURCE, source.name, UNKNOWN, f"{where} {how}: {source.problem}.", hint=source.hint or NO_LOG_HINT)
+    found = []
+    begins = "" if source.begins is None else to_iso(datetime.fromtimestamp(source.begins, timezone.utc))
+    if source.lost:
+        found.append((
+            UNKNOWN, f"{where} begins at {begins} only, although this host was started before: what it held of the window is gone.",
+            source.messages, "Find out who removed it, or let journald keep more: SystemMaxUse in /etc/systemd/journald.conf.",
+        ))
+    if source.unparsed > max(10, source.lines // 10):
+        found.append((
+            UNKNOWN, f"{source.unparsed} of {source.lines} lines of {where} are no lines of syslog.", source.unparsed,
+            "Look at its format; known are traditional and ISO 8601 dates.",
+        ))
+    if source.forged:
+        found.append((
+            WARNING,
+            f"{where} holds {source.forged} {_plural(source.forged, 'message')} in the name of sshd, sudo, su or login "
+            "that another program wrote.",
+            source.forged, "See who wrote them: journalctl -t sshd -t sudo -o verbose. They were not counted.",
+        ))
+    if found:
+        status, _text, value, hint = found[0]  # the worst stand first
+        return check_result(SOURCE, source.name, status, " ".join(text for _status, text, *_rest in found), value=value, unit="count", hint=hint)
+    return check_result(
+        SOURCE, source.name, OK,
+        f"{where} holds {source.messages} {_plural(source.messages, 'message')} about logins in the window"
+        f"{f'; it reaches back to {begins} only' if begins else ''}.",
+        value=source.messages, unit="count",
+    )
 
 
 def _total(tally: Tally, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "top_addresses": (0, 1000), "success_after": (0, 10**9), "success_after_user": (0, 10**9),
     **{f"{severity}_{level}": (0, 10**12) for level in LEVELS for severity in ("warning", "critical")},
 }
+#: A clock may be wrong by years; further ahead is no calendar that the dates of a log can be compared with.
+_MOST_AHEAD_SECONDS = 100 * 366 * 86_400
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ def read_window(params: Mapping[str, Any], now: datetime) -> Window:
     """
     until = _moment(params, "until") or now.timestamp()
     since = _moment(params, "since") or until - params["since_hours"] * 3600
+    if until > now.timestamp() + _MOST_AHEAD_SECONDS:
+        raise UpkeepError(f"until: {plain(params['until'], 60)!r} is years ahead; give a window of what was written")
     if since >= until:
         raise UpkeepError("since is not before until; give a window that begins before it ends")
     return Window(since, until)

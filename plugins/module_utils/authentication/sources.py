@@ -29,6 +29,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.authentication.sysl
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.authentication.tally import Tally
 from ansible_collections.upkeep.runbook.plugins.module_utils.journal_begin import journal_begins
+from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.reach import has_lost
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode, plain
 
 JOURNAL = "journal"
@@ -48,6 +49,7 @@ class Source:
     :ivar messages: those of them that say something about a login.
     :ivar unparsed: lines that are none of syslog.
     :ivar begins: when the journal begins, if that is within the window.
+    :ivar lost: it held more of the window, and let that go.
     :ivar first: the oldest line, in or before the window, seconds since 1970.
     """
 
@@ -61,6 +63,7 @@ class Source:
     forged: int = 0
     first: float | None = None
     begins: float | None = None
+    lost: bool = False
     usable: bool = True
 
 
@@ -74,7 +77,8 @@ def read_sources(params: Mapping[str, Any], window: Window, tally: Tally) -> lis
     too_young = begins is not None and begins > window.since
     if params["source"] == "journal" or (params["source"] == "auto" and not (too_young and _files_are_older(params, window, begins))):
         journal = _read_journal(params, window, tally)
-        journal.begins = begins if too_young else None
+        if begins is not None and too_young:
+            journal.begins, journal.lost = begins, has_lost(window.since, begins)
         found.append(journal)
         if params["source"] == "journal" or (journal.usable and journal.within):
             return found

@@ -24,6 +24,8 @@ _DATE = re.compile(rb"(?:<\d{1,3}>)?([A-Z][a-z]{2}) ([ \d]?\d) \d\d:\d\d:\d\d ")
 #: A step back in the calendar of more than this is a new year; a smaller one is a clock that was set.
 _HALF_A_YEAR_DAYS = 183
 _SLACK = timedelta(days=1)
+#: The years that a calendar has in every zone, all but a few at either end; in seconds since 1970.
+_CALENDAR = (-62e9, 253e9)
 
 
 class Line(NamedTuple):
@@ -92,6 +94,16 @@ def is_traditional(line: bytes) -> bool:
     return bool(_DATE.match(line))
 
 
+def in_calendar(at: float) -> float:
+    """Return a moment in seconds since 1970.
+
+    :raises ValueError: when no calendar has it.
+    """
+    if not _CALENDAR[0] < at < _CALENDAR[1]:
+        raise ValueError("a moment outside of all calendars")
+    return at
+
+
 def read_line(text: str, calendar: Calendar) -> Line | None:
     """Return what a line holds, or None when it is no line of syslog."""
     match = _ISO.match(text)
@@ -100,7 +112,7 @@ def read_line(text: str, calendar: Calendar) -> Line | None:
         zone = match[3].replace("Z", "+00:00")
         zone = zone if ":" in zone else f"{zone[:3]}:{zone[3:]}"
         try:
-            at = datetime.fromisoformat(f"{match[1]}T{match[2]}{zone}").timestamp()
+            at = in_calendar(datetime.fromisoformat(f"{match[1]}T{match[2]}{zone}").timestamp())
         except (ValueError, OverflowError):
             return None
     else:

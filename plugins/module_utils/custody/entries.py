@@ -25,8 +25,9 @@ MAX_ENTRIES = 1000
 MAX_DETAILS_BYTES = 64 * 1024
 #: What the first line names as the one before.
 BEGINNING = "0" * 64
+#: The id of an incident, or of an exercise of one, which is the name of its folder.
+INCIDENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
-_INCIDENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _STEP = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _SEALED = re.compile(rb'(\{.*),"sha256":"([0-9a-f]{64})"\}', re.DOTALL)
@@ -70,7 +71,7 @@ def read_incident(text: str, option: str = "incident") -> str:
     :param option: by which it was given.
     :raises UpkeepError: when it cannot be the name of a folder.
     """
-    if not _INCIDENT.fullmatch(text):
+    if not INCIDENT_ID.fullmatch(text):
         raise UpkeepError(
             f"{option}: {plain(text, 80)!r} is no id; give 1 to 64 letters, digits, dots, underscores and dashes that begin with "
             "a letter or digit, such as INC-2026-042."

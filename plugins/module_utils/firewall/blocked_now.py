@@ -38,12 +38,12 @@ def blocked_now(params: Mapping[str, Any], *, now: datetime) -> Row:
         "checks": fold_ok([*own["checks"], *checks], return_all=params["return_all"]),
         "blocked": rows if params["return_all"] else rows[:MAX_ROWS],
         "jails": [
-            {"name": jail.name, "failed": jail.failed, "banned": len(jail.bans), "banned_total": jail.banned_total} for jail in jails
+            {"name": jail.name, "failed": jail.failed, "banned": jail.banned, "banned_total": jail.banned_total} for jail in jails
         ],
         "totals": {
             "blocked": own["totals"].get("blocked"),
             "dropped_packets": own["totals"].get("dropped_packets"),
-            "banned": sum(len(jail.bans) for jail in jails) if known else None,
+            "banned": sum(jail.banned for jail in jails) if known else None,
         },
     }
 
@@ -77,7 +77,7 @@ def _jails(socket: str) -> tuple[bool, list[Jail], list[Row]]:
     if ask is None:
         return False, [], []
     try:
-        jails = read_jails(ask)
+        jails, unasked = read_jails(ask)
     except NotRunning:
         if switched_off():
             summary = "fail2ban is installed and switched off: it bans nobody."
@@ -87,17 +87,27 @@ def _jails(socket: str) -> tuple[bool, list[Jail], list[Row]]:
     except Silent as exc:
         hint = "Run the task with become: true." if os.geteuid() != 0 else "Ask it yourself: fail2ban-client status."
         return False, [], [check_result(JAILS, _FAIL2BAN, UNKNOWN, f"Nobody can tell whom fail2ban bans: {exc}.", hint=hint)]
-    return True, jails, [_judged(jails)]
+    return not unasked, jails, [_judged(jails, unasked)]
 
 
-def _judged(jails: Sequence[Jail]) -> Row:
-    if not jails:
+def _judged(jails: Sequence[Jail], unasked: int) -> Row:
+    """Return what is to be said of the jails.
+
+    :param unasked: how many further ones were not looked at.
+    """
+    if not jails and not unasked:
         summary = "fail2ban runs without a jail: it bans nobody."
         return check_result(JAILS, _FAIL2BAN, WARNING, summary, hint="Enable one, such as sshd in /etc/fail2ban/jail.local.")
-    banned, total = sum(len(jail.bans) for jail in jails), sum(jail.banned_total for jail in jails)
+    banned, total = sum(jail.banned for jail in jails), sum(jail.banned_total for jail in jails)
+    unread = sum(jail.unread for jail in jails)
     names = ", ".join(jail.name for jail in jails)
     summary = f"fail2ban bans {banned} addresses now, and banned {total} since it was started; jails: {names}."
-    return check_result(JAILS, _FAIL2BAN, OK, summary, value=banned, unit="addresses")
+    if not unasked and not unread:
+        return check_result(JAILS, _FAIL2BAN, OK, summary, value=banned, unit="addresses")
+    told = f"{unasked} further jails were not looked at" if unasked else f"{unread} of the bans are listed in a form that is not known here"
+    return check_result(
+        JAILS, _FAIL2BAN, UNKNOWN, f"{told}. {summary}", value=banned, unit="addresses", hint="Ask it yourself: fail2ban-client banned."
+    )
 
 
 def _banned(jails: Sequence[Jail]) -> list[Row]:

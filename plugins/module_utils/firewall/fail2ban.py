@@ -20,7 +20,7 @@ SOCKET = "/var/run/fail2ban/fail2ban.sock"
 MAX_JAILS = 50
 _TIMEOUT_SECONDS = 20.0
 _MAX_OUTPUT_BYTES = 4 * 1024 * 1024
-#: A jail as fail2ban accepts its name; what looks like an option is none.
+#: A jail that its client can be asked about; what looks like an option is none.
 _NAME = re.compile(r"[^\s,-][^\s,]{0,99}")
 #: ``192.0.2.8  2026-11-28 21:22:39 + 623 = 2026-11-28 21:33:02``, in the time zone of the host.
 _BAN = re.compile(r"(\S{2,60})\s+(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) \+ (-?\d+) = (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)")
@@ -55,12 +55,19 @@ class Jail:
 
     :ivar failed: failures that it has seen since it was started.
     :ivar banned_total: addresses that it has banned since it was started.
+    :ivar unread: how many of its bans are listed in another form than fail2ban has for an address.
     """
 
     name: str
     failed: int
     banned_total: int
     bans: tuple[Ban, ...]
+    unread: int = 0
+
+    @property
+    def banned(self) -> int:
+        """How many are banned now."""
+        return len(self.bans) + self.unread
 
 
 def client(socket: str) -> Ask | None:
@@ -81,13 +88,15 @@ def client(socket: str) -> Ask | None:
     return ask
 
 
-def read_jails(ask: Ask) -> list[Jail]:
-    """Return the jails, at most :data:`MAX_JAILS`.
+def read_jails(ask: Ask) -> tuple[list[Jail], int]:
+    """Return the jails, at most :data:`MAX_JAILS`, and how many were not looked at.
 
     :raises NotRunning: when the server does not run.
     :raises Silent: when it could not be asked, or answers what it never does.
     """
-    return [_jail(name, ask) for name in jail_names(_answer(ask("status")))[:MAX_JAILS]]
+    names = jail_names(_answer(ask("status")))
+    asked = [name for name in names if _NAME.fullmatch(name)][:MAX_JAILS]
+    return [_jail(name, ask) for name in asked], len(names) - len(asked)
 
 
 def switched_off() -> bool:
@@ -104,7 +113,7 @@ def jail_names(status: str) -> list[str]:
     for line in status.splitlines():
         label, colon, names = line.partition("Jail list:")
         if colon and not label.strip("|`- "):
-            return [name for name in (part.strip() for part in names.split(",")) if _NAME.fullmatch(name)]
+            return [name for name in (part.strip() for part in names.split(",")) if name]
     raise Silent("fail2ban does not list its jails")
 
 
@@ -122,18 +131,18 @@ def jail_figures(status: str) -> tuple[int, int, int]:
     return figures[0], figures[1], figures[2]
 
 
-def jail_bans(listed: str) -> list[Ban]:
-    """Return the bans in the answer to ``get JAIL banip --with-time``; a line of another form is left out."""
-    return [
-        Ban(plain(found[1], 60), _utc(found[2]), None if int(found[3]) < 0 else _utc(found[4]))
-        for found in (_BAN.match(line.strip()) for line in listed.splitlines()) if found
-    ]
+def jail_bans(listed: str) -> tuple[list[Ban], int]:
+    """Return the bans in the answer to ``get JAIL banip --with-time``, and how many lines are of another form."""
+    lines = [line.strip() for line in listed.splitlines() if line.strip()]
+    found = [match for match in map(_BAN.match, lines) if match]
+    bans = [Ban(plain(one[1], 60), _utc(one[2]), None if int(one[3]) < 0 else _utc(one[4])) for one in found]
+    return bans, len(lines) - len(bans)
 
 
 def _jail(name: str, ask: Ask) -> Jail:
     failed, banned, total = jail_figures(_answer(ask("status", name)))
-    bans = jail_bans(_answer(ask("get", name, "banip", "--with-time"))) if banned else []
-    return Jail(plain(name, 100), failed, total, tuple(bans))
+    bans, unread = jail_bans(_answer(ask("get", name, "banip", "--with-time"))) if banned else ([], 0)
+    return Jail(plain(name, 100), failed, total, tuple(bans), unread)
 
 
 def _answer(done: CommandResult) -> str:

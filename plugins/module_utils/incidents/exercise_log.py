@@ -15,7 +15,7 @@ from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import UNKNOWN, check_result, fold_ok, worst_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.custody.chain import Chain, chain_check
-from ansible_collections.upkeep.runbook.plugins.module_utils.custody.entries import Entry, read_incident
+from ansible_collections.upkeep.runbook.plugins.module_utils.custody.entries import INCIDENT_ID, Entry, read_incident
 from ansible_collections.upkeep.runbook.plugins.module_utils.custody.log_file import append, log_path, read_log
 from ansible_collections.upkeep.runbook.plugins.module_utils.custody.recording import writer_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
@@ -49,10 +49,16 @@ def keep_exercises(params: Mapping[str, Any], *, now: datetime, check_mode: bool
 def _written_down(directory: Path, params: Mapping[str, Any], now: datetime, *, check_mode: bool) -> dict[str, Any]:
     """Write an exercise down, unless the log ends with the same."""
     exercise = read_incident(params["exercise"] or "", "exercise")
-    entry = exercise_entry(params, now)
     path = log_path(directory / EXERCISES, exercise)
     rows: deque[dict[str, Any]] = deque(maxlen=1)
-    chain = read_log(path, visit=rows.append, wait_seconds=params["wait_seconds"]) or Chain()
+    held: deque[Held] = deque(maxlen=1)
+
+    def visit(row: dict[str, Any]) -> None:
+        rows.append(row)
+        _note_held(held, exercise, params["platform"], now, row)
+
+    chain = read_log(path, visit=visit, wait_seconds=params["wait_seconds"]) or Chain()
+    entry = exercise_entry(params, now, held[0].day if held else None)
     last = rows[0] if rows else None
     changed = not is_same(entry, last)
     if changed and not check_mode:
@@ -103,9 +109,10 @@ def _looked_through(directory: Path, params: Mapping[str, Any], now: datetime) -
 
 
 def _exercises(directory: Path, unreadable: list[str]) -> list[str]:
+    """Return the ids of exercises that have a folder; one with another name was never made here."""
     try:
         with os.scandir(directory) as entries:
-            names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+            names = sorted(entry.name for entry in entries if INCIDENT_ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False))
     except FileNotFoundError:
         return []
     except OSError as exc:

@@ -35,10 +35,11 @@ class Held:
     actions: int
 
 
-def exercise_entry(params: Mapping[str, Any], now: datetime) -> Entry:
+def exercise_entry(params: Mapping[str, Any], now: datetime, known: date | None = None) -> Entry:
     """Return what the custody log of an exercise is to hold of it.
 
     :param params: the options of the module ``incident_exercise``.
+    :param known: the day on which it was held, as the log says already: who corrects something else does not move it.
     :raises UpkeepError: naming the option and what is wrong with it.
     """
     held = params["state"] == HELD
@@ -53,7 +54,7 @@ def exercise_entry(params: Mapping[str, Any], now: datetime) -> Entry:
     if held:
         if not participants:
             raise UpkeepError("participants is empty; say who took part")
-        details["held"] = _held(params["held"], now)
+        details["held"] = _held(params["held"], known, now)
         details["findings"] = _texts(params["findings"], "findings")
         details["actions"] = [_action(given, f"actions[{index}].") for index, given in enumerate(params["actions"])]
         came_of_it = f"{_count(details['findings'], 'finding')}, {_count(details['actions'], 'action')}"
@@ -92,9 +93,9 @@ def is_same(entry: Entry, row: Mapping[str, Any] | None) -> bool:
     return row is not None and (row.get("step"), row.get("outcome"), row.get("details")) == (entry.step, entry.outcome, entry.details)
 
 
-def _held(text: str | None, now: datetime) -> str:
+def _held(text: str | None, known: date | None, now: datetime) -> str:
     try:
-        day = _day(text) if text else now.date()
+        day = _day(text) if text else known or now.date()
     except ValueError:
         raise UpkeepError(f"held: {plain(str(text), 40)!r} is no day; give one such as {now:%Y-%m-%d}") from None
     if day > (now + _AHEAD).date():

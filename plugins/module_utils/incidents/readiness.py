@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, UNKNOWN, WARNING, check_result
+from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK, UNKNOWN, WARNING, check_result
+from ansible_collections.upkeep.runbook.plugins.module_utils.heartbeats import CLOCK_TOLERANCE_SECONDS
 from ansible_collections.upkeep.runbook.plugins.module_utils.incidents.exercises import Held
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso
 
@@ -51,7 +52,7 @@ def exercise_check(
 def selftest_check(
     platform: str, beat: Mapping[str, Any] | None, *, damaged: str, warning_days: int, now: datetime
 ) -> dict[str, Any]:
-    """Return how long ago the alarm was tried last.
+    """Return how long ago the alarm was tried last. Where it did not ring then, or could not be tried, that stands until it is tried again.
 
     :param beat: the heartbeat of ``security_selftest``, None when there is none.
     :param damaged: why it cannot be used.
@@ -63,9 +64,15 @@ def selftest_check(
     if beat is None:
         text = f"Nobody has tried whether the alarm rings on {platform}; that is expected every {warning_days} days."
         return check_result(SELFTEST, platform, WARNING, text, hint=_SELFTEST_HINT, **limits)
-    days = max((now - from_iso(str(beat["ended"]))).days, 0)
+    age = now - from_iso(str(beat["ended"]))
+    if age.total_seconds() < -CLOCK_TOLERANCE_SECONDS:
+        text = f"The last run of the self-test ended in the future ({beat['ended']}), so that nobody can tell how long ago it was."
+        return check_result(SELFTEST, platform, UNKNOWN, text, hint="Compare the clocks of the controller and the report host.", **limits)
+    days, ended = max(age.days, 0), str(beat["status"])
     status = OK if days < warning_days else WARNING
-    text = f"Whether the alarm rings was tried {_days(days)} ago, and the run was {beat['status']}; warning from {warning_days} days."
+    if ended not in (OK, WARNING):
+        status = CRITICAL if ended == CRITICAL else UNKNOWN
+    text = f"Whether the alarm rings was tried {_days(days)} ago, and the run was {ended}; warning from {warning_days} days."
     return check_result(SELFTEST, platform, status, text, value=days, hint=None if status == OK else _SELFTEST_HINT, **limits)
 
 

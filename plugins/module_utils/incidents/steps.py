@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
+
+from ansible_collections.upkeep.runbook.plugins.module_utils.custody.entries import INCIDENT_ID
+from ansible_collections.upkeep.runbook.plugins.module_utils.extra_variables import extra_variable
 
 EVIDENCE, ISOLATE, BLOCK, SWEEP, VERIFY, RELEASE = "evidence", "isolate", "block", "sweep", "verify", "release"
 
@@ -15,8 +17,6 @@ STEPS: dict[str, tuple[str, ...]] = {
 }
 #: What takes something away from somebody, or gives it back to an intruder.
 CONFIRMED = (ISOLATE, BLOCK, RELEASE)
-
-_INCIDENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def chosen_steps(run_tags: Collection[str], skip_tags: Collection[str]) -> list[str]:
@@ -32,7 +32,7 @@ def chosen_steps(run_tags: Collection[str], skip_tags: Collection[str]) -> list[
 
 def incident_mistake(incident: str) -> str:
     """Return what is wrong with the id of an incident, '' when nothing is."""
-    if _INCIDENT.fullmatch(incident):
+    if INCIDENT_ID.fullmatch(incident):
         return ""
     given = f"{incident[:80]!r} is no id of an incident" if incident else "name the incident"
     return f"{given}: -e upkeep_incident=INC-42, up to 64 letters, digits, dots, underscores and hyphens"
@@ -53,5 +53,5 @@ def refusal(steps: Collection[str], *, incident: str, confirm: str, platform: st
     if not confirmed or confirm == platform or (check_mode and not confirm):
         return ""
     what = " and ".join(confirmed)
-    told = f"it is {platform!r} and not {confirm[:80]!r}" if confirm else f"-e upkeep_confirm={platform!r}"
+    told = f"it is {platform!r} and not {confirm[:80]!r}" if confirm else extra_variable("upkeep_confirm", platform)
     return f"{what} must be confirmed with the name of the platform: {told}"

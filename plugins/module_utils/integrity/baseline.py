@@ -8,6 +8,7 @@ file can write a closing line too.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -19,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import from_iso, to_iso
 
 FORMAT = "upkeep integrity baseline"
@@ -70,14 +72,18 @@ class Baseline:
 def open_baseline(path: Path) -> Iterator[Baseline | None]:
     """Yield a baseline, or None when there is none.
 
-    :raises Damaged: when it is not whole, or was changed by somebody who did not close it anew.
+    :raises Damaged: when it is not whole, was changed by somebody who did not close it anew, or is none that this collection made.
     :raises OSError: when it cannot be read.
     """
     try:
         descriptor = os.open(path, _FLAGS)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         yield None
         return
+    except OSError as exc:
+        if exc.errno == errno.ELOOP:
+            raise Damaged("is a link, which this module never makes") from exc
+        raise
     with os.fdopen(descriptor, "rb") as stream:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
@@ -85,7 +91,7 @@ def open_baseline(path: Path) -> Iterator[Baseline | None]:
         head, tail, digest = _verify(stream, status.st_size)
         try:
             made = Baseline(
-                digest, from_iso(head["accepted"]), str(head["reason"]), int(tail["entries"]),
+                digest, from_iso(str(head["accepted"])), plain(str(head["reason"])), int(tail["entries"]),
                 _writable_by(path, status), stream,
             )  # fmt: skip
         except (KeyError, TypeError, ValueError, OverflowError) as exc:

@@ -38,8 +38,8 @@ _LEAST_FILES = 512
 _LEAST_BYTES = 32 * 1024 * 1024
 
 
-#: What became of one path: its line in the baseline, or None; its line now, None when it is gone, '' when nothing is known; why it
-#: could not be read, which completes "<path> …", or ''. One that is as it was has two equal lines.
+#: What became of one path: its line in the baseline, or None; its line now, None when it is gone, '' when nothing is known; '' or its
+#: path (escaped), a tab, and why it could not be read, which completes "<path> …". One that is as it was has two equal lines.
 Outcome = tuple[Optional[str], Optional[str], str]
 
 
@@ -191,8 +191,8 @@ def _look(path: str, folder: Folder, name: str, status: os.stat_result, before: 
     except Vanished:
         return before, None, ""
     except Unreadable as exc:
-        return before, exc.line, str(exc)
-    return (before, after, "") if after is not None else (before, "", "changed each time it was read")
+        return before, exc.line, f"{path}\t{exc}"
+    return (before, after, "") if after is not None else (before, "", f"{path}\tchanged each time it was read")
 
 
 def _release(batch: _Batch) -> None:

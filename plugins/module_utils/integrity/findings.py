@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.integrity.examining import Outcome
-from ansible_collections.upkeep.runbook.plugins.module_utils.integrity.records import Record, differences, read_line
+from ansible_collections.upkeep.runbook.plugins.module_utils.integrity.records import Record, differences, read_line, unescaped
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 
@@ -48,12 +48,18 @@ class Change:
         """The path."""
         return self.record.path
 
+    @property
+    def is_grave(self) -> bool:
+        """True when something gained the rights of others, or is another program that has them."""
+        return self.after is not None and self.after.runs_with_rights_of_others
+
 
 @dataclass
 class Findings:
     """What differs from a baseline.
 
     :ivar counts: by kind of change.
+    :ivar unlisted_grave: whether one that is not listed runs with the rights of others.
     :ivar unreadable: paths and why; bounded, the count is exact.
     :ivar unwatched_count: paths of the baseline that are there and were not looked at; a few are named.
     """
@@ -61,6 +67,7 @@ class Findings:
     unchanged: int = 0
     counts: dict[str, int] = field(default_factory=lambda: {ADDED: 0, REMOVED: 0, CHANGED: 0})
     changes: list[Change] = field(default_factory=list)
+    unlisted_grave: bool = False
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     unreadable_count: int = 0
     unwatched: list[str] = field(default_factory=list)
@@ -86,13 +93,13 @@ class Findings:
         if before == after and not problem:
             self.unchanged += before is not None  # otherwise it came and went
             return
-        old = read_line(before) if before else None
         if problem:
             self.unreadable_count += 1
-            path = old.path if old is not None else read_line(after).path if after else "?"
             if len(self.unreadable) < MAX_UNREADABLE:
-                self.unreadable.append((path, problem))
+                path, _tab, reason = problem.partition("\t")
+                self.unreadable.append((unescaped(path), reason))
             return
+        old = read_line(before) if before else None
         new = read_line(after) if after else None
         if old is not None and new is not None:
             what = differences(old, new)
@@ -117,6 +124,8 @@ class Findings:
         self.counts[change.kind] += 1
         if len(self.changes) < MAX_CHANGES:
             self.changes.append(change)
+        elif change.is_grave:
+            self.unlisted_grave = True
 
 
 def exists(path: str) -> bool:

@@ -160,6 +160,8 @@ def _target(path: Path, check_mode: bool) -> Iterator[BinaryIO]:
                 yield stream
             except Unwanted:
                 pass
+            except OSError as exc:
+                raise UpkeepError(f"cannot read {path}: {exc.strerror}") from exc
         return
     with replacing(path) as stream:
         yield stream
@@ -180,7 +182,7 @@ def _examine(request: Request, baseline: Baseline | None, done: _Pass, writer: B
             before, after, problem = outcome
             if baseline is not None or problem:
                 findings.take(outcome, exists)
-            else:
+            elif after:  # otherwise it came and went
                 findings.counts["added"] += 1
             kept = after or (before if problem else None)
             if writer is not None and kept:

@@ -49,7 +49,7 @@ def file_rows(findings: Findings, *, severity: str, trusted: int, return_all: bo
     rows = [_change_row(change, severity) for change in unexplained[:MAX_ROWS]]
     more = findings.differing - findings.explained - len(rows)
     if more:
-        grave = severity == CRITICAL or any(_is_grave(change) for change in unexplained[MAX_ROWS:])
+        grave = findings.unlisted_grave or any(change.is_grave for change in unexplained[MAX_ROWS:])
         rows.append(check_result(
             FILES, "further paths", CRITICAL if grave else severity,
             f"{more} further paths are not as they were accepted ({_counts(findings)} in all).", value=more, unit="count",
@@ -94,14 +94,9 @@ def _fine_rows(findings: Findings, trusted: int, return_all: bool) -> list[dict[
 
 def _change_row(change: Change, severity: str) -> dict[str, Any]:
     return check_result(
-        FILES, change.path, CRITICAL if _is_grave(change) else severity, _sentence(change), value=change.kind,
+        FILES, change.path, CRITICAL if change.is_grave else severity, _sentence(change), value=change.kind,
         hint=_CHANGE_HINT, evidence={"differences": change.differences} if change.differences else None,
     )  # fmt: skip
-
-
-def _is_grave(change: Change) -> bool:
-    """Tell whether something gained the rights of others, or is another program that has them."""
-    return change.after is not None and change.after.runs_with_rights_of_others
 
 
 def _sentence(change: Change) -> str:

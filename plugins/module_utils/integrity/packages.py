@@ -116,13 +116,15 @@ def _md5_of(change: Change) -> str:
         if not stat.S_ISREG(status.st_mode):
             return ""
         md5, sha256 = hashlib.new("md5", usedforsecurity=False), hashlib.sha256()
-        while True:
+        left = record.size + 1  # one that has grown to a hole of any size has an end, too
+        while left > 0:
             try:
-                data = stream.read(_CHUNK_BYTES)
+                data = stream.read(min(_CHUNK_BYTES, left))
             except OSError:
                 return ""
             if not data:
                 break
+            left -= len(data)
             md5.update(data)
             sha256.update(data)
     # The very content that differs from the baseline, so that nobody shows another file to each of us.

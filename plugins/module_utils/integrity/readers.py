@@ -39,7 +39,7 @@ _DIED = "could not be read: the process that read it died"
 Job = tuple[int, int, str, str]
 
 #: What reading it has shown: where its outcome belongs; its line, None when it is gone, '' when nothing is known; how many bytes
-#: were hashed, -1 when it was not read to its end; why it was not, which completes "<path> …".
+#: were hashed, -1 when it was not read to its end; '' or its path (escaped), a tab, and why it was not, which completes "<path> …".
 Result = tuple[int, Optional[str], int, str]
 
 
@@ -57,7 +57,7 @@ def read_jobs(
         except Vanished:
             results.append((position, None, -1, ""))
         except Unreadable as exc:
-            results.append((position, exc.line, -1, str(exc)))
+            results.append((position, exc.line, -1, f"{path}\t{exc}"))
         else:
             results.append((position, line, size, ""))
     return results
@@ -81,7 +81,7 @@ class Readers:
         """Start so many, or as many as the host lets us; tell whether there are any."""
         try:
             for _number in range(number):
-                self._readers.append(_Reader.started(self._read, [one.link for one in self._readers]))
+                self._readers.append(_Reader.started(self._read))
         except OSError:
             pass
         return bool(self._readers)
@@ -96,7 +96,9 @@ class Readers:
 
         def results() -> list[Result]:
             answer = reader.answer()
-            return [(position, "", -1, _DIED) for position, _folder, _name, _path in jobs] if answer is None else answer
+            if answer is None or len(answer) != len(jobs):  # what is not answered for must not count as gone
+                return [(position, "", -1, f"{path}\t{_DIED}") for position, _folder, _name, path in jobs]
+            return answer
 
         return results
 
@@ -124,7 +126,7 @@ class _Reader:
         self.alive = True
 
     @classmethod
-    def started(cls, read: Read, others: Sequence[socket.socket]) -> _Reader:
+    def started(cls, read: Read) -> _Reader:
         """Return a new one.
 
         :raises OSError: when the host has too many processes or files.

@@ -56,6 +56,15 @@ def kernel_may_be_silent(timeout_seconds: float) -> bool:
     return begins is not None and begins > started + _SLACK.total_seconds() and not os.path.exists(_CONTAINER)
 
 
+def has_lost(since: float, begins: float) -> bool:
+    """Tell whether a journal that begins within a window held more of it: that this host was set up, or started, was no reason to begin.
+
+    :param since: where the window begins, in seconds since 1970.
+    """
+    reasons = (since, _changed(_MACHINE_ID), _system_started())
+    return begins > max(reason for reason in reasons if reason is not None) + _SLACK.total_seconds()
+
+
 def reach_check(group: str, reach: Reach, since: datetime | str, lines: int, now: datetime) -> dict[str, Any]:
     """Return whether the journal holds the whole window.
 
@@ -85,6 +94,16 @@ def _changed(path: str) -> float | None:
         return os.stat(path).st_mtime
     except OSError:
         return None
+
+
+def _system_started() -> float | None:
+    """Return when the first process began, which in a container is the one of the container."""
+    try:
+        with open("/proc/1/stat", "rb") as stream:
+            ticks = int(stream.read().rpartition(b")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _moment(seconds: float | None) -> datetime | None:

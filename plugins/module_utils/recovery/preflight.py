@@ -18,6 +18,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest im
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK, WARNING, check_result, worst_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.commands import run_command
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.extra_variables import extra_variable
 from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import bytes_text, figure_text
 from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
 from ansible_collections.upkeep.runbook.plugins.module_utils.recovery.backup_reading import (
@@ -85,7 +86,7 @@ def look_before(options: Mapping[str, Any], *, now: datetime, check_mode: bool) 
 
 def confirmation_problem(given: str, platform: str) -> str:
     """Say what to add to the command line."""
-    how = f"add -e upkeep_confirm={platform!r}"
+    how = f"add {extra_variable('upkeep_confirm', platform)}"
     return f"upkeep_confirm is {plain(given, 100)!r} and not the name of the platform: {how}" if given else (
         f"nobody has confirmed that {plain(platform, 100)} is to be replaced: {how}"
     )

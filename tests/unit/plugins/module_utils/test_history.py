@@ -142,6 +142,35 @@ def test_where_a_history_may_be_written(tmp_path: Path, path: str, writable: boo
     assert may_be_written(tmp_path / path) is writable
 
 
+def test_a_counter_of_any_size_is_kept(tmp_path: Path) -> None:
+    store(tmp_path / "history.sqlite", Point("bytes", 2**64, ""))
+    with open_history(tmp_path / "history.sqlite", now=NOW) as opened:
+        assert opened.last("bytes") == (NOW, 2.0**64, "")
+
+
+@pytest.mark.parametrize("value", ["'x'", "x'00'", "9e999"])
+def test_what_is_no_figure_is_none(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "history.sqlite"
+    store(path, Point("cpu", 1.0, "ok"), at=NOW - timedelta(minutes=1))
+    store(path, Point("cpu", 2.0, "ok"))
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"UPDATE points SET value = {value} WHERE value = 2.0")
+    connection.close()
+    with open_history(path, now=NOW, read_only=True) as opened:
+        assert [row[1] for row in opened.values("cpu", since=LONG_AGO)] == [1.0, None]
+        assert opened.last("cpu") == (NOW, None, "ok")
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_pipe_in_its_place_is_not_waited_for(tmp_path: Path, read_only: bool) -> None:
+    path = tmp_path / "history.sqlite"
+    os.mkfifo(path)
+    with open_history(path, now=NOW, read_only=read_only) as opened:
+        with pytest.raises(HistoryProblem, match="is no file"):
+            opened.last("cpu")
+    assert stat.S_ISFIFO(path.stat().st_mode), "it is nobody's damaged history"
+
+
 def test_a_directory_in_its_place_is_a_clear_problem(tmp_path: Path) -> None:
     with pytest.raises(HistoryProblem, match="cannot open the history"):
         store(tmp_path, Point("cpu", 1.0, "ok"))

@@ -57,6 +57,19 @@ def entry(text: Any, *, program: str = "sshd", minutes: float = 5.0, **fields: A
     return json.dumps({"__REALTIME_TIMESTAMP": str(moment), "SYSLOG_IDENTIFIER": program, "MESSAGE": text, "_PID": "7", "_UID": "0", **fields})
 
 
+def by_journal(folder: Path, entries: list[str], options: dict[str, Any], *, hours: float = 0.0) -> dict[str, Any]:
+    """Run the module beside a journal, on a host that was set up, and started, so many hours ago."""
+    (folder / "entries").write_text("\n".join(entries) + "\n")
+    env = journalctl(folder, f'echo "$@" > {folder}/asked; cat {folder}/entries')
+    return run_module("auth_failures", options, before=STARTED.format(time.time() - hours * 3600), env=env)
+
+
+STARTED = """
+from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning import reach
+reach._system_started = reach._changed = lambda *_path: {}
+"""
+
+
 @pytest.mark.parametrize("form", [iso, traditional])
 def test_files_with_their_rotations(tmp_path: Path, form: Any) -> None:
     log = tmp_path / "auth.log"
@@ -216,15 +229,13 @@ def test_the_journal(tmp_path: Path) -> None:
             _UID="1000", _EXE="/usr/bin/logger",
         ),
         entry("pam_unix(screen:auth): authentication failure; logname= uid=0 euid=0 tty= ruser= rhost=192.0.2.9 user=x", program="x", _UID="9", _EXE="/tmp/x"),
-        entry("x", program="dbus-daemon", _UID="101", _EXE="/usr/bin/dbus-daemon"), entry(None), "{broken", '"text"',
+        entry("x", program="dbus-daemon", _UID="101", _EXE="/usr/bin/dbus-daemon"), entry(None), "{broken", '"text"', entry(failed(), _UID=0),
         entry(f"Accepted password for alice from {A} port 22 ssh2", program="sshd-session"), entry(failed(), minutes=3000),
     ]
-    (tmp_path / "entries").write_text("\n".join(entries))
-    env = journalctl(tmp_path, f'echo "$@" > {tmp_path}/asked; cat {tmp_path}/entries')
-    answer = run_module("auth_failures", {"paths": [str(tmp_path / "none.log")]}, env=env)
+    answer = by_journal(tmp_path, entries, {"paths": [str(tmp_path / "none.log")]})
     assert answer["totals"]["failures"] == 10 and answer["totals"]["accepted"] == 1
     assert answer["totals"]["by_service"] == {"ssh": 7, "sudo": 3} and [row["address"] for row in answer["addresses"]] == [A]
-    assert answer["sources"][0]["forged"] == 3 and answer["sources"][0]["unparsed"] == 2
+    assert answer["sources"][0]["forged"] == 3 and answer["sources"][0]["unparsed"] == 3
     assert rows(answer, "auth.source") == {"journal": "warning"}
     assert rows(answer, "auth.success_after_failures") == {f"alice from {A}": "critical"}
     asked = (tmp_path / "asked").read_text().split()
@@ -237,8 +248,9 @@ def test_a_journal_that_is_younger_than_the_window(tmp_path: Path) -> None:
     env = journalctl(tmp_path, f"cat {tmp_path}/entries")
     log = tmp_path / "auth.log"
     options = {"paths": [str(log)], "return_all": True}
-    answer = run_module("auth_failures", options, env=env)
-    assert [row["source"] for row in answer["sources"]] == ["journal"] and "it reaches back to" in answer["checks"][0]["summary"]
+    answer = by_journal(tmp_path, [entry(failed())], options)
+    assert [row["source"] for row in answer["sources"]] == ["journal"] and rows(answer, "auth.source") == {"journal": "ok"}
+    assert "it reaches back to" in answer["checks"][0]["summary"]
     log.write_text("".join(traditional(failed(), minutes=minutes) for minutes in (700, 600, 5)))
     answer = run_module("auth_failures", options, env=env)
     assert [row["source"] for row in answer["sources"]] == [str(log)] and answer["totals"]["failures"] == 3
@@ -248,6 +260,42 @@ def test_a_journal_that_is_younger_than_the_window(tmp_path: Path) -> None:
     log.write_text(traditional(failed(), minutes=4))
     assert [row["source"] for row in run_module("auth_failures", options, env=env)["sources"]] == ["journal"]
     assert run_module("auth_failures", {**options, "source": "journal"}, env=env)["totals"]["failures"] == 1
+
+
+@pytest.mark.parametrize(
+    ("minutes", "hours", "status"),
+    [
+        (180, 2, "ok"), (120, 2.5, "ok"),  # it begins with the host, or within the hour
+        (120, 4, "unknown"), (120, 24 * 400, "unknown"),  # it was full, or somebody emptied it
+        (1500, 24 * 400, "ok"), (1430, 24 * 400, "ok"),  # it holds the day, or all but some minutes
+    ],
+)
+def test_what_a_journal_has_let_go_is_unknown(tmp_path: Path, minutes: float, hours: float, status: str) -> None:
+    answer = by_journal(tmp_path, [entry("x", minutes=minutes), entry(failed())], {"source": "journal"}, hours=hours)
+    assert rows(answer, "auth.source") == {"journal": status} and answer["totals"]["failures"] == 1
+    assert ("is gone" in answer["checks"][0]["summary"]) == (status == "unknown")
+
+
+def test_a_forged_entry_hides_no_unreadable_ones(tmp_path: Path) -> None:
+    entries = [entry(f"Accepted password for root from {A} port 22 ssh2", _UID="1000", _EXE="/usr/bin/logger"), *["{broken"] * 20]
+    answer = by_journal(tmp_path, entries, {"source": "journal"})
+    assert rows(answer, "auth.source")["journal"] == "unknown"
+    assert "20 of 21 lines" in answer["checks"][0]["summary"] and "1 message in the name of sshd" in answer["checks"][0]["summary"]
+
+
+def test_times_outside_of_all_calendars(tmp_path: Path) -> None:
+    log = tmp_path / "auth.log"
+    for first in ("9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59Z"):
+        log.write_text(f"{first} host sshd[7]: {failed()}\n" + iso(failed()))
+        answer = run(source="files", paths=[str(log)])
+        assert (answer["totals"]["failures"], answer["sources"][0]["unparsed"]) == (1, 1)
+    os.utime(log, (0, 2**37))
+    assert run(source="files", paths=[str(log)])["totals"]["failures"] == 1
+    entries = [entry(failed(), __REALTIME_TIMESTAMP=moment) for moment in ("9" * 18, "9" * 400, "-1" + "0" * 17)]
+    answer = by_journal(tmp_path, [entry(failed(), minutes=3000), *entries, entry(failed())], {"source": "journal"})
+    assert (answer["totals"]["failures"], answer["sources"][0]["unparsed"]) == (1, 3)
+    assert "is no time" in run(since="0001-01-01T00:00:00+05:00")["msg"]
+    assert "years ahead" in run(until="9999-12-31T23:59:59Z", paths=[str(log)])["msg"]
 
 
 @pytest.mark.parametrize(

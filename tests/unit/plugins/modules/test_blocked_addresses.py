@@ -109,3 +109,18 @@ def test_fail2ban_that_has_no_jail_or_talks_nonsense(machine: Machine, script: s
     answer = machine.ask()
     assert statuses(answer)["fail2ban.jails"] == status
     assert answer["totals"]["banned"] == (0 if status == "warning" else None), "what is not known is no figure"
+
+
+@pytest.mark.parametrize(
+    ("jails", "bans", "said", "banned"),
+    [
+        ("sshd, a b", BAN, "1 further jails were not looked at", None),
+        ("sshd", "echo the address 192.0.2.8", "1 of the bans are listed in a form that is not known here", 1),
+    ],
+)
+def test_what_fail2ban_lists_and_nobody_reads_is_unknown(machine: Machine, jails: str, bans: str, said: str, banned: int | None) -> None:
+    listed = LIST.replace("sshd", jails)
+    machine.give("fail2ban-client", f'case "$3 $4" in "status ") {listed};; "status sshd") {JAIL};; "get sshd") {bans};; *) exit 1;; esac')
+    answer = machine.ask()
+    assert statuses(answer)["fail2ban.jails"] == "unknown" and said in answer["checks"][0]["summary"]
+    assert (answer["totals"]["banned"], answer["jails"][0]["banned"]) == (banned, 1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -89,6 +91,17 @@ def test_another_platform_and_a_correction(reports: Path) -> None:
     assert (last(reports)["value"], last(reports)["status"]) == (200, "warning")
 
 
+def test_a_correction_of_something_else_does_not_move_the_day(reports: Path) -> None:
+    then = str(TODAY - timedelta(days=200))
+    run(reports, **WHAT, **{**CAME_OF_IT, "held": then})
+    unsaid = {**CAME_OF_IT, "held": None}
+    assert run(reports, **WHAT, **unsaid)["changed"] is False, "the same file on another day"
+    assert run(reports, **WHAT, **{**unsaid, "findings": ["Somebody knew it."]})["changed"] is True
+    assert (lines(reports)[1]["details"]["held"], last(reports)["value"]) == (then, 200)
+    run(reports, **WHAT, **unsaid, platform="Other")
+    assert lines(reports)[2]["details"]["held"] == str(TODAY), "that of another platform is another day"
+
+
 def test_a_log_that_is_not_what_was_written_does_not_count(reports: Path) -> None:
     run(reports, **WHAT, **{**CAME_OF_IT, "held": str(TODAY - timedelta(days=200))})
     path = reports / "exercises/EX-3/custody.jsonl"
@@ -118,17 +131,31 @@ def test_the_self_test(reports: Path) -> None:
         (row,) = [row for row in run(reports, return_all=True)["checks"] if row["check"] == "security.selftest"]
         return dict(row)
 
+    def beat(status: str, ended: str) -> None:
+        path.write_text(json.dumps({
+            "schema": 1, "run_id": "20261122T050000Z-1a2b3c4d", "platform": "Shop", "playbook": "security_selftest", "started": ended,
+            "ended": ended, "status": status, "health": "",
+        }))  # fmt: skip
+
+    def ago(**time: float) -> str:
+        return (datetime.now(timezone.utc) - timedelta(**time)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
     assert tried()["status"] == "warning" and "Nobody has tried" in tried()["summary"]
     path = heartbeat_path(reports, "Shop", "security_selftest")
     path.parent.mkdir(parents=True)
-    for days, status in ((3, "ok"), (99, "ok"), (101, "warning")):
-        ended = (datetime.now(timezone.utc) - timedelta(days=days, minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        beat = {
-            "schema": 1, "run_id": "20261122T050000Z-1a2b3c4d", "platform": "Shop", "playbook": "security_selftest", "started": ended,
-            "ended": ended, "status": "critical", "health": "UNHEALTHY",
-        }  # fmt: skip
-        path.write_text(json.dumps(beat))
-        assert (tried()["status"], tried()["value"]) == (status, days) and "the run was critical" in tried()["summary"]
+    for days, ran, status in (
+        (3, "ok", "ok"), (99, "warning", "ok"), (101, "ok", "warning"), (101, "warning", "warning"),
+        # An alarm that did not ring, or that nobody could try, is not well because that was lately.
+        (3, "critical", "critical"), (3, "unknown", "unknown"), (101, "unknown", "unknown"), (3, "\x1b[2Jfine", "unknown"),
+    ):  # fmt: skip
+        beat(ran, ago(days=days, minutes=1))
+        assert (tried()["status"], tried()["value"]) == (status, days), (days, ran)
+        assert "the run was " in tried()["summary"] and "\x1b" not in tried()["summary"]
+    beat("ok", ago(minutes=-1))
+    assert (tried()["status"], tried()["value"]) == ("ok", 0)
+    for ended in (ago(days=-2), "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+05:00"):
+        beat("ok", ended)
+        assert tried()["status"] == "unknown", ended
     path.write_text("{")
     assert tried()["status"] == "unknown"
 
@@ -156,3 +183,11 @@ def test_hostile_texts_are_data(reports: Path) -> None:
     evil = "\x1b[2J{{ lookup('pipe', 'id') }}\n\u202e"
     run(reports, **{**WHAT, "scenario": evil, "participants": [evil]}, **CAME_OF_IT)
     assert "\x1b" not in json.dumps(lines(reports), ensure_ascii=False) and "\u202e" not in last(reports)["summary"]
+
+
+def test_a_folder_that_nobody_made_for_an_exercise_is_data(reports: Path) -> None:
+    run(reports, **WHAT, **CAME_OF_IT)
+    for name in (b"\xff\xfe", b"\x1b[2J", "\u202eEX".encode()):
+        shutil.copytree(reports / "exercises/EX-3", reports / "exercises" / os.fsdecode(name))
+    answer = run(reports, return_all=True)
+    assert json.dumps(answer, ensure_ascii=False).isprintable() and [one["exercise"] for one in answer["exercises"]] == ["EX-3"]

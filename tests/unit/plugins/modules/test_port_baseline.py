@@ -92,7 +92,7 @@ def test_from_the_first_look_to_what_has_changed(host: Host, tmp_path: Path) -> 
     host.listen("udp", "0.0.0.0", 40004)
     answer = host.run(_ansible_check_mode=True)
     assert (answer["changed"], answer["status"], rows(answer)) == (False, "unknown", {})
-    assert "upkeep.runbook.security_accept -e security_audit_reason" in answer["checks"][0]["hint"]
+    assert "upkeep.runbook.security_accept -e 'security_audit_reason=" in answer["checks"][0]["hint"]
     assert "tcp 4002 (python server.py), udp 4003" in answer["checks"][0]["summary"]
     assert answer["all_addresses"] == ["tcp [::]:4002", "udp 0.0.0.0:4003"] and answer["totals"]["ephemeral"] == 1
     assert answer["listeners"][0]["owners"][0]["executable"] == os.path.realpath(f"/proc/{first.pid}/exe")

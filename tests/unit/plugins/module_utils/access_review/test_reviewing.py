@@ -218,7 +218,8 @@ def test_a_baseline_that_was_changed_is_gone_or_is_none(place: Place) -> None:
     with pytest.raises(UpkeepError, match="nothing was accepted: .* is not the baseline of expected_digest"):
         accept(place, expected_digest=digest)
     assert b"revieved" in path.read_bytes()
-    for content in (b"", b"[" * 100_000, b"[]", b'{"format": 1}', path.read_bytes()[:-30]):
+    forged = json.dumps({**json.loads(path.read_bytes()), "accepted": 5}).encode()
+    for content in (b"", b"[" * 100_000, b"[]", b'{"format": 1}', path.read_bytes()[:-30], forged):
         path.write_bytes(content)
         assert found(review(place), "access.baseline") == {str(path): "critical"}
     path.unlink()

@@ -64,7 +64,7 @@ def test_jails_with_their_bans_in_utc() -> None:
     ask = asked(status=LIST, status_door=JAIL.format(banned=2), status_gate=JAIL.format(banned=0), get_door=BANS)
     first = Ban("192.0.2.8", "2026-11-28T20:22:39Z", "2026-11-28T20:33:02Z")
     endless = Ban("2001:db8::9", "2026-11-28T20:23:02Z", None)
-    assert read_jails(ask) == [Jail("door", 8, 7, (first, endless)), Jail("gate", 8, 7, ())]
+    assert read_jails(ask) == ([Jail("door", 8, 7, (first, endless)), Jail("gate", 8, 7, ())], 0)
     assert ("get", "gate", "banip", "--with-time") not in ask.said, "a jail that bans nobody is not asked whom"
 
 
@@ -73,7 +73,7 @@ def test_jails_with_their_bans_in_utc() -> None:
     [
         (LIST, ["door", "gate"]),
         ("Status\n|- Number of jail:\t0\n`- Jail list:\t\n", []),
-        ("`- Jail list:\tsshd, --help, a b, \x1b[31m\n", ["sshd", "\x1b[31m"]),
+        ("`- Jail list:\tsshd, --help, a b, \x1b[31m\n", ["sshd", "--help", "a b", "\x1b[31m"]),
     ],
 )
 def test_names_of_jails(status: str, names: list[str]) -> None:
@@ -92,13 +92,16 @@ def test_a_figure_that_is_missing_is_not_guessed() -> None:
         jail_figures(JAIL.format(banned="many"))
 
 
-@pytest.mark.parametrize("line", ["", "192.0.2.8", "192.0.2.8 yesterday + 1 = today", f"{'9' * 100} 2026-11-28 21:22:39 + 1 = 2026-11-28 21:22:40"])
-def test_a_line_of_another_form_is_left_out(line: str) -> None:
-    assert jail_bans(f"{line}\n{BANS}") == jail_bans(BANS) != []
+@pytest.mark.parametrize("line", ["192.0.2.8", "192.0.2.8 yesterday + 1 = today", f"{'9' * 100} 2026-11-28 21:22:39 + 1 = 2026-11-28 21:22:40"])
+def test_a_line_of_another_form_is_counted(line: str) -> None:
+    bans, unread = jail_bans(f"\n{line}\n{BANS}")
+    assert (bans, unread) == (jail_bans(BANS)[0], 1) and len(bans) == 2
+    ((jail, _gate), unasked) = read_jails(asked(status=LIST, status_door=JAIL.format(banned=3), status_gate=JAIL.format(banned=0), get_door=f"{line}\n{BANS}"))
+    assert (jail.banned, jail.unread, unasked) == (3, 1, 0)
 
 
 def test_a_moment_of_no_calendar_is_left_open() -> None:
-    assert jail_bans("192.0.2.8 2026-99-28 21:22:39 + 1 = 2026-11-28 21:22:40") == [Ban("192.0.2.8", "", "2026-11-28T20:22:40Z")]
+    assert jail_bans("192.0.2.8 2026-99-28 21:22:39 + 1 = 2026-11-28 21:22:40") == ([Ban("192.0.2.8", "", "2026-11-28T20:22:40Z")], 0)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +120,10 @@ def test_what_it_says_instead(answer: CommandResult, error: type[Exception], rea
         read_jails(asked(status=answer))
 
 
-def test_jails_without_end_are_cut() -> None:
-    names = [f"jail{number}" for number in range(200)]
+def test_jails_without_end_are_cut_and_counted() -> None:
+    names = [*(f"jail{number}" for number in range(200)), "--help", "a b"]
     answers = {f"status_{name}": JAIL.format(banned=0) for name in names}
-    assert len(read_jails(asked(status=f"`- Jail list:\t{', '.join(names)}\n", **answers))) == MAX_JAILS
+    ask = asked(status=f"`- Jail list:\t{', '.join(names)}\n", **answers)
+    jails, unasked = read_jails(ask)
+    assert (len(jails), unasked) == (MAX_JAILS, 202 - MAX_JAILS)
+    assert not {"--help", "a b"} & {argument for arguments in ask.said for argument in arguments}, "what looks like an option is none"

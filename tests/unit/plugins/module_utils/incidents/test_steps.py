@@ -35,7 +35,7 @@ def test_tags_choose_steps_and_release_only_by_its_name(run_tags: list[str], ski
     ("steps", "incident", "confirm", "check_mode", "why"),
     [
         (["isolate"], "INC-42", "Shop", False, ""),
-        (["isolate"], "INC-42", "", False, "isolate must be confirmed with the name of the platform: -e upkeep_confirm='Shop'"),
+        (["isolate"], "INC-42", "", False, "isolate must be confirmed with the name of the platform: -e 'upkeep_confirm=\"Shop\"'"),
         (["block"], "INC-42", "shop", False, "block must be confirmed with the name of the platform: it is 'Shop' and not 'shop'"),
         (["release"], "INC-42", "", False, "release must be confirmed"),
         (["evidence", "sweep", "verify"], "INC-42", "", False, ""),

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.integrity.baseline import (
+    FORMAT,
+    VERSION,
     BaselineWriter,
     Damaged,
     open_baseline,
@@ -95,9 +97,27 @@ def test_a_pipe_or_a_link_in_its_place_is_not_read(tmp_path: Path) -> None:
             pass
     written(tmp_path / "a")
     (tmp_path / "link").symlink_to("a")
-    with pytest.raises(OSError):
+    with pytest.raises(Damaged, match="is a link"):
         with open_baseline(tmp_path / "link"):
             pass
+    with open_baseline(tmp_path / "a" / "below a file") as baseline:
+        assert baseline is None
+
+
+@pytest.mark.parametrize("accepted", ["5", "null", "[]", '"yesterday"', '"0001-01-01T00:00:00+05:00"', '"9999-12-31T23:59:59-05:00"', "1e999"])
+def test_a_forged_beginning_is_refused(tmp_path: Path, accepted: str) -> None:
+    head = f'{{"format": "{FORMAT}", "version": {VERSION}, "accepted": {accepted}, "reason": "x"}}\n'.encode()
+    closing = hashlib.sha256(head + b"0").hexdigest()
+    (tmp_path / "a").write_bytes(head + f'{{"entries": 0, "sha256": "{closing}"}}\n'.encode())
+    with pytest.raises(Damaged, match="when and why"):
+        with open_baseline(tmp_path / "a"):
+            pass
+
+
+def test_a_forged_reason_is_shown_harmlessly(tmp_path: Path) -> None:
+    written(tmp_path / "a", reason="\x1b[2J\ud800" + "x" * 5000)
+    with open_baseline(tmp_path / "a") as baseline:
+        assert baseline is not None and baseline.reason.isprintable() and len(baseline.reason) <= 2000
 
 
 @pytest.mark.parametrize(("file_mode", "folder_mode"), [(0o620, 0o700), (0o602, 0o700), (0o600, 0o770), (0o600, 0o1777)])

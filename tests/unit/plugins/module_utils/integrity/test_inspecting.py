@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -65,7 +67,7 @@ def test_a_first_run_compares_nothing_and_says_so(host: Host) -> None:
     answer = host.run()
     assert (answer["changed"], answer["status"], answer["baseline"]) == (False, "unknown", None)
     assert [(row["check"], row["status"]) for row in answer["checks"]] == [("integrity.baseline", "unknown")]
-    assert "upkeep.runbook.security_accept -e security_audit_reason" in answer["checks"][0]["hint"]
+    assert "upkeep.runbook.security_accept -e 'security_audit_reason=" in answer["checks"][0]["hint"]
     assert not host.state.exists()
 
 
@@ -340,6 +342,66 @@ def test_unreadable_paths_are_unknown_and_keep_their_line(host: Host, monkeypatc
     assert host.differing() == {"etc/conf": "changed"}
 
 
+def test_a_new_path_that_could_not_be_read_is_named(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: Any, **_options: Any) -> tuple[str, int]:
+        raise readers.Unreadable("changed each time it was read")
+
+    host.accept()
+    path = host.write("etc/new\tlog", "")
+    original = readers.read_entry
+    monkeypatch.setattr(readers, "read_entry", lambda folder, name, *more, **options: (
+        refuse() if name.startswith("new") else original(folder, name, *more, **options)
+    ))  # fmt: skip
+    shown = f"{host.tree}/etc/new log"
+    assert path.exists() and rows(host.run(), "integrity.files")[0] == (shown, "unknown")
+    assert rows(host.accept("all of it"), "integrity.files")[0] == (shown, "unknown")
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_baseline_that_cannot_be_read_to_its_end_is_told_in_words(host: Host, monkeypatch: pytest.MonkeyPatch, check_mode: bool) -> None:
+    def bad_disk(_baseline: inspecting.Baseline) -> Iterator[str]:
+        yield from ()
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    host.accept()
+    before = host.baseline.read_bytes()
+    monkeypatch.setattr(inspecting.Baseline, "lines", bad_disk)
+    assert rows(host.run(check_mode=check_mode), "integrity.baseline") == [(str(host.baseline), "unknown")]
+    with pytest.raises(UpkeepError, match="Input/output error"):
+        host.accept("whatever is there", check_mode=check_mode)
+    assert host.baseline.read_bytes() == before
+
+
+def test_what_comes_and_goes_is_not_counted_as_accepted(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = readers.read_entry
+
+    def vanishing(folder: int, name: str, *more: Any, **options: Any) -> tuple[str, int]:
+        if name == "conf":
+            raise readers.Vanished
+        return original(folder, name, *more, **options)
+
+    monkeypatch.setattr(readers, "read_entry", vanishing)
+    answer = host.accept()
+    assert answer["baseline"]["entries"] == answer["totals"]["added"] == 8
+
+
+@pytest.mark.parametrize("replace", ["link", "folder", "pipe"])
+def test_something_else_in_the_place_of_the_baseline_is_critical(host: Host, replace: str) -> None:
+    digest = host.accept()["baseline"]["digest"]
+    moved = host.baseline.rename(host.state / "moved")
+    if replace == "link":
+        host.baseline.symlink_to(moved)
+    elif replace == "pipe":
+        os.mkfifo(host.baseline)
+    else:
+        host.baseline.parent.rmdir()
+        host.baseline.parent.write_text("no folder")
+    answer = host.run(expected_digest=digest)
+    assert rows(answer, "integrity.baseline") == [(str(host.baseline), "critical")]
+    with pytest.raises(UpkeepError):
+        host.accept(expected_digest=digest)
+
+
 def test_hostile_names_are_compared_and_shown_harmlessly(host: Host) -> None:
     top = os.fsencode(host.tree)
     names = [b"new\nline", b"tab\t", b"\xff\xfe", b"\x1b[2J", b"back\\slash", b"{\"entries\": 1}", b"a" * 255]
@@ -368,6 +430,17 @@ def test_lists_are_bounded_and_counts_exact(host: Host, monkeypatch: pytest.Monk
     assert (len(bad), bad[-1]["subject"], bad[-1]["value"]) == (11, "further paths", 31)
     assert answer["totals"]["added"] == 41 and len(answer["changes"]) == 20
     assert len(host.run(return_all=True)["changes"]) == 30
+
+
+def test_what_runs_with_the_rights_of_others_is_critical_however_much_stands_before_it(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "MAX_ROWS", 10)
+    monkeypatch.setattr(findings, "MAX_CHANGES", 30)
+    host.accept()
+    for number in range(40):
+        host.write(f"many/{number:02}", "")
+    assert host.run(severity="warning")["status"] == "warning"
+    host.write("zz", "#!").chmod(0o4755)
+    assert ("further paths", "critical") in rows(host.run(severity="warning"), "integrity.files")
 
 
 @pytest.mark.parametrize(

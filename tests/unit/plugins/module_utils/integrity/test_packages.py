@@ -113,3 +113,10 @@ def test_without_dpkg_it_says_so(tmp_path: Path, program: Path) -> None:
     assert "there is no" in explain([changed(program)], since=SINCE, dpkg=tmp_path / "none")
     # Nothing to explain needs no dpkg.
     assert explain([], since=SINCE, dpkg=tmp_path / "none") == ""
+
+
+def test_a_file_that_has_become_a_hole_has_an_end(dpkg: Dpkg, program: Path) -> None:
+    dpkg.package("tool", {str(program)[1:]: NEW})
+    with open(program, "r+b") as stream:
+        stream.truncate(2**42)  # hours
+    assert dpkg.explain(changed(program)) == [""]

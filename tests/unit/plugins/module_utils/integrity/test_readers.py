@@ -110,7 +110,8 @@ def test_what_a_dead_process_had_is_unknown_and_keeps_its_line(tree: Path, monke
     assert len(outcomes) == len(lines)
     lost = [one for one in outcomes if one[2]]
     died = "could not be read: the process that read it died"
-    assert lost and all((problem, after) == (died, "") and before in lines for before, after, problem in lost)
+    assert lost and all(after == "" and before in lines for before, after, _problem in lost)
+    assert all(before and problem == before.partition("\t")[0] + "\t" + died for before, _after, problem in lost)
     assert any(before == after for before, after, _problem in outcomes)
 
 
@@ -188,6 +189,21 @@ def test_who_has_died_is_given_nothing_more(tmp_path: Path) -> None:
         assert [problem for *_rest, problem in some.submit([descriptor], [(0, 0, "deadly", "/deadly")])()] != [""]
         waiting = [some.submit([descriptor], [(0, 0, "file", "/file")]) for _turn in range(9)]
         assert [results() for results in waiting] == [[(0, "read", 0, "")]] * 9
+    finally:
+        some.end()
+        os.close(descriptor)
+
+
+def test_what_an_answer_leaves_out_is_not_gone(tmp_path: Path) -> None:
+    def read(folders: Sequence[int], jobs: Sequence[Job], buffer: memoryview) -> list[Result]:
+        return [(0, "read", 0, "")]
+
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    some = Readers(read)
+    try:
+        assert some.start(1)
+        answer = some.submit([descriptor], [(0, 0, "a", "/a"), (1, 0, "b", "/b")])()
+        assert [(position, line, problem.partition("\t")[0]) for position, line, _size, problem in answer] == [(0, "", "/a"), (1, "", "/b")]
     finally:
         some.end()
         os.close(descriptor)
