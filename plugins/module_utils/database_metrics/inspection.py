@@ -15,7 +15,7 @@ from typing import Any
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK, UNKNOWN, check_result, fold_ok, worst_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.answers import Answers
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.engines import COUNTERS, NAMES, judge, look_at
-from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.intervals import SAMPLE, Interval, Look, interval_between
+from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.intervals import SAMPLE, Interval, Look, comparable, interval_between
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.judging import Rules
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.limits import read_limits
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.remembering import Looks
@@ -109,7 +109,7 @@ def _look(target: Target, rules: Rules, before: Look | None, timeout_seconds: fl
         answers = look_at(target, rules, deadline, time.time())
         if not answers.look.counters:
             return Finding(answers, Interval(0.0, SAMPLE))
-        if before is not None and before.counters and answers.look.at - before.at >= sample_seconds:
+        if before is not None and answers.look.at - before.at >= sample_seconds and comparable(before, answers.look):
             return Finding(answers, interval_between(before, answers.look))
         time.sleep(min(sample_seconds, max(0.0, deadline - time.monotonic())))
         first, answers = answers, look_at(target, rules, deadline, time.time())

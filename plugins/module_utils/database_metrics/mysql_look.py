@@ -92,10 +92,10 @@ def replicas_statement(version: str) -> str:
 def read_counters(status: Row, now: float) -> Look:
     """Return the counters of ``SHOW GLOBAL STATUS``; what a version does not tell is absent."""
     known = {name: next((number(status[word]) for word in words if number(status.get(word)) is not None), None) for name, words in _COUNTED.items()}
-    uptimes = [value for value in (number(status.get(name)) for name in ("Uptime", "Uptime_since_flush_status")) if value is not None]
-    # What is counted began when the server started, or when somebody flushed it.
-    began, started = (now - min(uptimes), now - max(uptimes)) if uptimes else (0.0, 0.0)
-    return Look(now, began, started, {name: value for name, value in known.items() if value is not None})
+    uptime = number(status.get("Uptime"))
+    started = 0.0 if uptime is None else now - uptime
+    # FLUSH STATUS resets some of them and not others, which ones depends on the version.
+    return Look(now, started, started, {name: value for name, value in known.items() if value is not None}, frozenset(COUNTERS))
 
 
 def _section(answers: Answers, name: str, hint: str, ask: Callable[[], list[Row]]) -> None:

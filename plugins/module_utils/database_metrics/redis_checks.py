@@ -97,7 +97,7 @@ def _slow(judged: Judged, answers: Answers, interval: Interval) -> None:
         return
     slow, commands = interval.count("slow"), interval.count("commands")
     if slow is None or commands is None:
-        judged.unknown(["slow_queries"], "the last look could not ask for the slow log, so that there is nothing to compare with")
+        judged.unknown(["slow_queries"], "the server does not tell how many there were")
         return
     share = round(min(100.0, 100.0 * slow / commands), 2) if commands else 0.0
     judged.add("slow_queries", share, f"{slow:.0f} of {commands:.0f} commands went into the slow log {period_text(interval)}",

@@ -55,7 +55,7 @@ def look_at(target: Target, deadline: float, now: float) -> Answers:
         answers.problems["save"] = ("the user may not ask when it saves", "Let it: ACL SETUSER <user> +config|get.")
     uptime = number(info.get("uptime_in_seconds"))
     began = now - uptime if uptime is not None else 0.0
-    answers.look = Look(now, began, began, counters)
+    answers.look = Look(now, began, began, counters, frozenset({"slow"}))  # SLOWLOG RESET is a reset of its own
     answers.seconds = time.monotonic() - begun
     return answers
 

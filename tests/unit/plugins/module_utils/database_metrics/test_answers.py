@@ -58,7 +58,7 @@ def test_the_script_asks_for_the_server_only_once_and_searches_no_other_schema()
 
 def test_counters_of_mysql_and_what_an_old_version_does_not_tell() -> None:
     look = mysql_look.read_counters({"Uptime": "100", "Uptime_since_flush_status": "40", "Questions": "7", "Slow_queries": "x"}, NOW)
-    assert (look.began, look.started, look.counters) == (NOW - 40, NOW - 100, {"questions": 7.0})
+    assert (look.began, look.started, look.counters) == (NOW - 100, NOW - 100, {"questions": 7.0}), "a flush is no start: it resets only some"
     assert mysql_look.read_counters({}, NOW).counters == {}
 
 
