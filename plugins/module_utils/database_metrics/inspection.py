@@ -33,7 +33,7 @@ RANGES = {
 #: What clients say when nobody is there, or nobody is let in. That one user is refused says nothing of the server.
 _DOWN = re.compile(
     r"connection refused|no such file or directory|can't connect to .* \((?:2|111)\b|too many clients|too many connections|"
-    r"max number of clients|remaining connection slots|the database system is",
+    r"max number of clients|remaining connection slots|the database system is|loading its data",
     re.IGNORECASE | re.DOTALL,
 )
 _HINT = "See whether its unit runs and what its log says; then whether user, password and host are right."

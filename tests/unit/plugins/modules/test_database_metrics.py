@@ -14,6 +14,7 @@ from ansible_collections.upkeep.runbook.tests.unit.plugins.modules.module_proces
 CLIENT = """#!/bin/sh
 printf '%s\\n' "$@" >>"$0.argv"
 case "$*" in
+*"$(cat "$0.refuses" 2>/dev/null || echo nothing)"*) cat "$0.refusal"; exit 1 ;;
 *INFO*) cat "$0.info" ;;
 *SLOWLOG*) echo 4; echo 1700000000; echo 20000; echo SET; echo hush-value ;;
 *CONFIG*) echo save; echo '3600 1' ;;
@@ -83,6 +84,29 @@ def test_what_another_server_of_the_same_name_counted_is_not_compared(client: Pa
     tell(client, 10**9, uptime=365 * 86_400)
     taken_over = run(client, history=str(history))
     assert statuses(taken_over) == {} and taken_over["databases"][0]["interval_since"] == "the start of a sample"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "reason", "hint"),
+    [
+        ("NOPERM this user has no permissions to run the 'slowlog|get' command", "the user may not send SLOWLOG GET", "+slowlog|get"),
+        ("ERR unknown command 'SLOWLOG'", "unknown command", None),
+    ],
+)
+def test_a_command_that_is_refused_is_unknown_with_its_own_reason(client: Path, refusal: str, reason: str, hint: str | None) -> None:
+    (client.parent / "redis-cli.refuses").write_text("SLOWLOG")
+    (client.parent / "redis-cli.refusal").write_text(refusal)
+    result = run(client)
+    assert statuses(result) == {"database.slow_queries": "unknown"}
+    (row,) = [row for row in result["checks"] if row["status"] == "unknown"]
+    assert reason in row["summary"] and (hint is None) == ("hint" not in row) and (hint or "") in row.get("hint", "")
+
+
+def test_a_server_that_is_still_loading_answers_nobody(client: Path) -> None:
+    tell(client, 0)
+    with open(client.parent / "redis-cli.info", "a") as info:
+        info.write("loading:1\n")
+    assert statuses(run(client)) == {"database.answers": "critical"}
 
 
 def test_check_mode_makes_no_file(client: Path, tmp_path: Path) -> None:

@@ -205,9 +205,11 @@ INFO = {
 REDIS = {"commands": 5000, "hits": 10, "misses": 1000, "evicted": 0, "expired": 3, "rejected": 0, "slow": 0}
 
 
-def redis(info: dict[str, str | None] | None = None, interval: dict[str, float] | None = None, save: str = "3600 1") -> dict[str, str]:
+def redis(
+    info: dict[str, str | None] | None = None, interval: dict[str, float] | None = None, save: str = "3600 1", **rows: Any
+) -> dict[str, str]:
     told = {name: value for name, value in {**INFO, **(info or {})}.items() if value is not None}
-    answers = Answers(look=Look(NOW), rows={"info": [told], "save": [{"save": save}]})
+    answers = Answers(look=Look(NOW), rows={"info": [told], "save": [{"save": save}], **rows})
     return judged(lambda sink: redis_checks.server_checks(sink, answers, Interval(DAY, LAST_LOOK, {**REDIS, **(interval or {})})))
 
 
@@ -218,6 +220,8 @@ def redis(info: dict[str, str | None] | None = None, interval: dict[str, float] 
         ({"maxclients": None}, "connections", "unknown"),
         ({"maxmemory": "1000000"}, "memory", "critical"),
         ({"maxmemory": "1000000", "maxmemory_policy": "allkeys-lru"}, "memory", "ok"),
+        ({"maxmemory": "1000000", "maxmemory_policy": "volatile-lru", "db0": "keys=9,expires=0,avg_ttl=0"}, "memory", "critical"),  # nothing can go
+        ({"maxmemory": "1000000", "maxmemory_policy": "volatile-lru", "db0": "keys=9,expires=0", "db1": "keys=9,expires=9"}, "memory", "ok"),
         ({"used_memory": None}, "memory", "unknown"),
         ({"used_memory": "1000000000", "used_memory_rss": "1600000000", "mem_fragmentation_ratio": "1.6"}, "fragmentation", "warning"),
         ({"rdb_last_bgsave_status": "err"}, "persistence", "critical"),
@@ -233,6 +237,16 @@ def redis(info: dict[str, str | None] | None = None, interval: dict[str, float] 
 )
 def test_a_server_of_redis(info: dict[str, str | None], check: str, status: str) -> None:
     assert redis(info)[check] == status
+
+
+def test_a_server_of_redis_that_tells_less() -> None:
+    old = redis({"maxclients": None, "connected_clients": "96"}, maxclients=[{"maxclients": "100"}])
+    assert old["connections"] == "critical", "before version 6.2 only the settings tell how many clients it allows"
+    for settings in ({"slowlog-log-slower-than": "-1", "slowlog-max-len": "128"}, {"slowlog-log-slower-than": "10000", "slowlog-max-len": "0"}):
+        rows = Judged("subject", Rules(read_limits({})))
+        redis_checks.server_checks(rows, Answers(rows={"info": [INFO], "slowlog": [settings]}), Interval(DAY, LAST_LOOK, REDIS))
+        (row,) = [row for row in rows.checks if row["check"] == "database.slow_queries"]
+        assert (row["status"], row["value"]) == ("ok", None) and "switched off" in row["summary"], "no figure is made up"
 
 
 def test_counters_of_redis_and_a_small_idle_one() -> None:

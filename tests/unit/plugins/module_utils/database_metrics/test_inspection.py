@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.inspection import is_down
+from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.redis_look import LOADING
 
 
 @pytest.mark.parametrize(
@@ -17,6 +18,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.in
         ("ERROR 1040 (HY000): Too many connections", True),
         ("Could not connect to Redis at 127.0.0.1:6379: Connection refused", True),
         ("ERR max number of clients reached", True),
+        (f"cannot look at the Redis data: {LOADING}", True),
         ('connection to server failed: FATAL: permission denied for database "x"', False),
         ("ERROR 2002 (HY000): Can't connect to local server through socket '/run/x.sock' (13)", False),
         ("Could not connect to Redis at nowhere:6379: Name or service not known", False),
