@@ -32,7 +32,8 @@ RANGES = {
 }
 #: What clients say when nobody is there, or nobody is let in. That one user is refused says nothing of the server.
 _DOWN = re.compile(
-    r"connection refused|no such file or directory|can't connect to .* \((?:2|111)\b|too many clients|too many connections|"
+    r"connection refused|(?:failed|could not connect to [^:]*): no such file or directory|can't connect to .* \((?:2|111)\b|"
+    r"too many clients|too many connections(?! for role)|"
     r"max number of clients|remaining connection slots|the database system is|loading its data",
     re.IGNORECASE | re.DOTALL,
 )
