@@ -27,6 +27,10 @@ _CHECKS = (
      "The program began a transaction and forgot it; it holds its locks. Mend it, or end the session: {end}."),
 )
 _END = {"postgresql": "SELECT pg_terminate_backend({pid})", "mysql": "KILL {pid}"}
+_HOLDER = {
+    "postgresql": "Look at who holds the lock (evidence: blocked_by) and what that session does; it may idle in a transaction.",
+    "mysql": "Look at who holds the lock (SHOW ENGINE INNODB STATUS, SHOW FULL PROCESSLIST); it may idle in a transaction.",
+}
 _END_PREPARED = {"postgresql": "COMMIT PREPARED or ROLLBACK PREPARED with its gid (evidence)", "mysql": "XA RECOVER names it, then XA COMMIT or XA ROLLBACK"}
 
 
@@ -47,8 +51,7 @@ def session_checks(judged: Judged, kind: str, rows: Sequence[Row], waits: Sequen
         return
     row = longest(waits, "wait_seconds")
     count = f"{len(waits)} sessions wait for locks, the longest" if len(waits) > 1 else "A session has waited for a lock"
-    _judge(judged, "lock_waits", row, "wait_seconds", f"{count} for {{figure}}", "No session waits for a lock",
-           "Look at who holds the lock (evidence: blocked_by) and what that session does; it may idle in a transaction.")
+    _judge(judged, "lock_waits", row, "wait_seconds", f"{count} for {{figure}}", "No session waits for a lock", _HOLDER[kind])
 
 
 def _judge(judged: Judged, name: str, row: Row | None, key: str, said: str, none: str, hint: str) -> None:

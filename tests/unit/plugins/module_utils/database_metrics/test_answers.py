@@ -58,7 +58,7 @@ def test_what_the_server_does_not_watch_is_not_seen(rows: dict[str, Any], unseen
     assert set(postgresql_look.read_answers(output({"server": [SERVER], **rows}), NOW, whole_server=True).problems) == unseen
 
 
-@pytest.mark.parametrize("line", ["[" * 200_000, '{"pid": ' + "9" * 5000 + "}", "null", "7", "\udcff"])
+@pytest.mark.parametrize("line", ["[" * 200_000, "null", "7", "\udcff"])
 def test_a_row_of_nonsense_is_an_empty_one(line: str) -> None:
     text = output({"server": [SERVER]}) + f"row\x1ftables\x1f{line}\n"
     assert postgresql_look.read_answers(text, NOW, whole_server=True).rows["tables"] == [{}]

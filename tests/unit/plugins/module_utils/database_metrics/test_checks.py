@@ -184,6 +184,17 @@ def test_a_server_of_mysql() -> None:
 
 
 @pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        ("Waiting for table metadata lock", "warning"), ("Waiting for global read lock", "warning"), ("Waiting for table flush", "warning"),
+        ("Updating", "ok"), ("User lock", "ok"), ("Waiting for handler commit", "ok"), (None, "ok"),
+    ],
+)
+def test_a_statement_that_waits_for_a_table_waits_for_a_lock(state: str | None, status: str) -> None:
+    assert mysql(processes=[{"pid": "7", "state": state, "query_seconds": "31"}])["lock_waits"] == status
+
+
+@pytest.mark.parametrize(
     ("row", "status"),
     [
         ({"Slave_IO_Running": "Yes", "Slave_SQL_Running": "Yes", "Seconds_Behind_Master": "0"}, "ok"),
