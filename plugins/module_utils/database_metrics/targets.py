@@ -70,7 +70,7 @@ def read_targets(raw: Sequence[Mapping[str, Any]]) -> list[Target]:
 def _spec(index: int, given: Mapping[str, Any]) -> DumpSpec:
     """Return how a server is reached. Dumps need names that differ, so each entry is read alone."""
     try:
-        (spec,) = read_dumps([{**given, "name": "looked-at"}], "databases")
+        (spec,) = read_dumps([{**given, "name": "looked-at"}], "databases", restored=False)
     except UpkeepError as error:
         raise UpkeepError(error.message.replace("databases[0]", f"databases[{index}]", 1)) from None
     return spec
