@@ -30,9 +30,9 @@ RANGES = {
     "sample_seconds": (0.1, 60), "timeout_seconds": (1, 600), "concurrency": (1, 32), "min_events": (0, 10**12),
     "min_reads_per_second": (0, 10**9), "min_rows": (0, 10**12), "min_bytes": (0, 2**50),
 }
-#: What clients say when nobody is there, or nobody is let in. That one user is refused says nothing of the server.
+#: What clients say when nobody is there, or nobody is let in; MariaDB's says 115 of a port that is closed. That one user is refused says nothing of the server.
 _DOWN = re.compile(
-    r"connection refused|(?:failed|could not connect to [^:]*): no such file or directory|can't connect to .* \((?:2|111)\b|"
+    r"connection refused|(?:failed|could not connect to [^:]*): no such file or directory|can't connect to .* \((?:2|111|115)\b|"
     r"too many clients|too many connections(?! for role)|"
     r"max number of clients|remaining connection slots|the database system is|loading its data",
     re.IGNORECASE | re.DOTALL,

@@ -34,13 +34,16 @@ GRANT_REPLICATION = "Let it ask: GRANT REPLICATION CLIENT ON *.* TO the user (Ma
 
 _STATUS = "SHOW GLOBAL STATUS"
 _VARIABLES = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version', 'max_connections', 'long_query_time')"
+#: InnoDB tells the time of the system, and NOW() that of the session.
+_NOW = "CONVERT_TZ(NOW(), @@SESSION.time_zone, 'SYSTEM')"
 #: First the transactions: the server says there that a right is missing, while the list of processes just becomes shorter.
 _TRANSACTIONS = (
     "SELECT t.trx_mysql_thread_id AS pid, t.trx_state AS state, p.USER AS user, p.COMMAND AS command,"
-    " TIMESTAMPDIFF(SECOND, t.trx_started, NOW()) AS transaction_seconds, TIMESTAMPDIFF(SECOND, t.trx_wait_started, NOW()) AS wait_seconds,"
+    f" TIMESTAMPDIFF(SECOND, t.trx_started, {_NOW}) AS transaction_seconds, TIMESTAMPDIFF(SECOND, t.trx_wait_started, {_NOW}) AS wait_seconds,"
     f" IF(p.COMMAND = 'Sleep', p.TIME, NULL) AS idle_seconds, LEFT(COALESCE(t.trx_query, p.INFO), {_TEXT}) AS query"
     " FROM information_schema.INNODB_TRX t LEFT JOIN information_schema.PROCESSLIST p ON p.ID = t.trx_mysql_thread_id"
-    " WHERE t.trx_mysql_thread_id <> 0 ORDER BY t.trx_started LIMIT 200"
+    # A prepared one (XA) whose session is gone keeps its locks and has no thread; nor have those of InnoDB itself, which hold nothing.
+    " WHERE t.trx_mysql_thread_id <> 0 OR t.trx_rows_modified > 0 OR t.trx_rows_locked > 0 ORDER BY t.trx_started LIMIT 200"
 )
 _PROCESSES = (
     f"SELECT ID AS pid, USER AS user, COMMAND AS command, STATE AS state, TIME AS query_seconds, LEFT(INFO, {_TEXT}) AS query"

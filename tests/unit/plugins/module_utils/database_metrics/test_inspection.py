@@ -15,6 +15,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.re
         ("connection to server failed: FATAL: the database system is starting up", True),
         ("ERROR 2002 (HY000): Can't connect to local server through socket '/run/x.sock' (2)", True),
         ("ERROR 2002 (HY000): Can't connect to server on '127.0.0.1' (111)", True),
+        ("ERROR 2002 (HY000): Can't connect to server on '127.0.0.1' (115)", True),
         ("ERROR 1040 (HY000): Too many connections", True),
         ("Could not connect to Redis at 127.0.0.1:6379: Connection refused", True),
         ("ERR max number of clients reached", True),
