@@ -58,7 +58,8 @@ _TABLES_SQL = (
 )
 #: By how much a table is larger than its rows need: their number, the average width of their columns, and what each row and page costs.
 _BLOAT = (
-    "SELECT schema, name, bytes, least(needed, bytes)::bigint AS needed_bytes FROM ("
+    # Of two figures of which one is not known, least() takes the other one.
+    "SELECT schema, name, bytes, CASE WHEN needed IS NOT NULL THEN least(needed, bytes)::bigint END AS needed_bytes FROM ("
     "SELECT n.nspname AS schema, c.relname AS name, c.relpages::bigint * b.size AS bytes,"
     " CASE WHEN c.reltuples = 0 THEN 0 WHEN w.width IS NOT NULL THEN ceil(c.reltuples * (28 + ceil(w.width / 8) * 8) / (b.size - 24)"
     " / coalesce((SELECT option_value::float8 / 100 FROM pg_options_to_table(c.reloptions) WHERE option_name = 'fillfactor'), 1)) * b.size END AS needed"
@@ -68,7 +69,7 @@ _BLOAT = (
     " WHERE s.schemaname = n.nspname AND s.tablename = c.relname AND NOT s.inherited) w ON true"
     " WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')"
     f" AND c.relpages::bigint * b.size >= greatest(%(min_bytes)d, 1) AND c.reltuples >= 0 ORDER BY c.relpages DESC LIMIT {_OTHERS}"
-    f") t ORDER BY bytes - needed DESC NULLS LAST LIMIT {_TABLES}"
+    ") t ORDER BY bytes - needed DESC NULLS LAST"
 )
 _WAITS = (
     "SELECT l.pid, a.usename AS user, a.application_name AS application, %(wait)s AS wait_seconds, l.locktype AS lock, l.mode,"
