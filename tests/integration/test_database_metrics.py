@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.inspection import inspect_databases
+from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.postgresql_sql import script
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases import mysql_client
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import DumpSpec
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.postgresql_client import client_call, psql
@@ -227,6 +228,16 @@ def test_a_session_that_does_not_tell_what_it_does(postgresql_metrics: Server) -
     assert "track_activities" in row_of(unseen, "queries")["summary"]
 
 
+def test_a_session_of_a_pool_is_left_as_it_was(postgresql_metrics: Server) -> None:
+    """A pool gives it to another program afterwards, which wants to write and to find its tables."""
+    names = ("search_path", "default_transaction_read_only", "statement_timeout", "lock_timeout", "client_encoding")
+    shown = "".join(f"SHOW {name};" for name in names)
+    text = script(seconds=4, min_rows=1, min_bytes=1, whole_server=True)
+    spec = spec_of(postgresql_metrics, type="postgresql", database="metrics")
+    both = psql(spec, f"{shown}\n{text}\n{shown}", database="metrics", doing="look at", deadline=soon(), stop_at_errors=False)
+    assert both[: len(names)] == both[-len(names) :]
+
+
 def test_bytes_that_are_no_text(postgresql_metrics: Server) -> None:
     """A database that does not know what its bytes mean."""
     sql(postgresql_metrics, "CREATE DATABASE bytes ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0;", database="postgres")
@@ -432,12 +443,13 @@ def _wear_out(redis_server: Server, tmp_path: Path) -> None:
     assert problems(result) == {
         "database.evictions": "warning", "database.slow_queries": "warning", "database.persistence": "critical",
     }
+    redis(redis_server, "CONFIG", "SET", "slowlog-log-slower-than", "-1")
     redis(redis_server, "SLOWLOG", "RESET")
     time.sleep(0.2)
-    emptied = look(redis_server, "redis", history=history)["databases"][0]
-    assert (emptied["interval_since"], emptied["figures"]["evicted_keys"]) == ("the last look", 0), "only the slow log was emptied"
-    redis(redis_server, "CONFIG", "SET", "slowlog-log-slower-than", "-1")
-    assert row_of(look(redis_server, "redis"), "slow_queries")["value"] is None
+    emptied = look(redis_server, "redis", history=history)
+    told = emptied["databases"][0]
+    assert (told["interval_since"], told["figures"]["evicted_keys"]) == ("the last look", 0), "only the slow log was emptied"
+    assert row_of(emptied, "slow_queries")["value"] is None, "nobody counts"
     redis(redis_server, "CONFIG", "SET", "maxmemory-policy", "noeviction")
     assert problems(look(redis_server, "redis"))["database.memory"] in ("warning", "critical")
 
