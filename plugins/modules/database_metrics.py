@@ -309,13 +309,13 @@ options:
         default: 0.0
       memory_warning_percent:
         description:
-          - Share of C(maxmemory) that Redis uses, when it evicts nothing, in percent.
+          - Share of C(maxmemory) that Redis uses, when it can evict nothing, in percent.
           - This much is a warning.
         type: float
         default: 85.0
       memory_critical_percent:
         description:
-          - Share of C(maxmemory) that Redis uses, when it evicts nothing, in percent.
+          - Share of C(maxmemory) that Redis uses, when it can evict nothing, in percent.
           - This much is critical.
         type: float
         default: 95.0
@@ -430,7 +430,7 @@ notes:
   - For PostgreSQL the user needs C(pg_monitor); for bloat C(pg_read_all_data), too. For MySQL C(PROCESS) and
     C(REPLICATION CLIENT); for Redis C(+info +slowlog|get +config|get).
 requirements:
-  - The client of each kind of server on the host, C(psql) (11 or newer), C(mariadb) or C(mysql), C(redis-cli).
+  - The client of each kind of server on the host, C(psql) (11 or newer), C(mariadb) or C(mysql), C(redis-cli) (7.0 or newer).
 seealso:
   - module: upkeep.runbook.resource_metrics
 """
@@ -474,7 +474,7 @@ checks:
       C(database.slow_queries), C(database.aborted_connections), C(database.memory), C(database.fragmentation),
       C(database.evictions), C(database.blocked_clients), C(database.rejected_connections), C(database.persistence),
       C(database.save_age) and C(history.integrity).
-    - A server that runs no replication has no checks of it.
+    - A server that runs no replication has no checks of it, and one that does not tell its deadlocks none of them.
   type: list
   elements: dict
   returned: success

@@ -44,6 +44,12 @@ def test_public_variables_carry_the_name_of_the_role(role: Path) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_passwords_are_no_part_of_a_message(role: Path) -> None:
+    open_to_see = [name for name, option in role_options(role).items() if name.endswith(("_password", "_passwords")) and not option.get("no_log")]
+    assert open_to_see == []
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_the_other_files_of_a_role_are_there(role: Path) -> None:
     assert read_yaml(role / "meta" / "main.yml")["galaxy_info"]["description"]
     assert read_yaml(role / "tasks" / "main.yml")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.inspection import inspect_databases
+from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.postgresql_sql import script
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases import mysql_client
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.options import DumpSpec
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.postgresql_client import client_call, psql
@@ -203,6 +204,55 @@ def test_a_slot_that_keeps_wal_and_one_user_who_may_see_little(postgresql_metric
     assert blind["databases"][0]["figures"]["connections"] >= 2, "it counts those that it may not see"
 
 
+def test_a_table_that_was_emptied_and_one_that_nobody_looked_into(postgresql_metrics: Server) -> None:
+    sql(postgresql_metrics, "CREATE TABLE emptied AS SELECT n, repeat('x', 100) AS note FROM generate_series(1, 20000) n;")
+    try:
+        sql(postgresql_metrics, "DELETE FROM emptied; VACUUM (TRUNCATE off, ANALYZE) emptied;")
+        bloat = row_of(look(postgresql_metrics, "postgresql", min_bytes=100_000), "bloat")
+        assert (bloat["status"], bloat["value"]) == ("warning", 100.0) and "public.emptied" in bloat["summary"]
+        sql(postgresql_metrics, "TRUNCATE emptied; INSERT INTO emptied SELECT n, repeat('x', 100) FROM generate_series(1, 20000) n;")
+        sql(postgresql_metrics, "CREATE TABLE unseen AS TABLE emptied; VACUUM unseen; VACUUM (ANALYZE) emptied;")
+        assert "public.unseen" in row_of(look(postgresql_metrics, "postgresql", min_bytes=100_000), "bloat")["summary"]
+        sql(postgresql_metrics, "ANALYZE unseen;")
+        assert problems(look(postgresql_metrics, "postgresql", min_bytes=100_000)) == {}
+    finally:
+        sql(postgresql_metrics, "DROP TABLE emptied; DROP TABLE IF EXISTS unseen;")
+
+
+def test_a_session_that_does_not_tell_what_it_does(postgresql_metrics: Server) -> None:
+    with postgresql_session(postgresql_metrics) as silent:
+        send(silent, "SET track_activities = off; BEGIN; SELECT 1;")
+        until(lambda: in_state(postgresql_metrics, "state = 'disabled'"))
+        unseen = look(postgresql_metrics, "postgresql")
+    assert problems(unseen) == {f"database.{name}": "unknown" for name in ("queries", "transactions", "idle_transactions")}
+    assert "track_activities" in row_of(unseen, "queries")["summary"]
+
+
+def test_a_session_of_a_pool_is_left_as_it_was(postgresql_metrics: Server) -> None:
+    """A pool gives it to another program afterwards, which wants to write and to find its tables."""
+    names = ("search_path", "default_transaction_read_only", "statement_timeout", "lock_timeout", "client_encoding")
+    shown = "".join(f"SHOW {name};" for name in names)
+    text = script(seconds=4, min_rows=1, min_bytes=1, whole_server=True)
+    spec = spec_of(postgresql_metrics, type="postgresql", database="metrics")
+    both = psql(spec, f"{shown}\n{text}\n{shown}", database="metrics", doing="look at", deadline=soon(), stop_at_errors=False)
+    assert both[: len(names)] == both[-len(names) :]
+
+
+def test_bytes_that_are_no_text(postgresql_metrics: Server) -> None:
+    """A database that does not know what its bytes mean."""
+    sql(postgresql_metrics, "CREATE DATABASE bytes ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0;", database="postgres")
+    try:
+        with session(postgresql_metrics, spec_of(postgresql_metrics, type="postgresql", database="bytes")) as latin:
+            assert latin.stdin is not None
+            latin.stdin.write(b"SET client_encoding = 'SQL_ASCII'; BEGIN; SELECT 1 AS gr\xf6\xdfe;\n")
+            latin.stdin.flush()
+            until(lambda: in_state(postgresql_metrics, "datname = 'bytes' AND state = 'idle in transaction'"))
+            result = look(postgresql_metrics, "postgresql", target={"database": "bytes"})
+        assert problems(result) == {} and result["databases"][0]["figures"]["sessions"][0]["statement"] == "SELECT ? AS gr\\xf6\\xdfe"
+    finally:
+        sql(postgresql_metrics, "DROP DATABASE bytes WITH (FORCE);", database="postgres")
+
+
 def test_what_a_user_of_the_database_calls_like_a_function_of_the_server_is_not_run(postgresql_metrics: Server) -> None:
     sql(
         postgresql_metrics,
@@ -230,6 +280,7 @@ def test_a_replica_and_statements_of_postgresql() -> None:
             for server in (primary, replica):
                 result = look(server, "postgresql")
                 assert problems(result) == {} and row_of(result, "replication_lag")["value"] < 30
+            assert row_of(result, "dead_rows")["value"] is None, "a replica counts none"
             sql(primary, "CREATE TABLE replayed AS SELECT 1;")
             until(lambda: sql(replica, "SELECT 1 WHERE pg_last_xact_replay_timestamp() IS NOT NULL;"))
             sql(replica, "SELECT pg_wal_replay_pause();", database="postgres")
@@ -313,6 +364,51 @@ def test_slow_queries_aborted_connections_and_a_user_who_may_see_little(mariadb_
     mysql(mariadb_metrics, "DROP USER blind@localhost;")
 
 
+def test_what_waits_for_a_table_and_how_long_it_waits_wherever_the_clock_is(mariadb_metrics: Server) -> None:
+    limits = {"lock_waits_warning_seconds": 1, "transactions_warning_seconds": 1}
+    zone = mysql(mariadb_metrics, "SELECT @@GLOBAL.time_zone;")[0][0]
+    # InnoDB tells the time of the system, whatever zone the sessions have.
+    mysql(mariadb_metrics, "SET GLOBAL time_zone = '-09:00';")
+    try:
+        with mariadb_session(mariadb_metrics) as holder, mariadb_session(mariadb_metrics) as waiter:
+            send(holder, "BEGIN; UPDATE t SET note = 'x' WHERE id = 1;")
+            until(lambda: sleeping_transactions(mariadb_metrics) == 1)
+            send(waiter, "ALTER TABLE t ADD COLUMN more INT;")
+            result = until(lambda: next((r for r in [look(mariadb_metrics, "mysql", thresholds=limits)] if len(problems(r)) == 2), None))
+    finally:
+        mysql(mariadb_metrics, f"SET GLOBAL time_zone = '{zone}';")
+        mysql(mariadb_metrics, "ALTER TABLE t DROP COLUMN IF EXISTS more;")
+    assert problems(result) == {"database.lock_waits": "warning", "database.transactions": "warning"}
+    assert row_of(result, "transactions")["value"] < 600 and row_of(result, "lock_waits")["evidence"]["session"]["state"].endswith("metadata lock")
+
+
+def test_a_prepared_transaction_whose_session_is_gone(mariadb_metrics: Server) -> None:
+    with mariadb_session(mariadb_metrics) as leaving:
+        send(leaving, "XA START 'orphan'; UPDATE t SET note = 'x' WHERE id = 2; XA END 'orphan'; XA PREPARE 'orphan';")
+        until(lambda: mysql(mariadb_metrics, "XA RECOVER;"))
+    try:
+        limits = {"transactions_warning_seconds": 1}
+        result = until(lambda: next((r for r in [look(mariadb_metrics, "mysql", thresholds=limits)] if problems(r)), None))
+        assert problems(result) == {"database.transactions": "warning"} and "XA RECOVER" in row_of(result, "transactions")["hint"]
+    finally:
+        mysql(mariadb_metrics, "XA ROLLBACK 'orphan';")
+
+
+def test_a_mariadb_at_whose_port_nobody_listens(mariadb_metrics: Server) -> None:
+    assert problems(look(mariadb_metrics, "mysql", target={"host": "127.0.0.1", "port": 1})) == {"database.answers": "critical"}
+
+
+def test_a_flush_resets_no_counter_that_goes_on(mariadb_metrics: Server, tmp_path: Path) -> None:
+    history = str(tmp_path / "history.sqlite")
+    mysql(mariadb_metrics, "SELECT 1;" * 3000)
+    look(mariadb_metrics, "mysql", history=history)
+    time.sleep(1.5)
+    mysql(mariadb_metrics, "FLUSH STATUS;")
+    result = look(mariadb_metrics, "mysql", history=history)
+    assert problems(result) == {} and result["databases"][0]["interval_since"] == "the last look"
+    assert result["databases"][0]["figures"]["per_second"] < 1000
+
+
 def redis(server: Server, *command: str) -> str:
     return call_client(spec_of(server, type="redis"), "prepare", command, deadline=soon()).output.decode()
 
@@ -347,6 +443,13 @@ def _wear_out(redis_server: Server, tmp_path: Path) -> None:
     assert problems(result) == {
         "database.evictions": "warning", "database.slow_queries": "warning", "database.persistence": "critical",
     }
+    redis(redis_server, "CONFIG", "SET", "slowlog-log-slower-than", "-1")
+    redis(redis_server, "SLOWLOG", "RESET")
+    time.sleep(0.2)
+    emptied = look(redis_server, "redis", history=history)
+    told = emptied["databases"][0]
+    assert (told["interval_since"], told["figures"]["evicted_keys"]) == ("the last look", 0), "only the slow log was emptied"
+    assert row_of(emptied, "slow_queries")["value"] is None, "nobody counts"
     redis(redis_server, "CONFIG", "SET", "maxmemory-policy", "noeviction")
     assert problems(look(redis_server, "redis"))["database.memory"] in ("warning", "critical")
 
@@ -361,6 +464,12 @@ def test_a_redis_that_was_restarted_or_reset_counts_anew(redis_server: Server, t
     told = result["databases"][0]
     assert told["interval_since"] == "the counters began anew" and problems(result) == {}
     assert 0 < told["figures"]["per_second"] < 1000
+
+
+def test_a_redis_whose_commands_have_other_names() -> None:
+    with servers.redis("--rename-command", "SLOWLOG", "") as redis_server:
+        renamed = look(redis_server, "redis")
+        assert problems(renamed) == {"database.slow_queries": "unknown"} and "unknown command" in row_of(renamed, "slow_queries")["summary"]
 
 
 def test_a_replica_of_redis_that_lost_its_primary_and_a_user_who_may_ask_little(redis_server: Server) -> None:

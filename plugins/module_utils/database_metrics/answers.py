@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,8 +38,9 @@ class Answers:
 
 
 def number(value: Any) -> float | None:
-    """Return what a server gave as a number; None when it is none."""
+    """Return what a server gave as a number; None when it is none, or not a finite one."""
     try:
-        return float(value)
-    except (TypeError, ValueError):
+        found = float(value)
+    except (TypeError, ValueError, OverflowError):
         return None
+    return found if math.isfinite(found) else None

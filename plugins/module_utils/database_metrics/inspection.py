@@ -15,7 +15,7 @@ from typing import Any
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK, UNKNOWN, check_result, fold_ok, worst_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.answers import Answers
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.engines import COUNTERS, NAMES, judge, look_at
-from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.intervals import SAMPLE, Interval, Look, interval_between
+from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.intervals import SAMPLE, Interval, Look, comparable, interval_between
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.judging import Rules
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.limits import read_limits
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.remembering import Looks
@@ -30,10 +30,11 @@ RANGES = {
     "sample_seconds": (0.1, 60), "timeout_seconds": (1, 600), "concurrency": (1, 32), "min_events": (0, 10**12),
     "min_reads_per_second": (0, 10**9), "min_rows": (0, 10**12), "min_bytes": (0, 2**50),
 }
-#: What clients say when nobody is there, or nobody is let in. That one user is refused says nothing of the server.
+#: What clients say when nobody is there, or nobody is let in; MariaDB's says 115 of a port that is closed. That one user is refused says nothing of the server.
 _DOWN = re.compile(
-    r"connection refused|no such file or directory|can't connect to .* \((?:2|111)\b|too many clients|too many connections|"
-    r"max number of clients|remaining connection slots|the database system is",
+    r"connection refused|(?:failed|could not connect to [^:]*): no such file or directory|can't connect to .* \((?:2|111|115)\b|"
+    r"too many clients|too many connections(?! for role)|"
+    r"max number of clients|remaining connection slots|the database system is|loading its data",
     re.IGNORECASE | re.DOTALL,
 )
 _HINT = "See whether its unit runs and what its log says; then whether user, password and host are right."
@@ -109,7 +110,7 @@ def _look(target: Target, rules: Rules, before: Look | None, timeout_seconds: fl
         answers = look_at(target, rules, deadline, time.time())
         if not answers.look.counters:
             return Finding(answers, Interval(0.0, SAMPLE))
-        if before is not None and before.counters and answers.look.at - before.at >= sample_seconds:
+        if before is not None and answers.look.at - before.at >= sample_seconds and comparable(before, answers.look):
             return Finding(answers, interval_between(before, answers.look))
         time.sleep(min(sample_seconds, max(0.0, deadline - time.monotonic())))
         first, answers = answers, look_at(target, rules, deadline, time.time())

@@ -12,6 +12,8 @@ RESET = "the counters began anew"
 SAMPLE = "the start of a sample"
 #: Servers tell for how many whole seconds they have counted, which is none at first.
 _WHOLE_SECOND = 1.0
+#: By how much the start of one server may seem to differ between two looks: clocks drift, and seconds are whole.
+_SAME_START_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,14 @@ class Look:
     :ivar began: moment since which the server has counted, as far as it tells; 0 when it does not.
     :ivar started: moment at which the server started; 0 when it does not tell.
     :ivar counters: the counters by name; what the server did not tell is absent.
+    :ivar alone: those of them that may be reset while the others go on; all others are reset together.
     """
 
     at: float
     began: float = 0.0
     started: float = 0.0
     counters: Mapping[str, float] = field(default_factory=dict)
+    alone: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,16 @@ class Interval:
         return None if not whole or own is None else round(100.0 * own / whole, 1)
 
 
+def comparable(before: Look, after: Look) -> bool:
+    """Tell whether an earlier look knows each counter of a later one and was at the same server.
+
+    A server that was up at the earlier look already and started at another moment than the one that was looked at then is another one
+    under the same name, such as after a failover.
+    """
+    other = before.started and after.started and after.started <= before.at + 1 and abs(after.started - before.started) > _SAME_START_SECONDS
+    return not other and after.counters.keys() <= before.counters.keys()
+
+
 def interval_between(before: Look, after: Look, *, since: str = LAST_LOOK) -> Interval:
     """Return what happened between two looks at one server.
 
@@ -66,12 +80,17 @@ def interval_between(before: Look, after: Look, *, since: str = LAST_LOOK) -> In
     so, and also when a counter went back.
     """
     again = after.began > before.at + 1
-    shared = {name: value for name, value in after.counters.items() if name in before.counters}
-    backwards = any(value < before.counters[name] for name, value in shared.items())
-    if not again and not backwards:
-        counts = {name: value - before.counters[name] for name, value in shared.items()}
-        return Interval(max(after.at - before.at, 0.0), since, counts)
+    anew = {name for name, value in after.counters.items() if value < before.counters.get(name, 0.0)}
+    reset = bool(anew - after.alone)
+    if again or reset:
+        anew |= after.counters.keys() if again else after.counters.keys() - after.alone
+    counts = {
+        name: value if name in anew else value - before.counters[name]
+        for name, value in after.counters.items() if name in anew or name in before.counters
+    }
+    since_last = max(after.at - before.at, 0.0)
+    if not again and not reset:
+        return Interval(since_last, since, counts)
     # When it does not tell the moment, all that is known is that it was after the earlier look.
-    began = max(before.at, after.began, after.started if backwards and not again else 0.0)
-    since_last = after.at - before.at
-    return Interval(max(after.at - began, min(_WHOLE_SECOND, since_last), 0.0), RESET, dict(after.counters))
+    began = max(before.at, after.began, 0.0 if again else after.started)
+    return Interval(max(after.at - began, min(_WHOLE_SECOND, since_last)), RESET, counts)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK, UNKNOWN, WARNING, check_result, grade
+from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.answers import number
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.intervals import LAST_LOOK, RESET, Interval
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.limits import LESS_IS_WORSE, Limits
 from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import figure_text, limits_text
@@ -112,17 +113,18 @@ def period_text(interval: Interval) -> str:
     return f"in the {length} {what}"
 
 
-def counted(number: float, one: str, many: str = "") -> str:
+def counted(count: float, one: str) -> str:
     """Return ``1 deadlock`` or ``3 deadlocks``."""
-    return f"{figure_text(number, 'count')} {one if number == 1 else many or one + 's'}"
+    return f"{figure_text(count, 'count')} {one if count == 1 else one + 's'}"
 
 
 def longest(rows: Sequence[Mapping[str, Any]], key: str) -> Mapping[str, Any] | None:
     """Return the row with the greatest figure, or None."""
-    known = [row for row in rows if row.get(key) is not None]
-    return max(known, key=lambda row: float(row[key]), default=None)
+    known = [(found, row) for row in rows if (found := number(row.get(key))) is not None]
+    return max(known, key=lambda pair: pair[0], default=(0.0, None))[1]
 
 
 def figure(value: Any, digits: int = 2) -> float | None:
-    """Return a number rounded for a result; None for none."""
-    return None if value is None else round(float(value), digits)
+    """Return a number rounded for a result; None for what is none."""
+    found = number(value)
+    return None if found is None else round(found, digits)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL
@@ -19,6 +20,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.ju
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.sessions import session_checks, told_sessions
 from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import figure_text
 
+#: What a statement does that waits for a lock of the server itself, such as one of ALTER TABLE: InnoDB knows nothing of it.
+_WAITS_FOR_A_LOCK = re.compile(r"waiting for (?:.* lock|table flush)", re.IGNORECASE)
 _SESSIONS = ("queries", "transactions", "idle_transactions", "lock_waits")
 
 
@@ -98,7 +101,10 @@ def _sessions(answers: Answers) -> list[Row]:
 
 
 def _waits(answers: Answers) -> list[Row]:
-    return [row for row in map(_with_numbers, answers.rows.get("transactions", [])) if row.get("wait_seconds") is not None]
+    """Return the sessions that wait for a row, by InnoDB, and those that wait for a table, as long as their statements run."""
+    rows = [row for row in map(_with_numbers, answers.rows.get("transactions", [])) if row.get("wait_seconds") is not None]
+    statements = map(_with_numbers, answers.rows.get("processes", []))
+    return rows + [{**row, "wait_seconds": row.get("query_seconds")} for row in statements if _WAITS_FOR_A_LOCK.fullmatch(str(row.get("state")))]
 
 
 def _with_numbers(row: Row) -> dict[str, Any]:

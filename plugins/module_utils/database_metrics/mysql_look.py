@@ -34,13 +34,16 @@ GRANT_REPLICATION = "Let it ask: GRANT REPLICATION CLIENT ON *.* TO the user (Ma
 
 _STATUS = "SHOW GLOBAL STATUS"
 _VARIABLES = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version', 'max_connections', 'long_query_time')"
+#: InnoDB tells the time of the system, and NOW() that of the session.
+_NOW = "CONVERT_TZ(NOW(), @@SESSION.time_zone, 'SYSTEM')"
 #: First the transactions: the server says there that a right is missing, while the list of processes just becomes shorter.
 _TRANSACTIONS = (
     "SELECT t.trx_mysql_thread_id AS pid, t.trx_state AS state, p.USER AS user, p.COMMAND AS command,"
-    " TIMESTAMPDIFF(SECOND, t.trx_started, NOW()) AS transaction_seconds, TIMESTAMPDIFF(SECOND, t.trx_wait_started, NOW()) AS wait_seconds,"
+    f" TIMESTAMPDIFF(SECOND, t.trx_started, {_NOW}) AS transaction_seconds, TIMESTAMPDIFF(SECOND, t.trx_wait_started, {_NOW}) AS wait_seconds,"
     f" IF(p.COMMAND = 'Sleep', p.TIME, NULL) AS idle_seconds, LEFT(COALESCE(t.trx_query, p.INFO), {_TEXT}) AS query"
     " FROM information_schema.INNODB_TRX t LEFT JOIN information_schema.PROCESSLIST p ON p.ID = t.trx_mysql_thread_id"
-    " WHERE t.trx_mysql_thread_id <> 0 ORDER BY t.trx_started LIMIT 200"
+    # A prepared one (XA) whose session is gone keeps its locks and has no thread; nor have those of InnoDB itself, which hold nothing.
+    " WHERE t.trx_mysql_thread_id <> 0 OR t.trx_rows_modified > 0 OR t.trx_rows_locked > 0 ORDER BY t.trx_started LIMIT 200"
 )
 _PROCESSES = (
     f"SELECT ID AS pid, USER AS user, COMMAND AS command, STATE AS state, TIME AS query_seconds, LEFT(INFO, {_TEXT}) AS query"
@@ -92,10 +95,10 @@ def replicas_statement(version: str) -> str:
 def read_counters(status: Row, now: float) -> Look:
     """Return the counters of ``SHOW GLOBAL STATUS``; what a version does not tell is absent."""
     known = {name: next((number(status[word]) for word in words if number(status.get(word)) is not None), None) for name, words in _COUNTED.items()}
-    uptimes = [value for value in (number(status.get(name)) for name in ("Uptime", "Uptime_since_flush_status")) if value is not None]
-    # What is counted began when the server started, or when somebody flushed it.
-    began, started = (now - min(uptimes), now - max(uptimes)) if uptimes else (0.0, 0.0)
-    return Look(now, began, started, {name: value for name, value in known.items() if value is not None})
+    uptime = number(status.get("Uptime"))
+    started = 0.0 if uptime is None else now - uptime
+    # FLUSH STATUS resets some of them and not others, which ones depends on the version.
+    return Look(now, started, started, {name: value for name, value in known.items() if value is not None}, frozenset(COUNTERS))
 
 
 def _section(answers: Answers, name: str, hint: str, ask: Callable[[], list[Row]]) -> None:

@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL
-from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.answers import Answers
+from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.answers import Answers, Row, number
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.intervals import Interval
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.judging import (
     Judged,
@@ -20,6 +20,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.po
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.sessions import session_checks, told_sessions
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.statement_text import statement_head
 from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import bytes_text, figure_text
+from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 #: The checks that need a section of the answers, beside those of tables.
 _NEEDED = {
@@ -104,10 +105,11 @@ def server_checks(judged: Judged, answers: Answers) -> None:
     if "server" in problems:
         judged.unknown(["connections"], *problems["server"])
     else:
-        used, most = server.get("connections") or 0, max(1, (server.get("max_connections") or 1) - (server.get("reserved") or 0))
+        used, allowed, reserved = (number(server.get(key)) or 0.0 for key in ("connections", "max_connections", "reserved"))
+        most = max(1.0, allowed - reserved)
         value = round(100.0 * used / most, 1)
         judged.add(
-            "connections", value, f"{used} of {most} connections are in use, {figure_text(value, 'percent')}",
+            "connections", value, f"{used:.0f} of {most:.0f} connections are in use, {figure_text(value, 'percent')}",
             hint="Find who keeps them (SELECT usename, application_name, count(*) FROM pg_stat_activity GROUP BY 1, 2), use a pool of"
             " connections, or raise max_connections.",
         )
@@ -115,7 +117,7 @@ def server_checks(judged: Judged, answers: Answers) -> None:
         judged.unknown(["transaction_ids"], *problems["ids"])
     else:
         worst = answers.one("ids")
-        value = round(100.0 * (worst.get("ids") or 0) / 2**31, 1)
+        value = round(100.0 * (number(worst.get("ids")) or 0.0) / 2**31, 1)
         judged.add(
             "transaction_ids", value,
             f"The oldest rows, in the database {worst.get('name')}, have used {figure_text(value, 'percent')} of the transaction numbers",
@@ -148,48 +150,68 @@ def _slots(judged: Judged, answers: Answers) -> None:
     judged.add("replication_slots", value, text, hint=hint, evidence={"slots": slots[:10]})
 
 
+class _Behind(NamedTuple):
+    """How far a replica is behind: the figure, None when nobody can tell, and what is said of it."""
+
+    value: float | None
+    said: str
+    hint: str
+    evidence: dict[str, Any] | None = None
+
+
 def _replication(judged: Judged, answers: Answers, *, standby: bool) -> None:
-    """Judge how far replicas, or this replica, are behind; without replication there is nothing to say."""
+    """Judge how far this replica, or the replicas of this server, are behind; without replication there is nothing to say."""
     if "replicas" in answers.problems or "standby" in answers.problems:
         section = "replicas" if "replicas" in answers.problems else "standby"
         judged.unknown(["replication_lag", "replication_backlog"], *answers.problems[section])
         return
     replicas = answers.rows.get("replicas", [])
-    if replicas:
-        late, behind = longest(replicas, "seconds"), longest(replicas, "bytes")
-        evidence = {"replicas": replicas[:10]}
-        hint = "See whether the network, the disk or a long query of the replica holds it back."
-        seconds = max(0.0, float(late["seconds"])) if late else 0.0
-        judged.add("replication_lag", seconds, f"{counted(len(replicas), 'replica')}; the latest is {figure_text(round(seconds, 1), 'seconds')} behind",
-                   hint=hint, evidence=evidence)
-        waiting = max(0.0, float(behind["bytes"])) if behind else 0.0
-        judged.add("replication_backlog", waiting, f"{bytes_text(waiting)} of WAL wait for the replica that is farthest behind", hint=hint, evidence=evidence)
-    elif standby:
-        _as_standby(judged, answers)
+    # A replica may have replicas of its own: both ways count.
+    found = ([_as_standby(answers.one("standby"))] if standby else []) + ([_as_primary(replicas)] if replicas else [])
+    for name, behinds in zip(("replication_lag", "replication_backlog"), zip(*found)):
+        blind = next((behind for behind in behinds if behind.value is None), None)
+        if blind is not None:
+            judged.unknown([name], blind.said, blind.hint)
+            continue
+        worst = max(behinds, key=lambda behind: behind.value or 0.0)
+        judged.add(name, worst.value, worst.said, hint=worst.hint, evidence=worst.evidence)
 
 
-def _as_standby(judged: Judged, answers: Answers) -> None:
-    row = answers.one("standby")
-    waiting = max(0.0, float(row.get("bytes") or 0))
+def _as_primary(replicas: list[Row]) -> tuple[_Behind, _Behind]:
+    """Return how far the replicas of this server are behind, in seconds and in bytes."""
+    late, behind = longest(replicas, "seconds"), longest(replicas, "bytes")
+    evidence = {"replicas": replicas[:10]}
+    hint = "See whether the network, the disk or a long query of the replica holds it back."
+    seconds = max(0.0, float(late["seconds"])) if late else 0.0  # one that waits for something new tells none
+    lag = _Behind(
+        seconds, f"{counted(len(replicas), 'replica')}; the latest is {figure_text(round(seconds, 1), 'seconds')} behind", hint, evidence
+    )
+    if behind is None:
+        return lag, _Behind(None, "no replica tells how much has arrived", hint)
+    waiting = max(0.0, float(behind["bytes"]))
+    return lag, _Behind(waiting, f"{bytes_text(waiting)} of WAL wait for the replica that is farthest behind", hint, evidence)
+
+
+def _as_standby(row: Row) -> tuple[_Behind, _Behind]:
+    """Return how far this replica is behind, in seconds and in bytes."""
+    waiting = max(0.0, number(row.get("bytes")) or 0.0)
     streaming = row.get("receiver") == "streaming"
-    replayed = row.get("replayed_seconds")
     # A primary on which nothing happens sends nothing: what has been received and replayed wholly is not late.
-    seconds = 0.0 if streaming and not waiting else replayed
+    seconds = 0.0 if streaming and not waiting else number(row.get("replayed_seconds"))
     hint = "See whether the primary is there (primary_conninfo), and the log of this server."
     if seconds is None:
-        judged.unknown(["replication_lag"], "this replica has replayed no transaction since it started", hint)
+        lag = _Behind(None, "this replica has replayed no transaction since it started", hint)
     else:
         how = "receives from its primary" if streaming else "receives nothing from a primary"
-        judged.add("replication_lag", max(0.0, float(seconds)), f"This replica {how} and is {figure_text(round(float(seconds), 1), 'seconds')} behind",
-                   hint=hint)
-    judged.add("replication_backlog", waiting, f"{bytes_text(waiting)} of WAL were received and not replayed yet", hint="A long query may hold replay back.")
+        lag = _Behind(max(0.0, seconds), f"This replica {how} and is {figure_text(round(seconds, 1), 'seconds')} behind", hint)
+    return lag, _Behind(waiting, f"{bytes_text(waiting)} of WAL were received and not replayed yet", "A long query may hold replay back.")
 
 
 def told_statements(answers: Answers) -> list[dict[str, Any]]:
     """Return the slowest statements that pg_stat_statements knows, in the form that it normalised and without any value."""
     return [
         {
-            "id": str(row.get("id") or ""), "calls": row.get("calls"), "mean_seconds": figure(row.get("mean_seconds"), 4),
+            "id": plain(str(row.get("id") or ""), 40), "calls": figure(row.get("calls"), 0), "mean_seconds": figure(row.get("mean_seconds"), 4),
             "total_seconds": figure(row.get("total_seconds"), 1), "statement": statement_head(str(row.get("query") or "")),
         }
         for row in answers.rows.get("statements", [])
@@ -207,7 +229,7 @@ def figures(answers: Answers, interval: Interval) -> dict[str, Any]:
         "rollback_percent": interval.share("xact_rollback", "xact_commit"),
         "deadlocks": figure(interval.count("deadlocks"), 0),
         "temporary_bytes": figure(interval.count("temp_bytes"), 0),
-        "connections": server.get("connections"),
+        "connections": figure(server.get("connections"), 0),
         "longest_query_seconds": figure(oldest["query_seconds"] if oldest else 0, 1) if seen else None,
         "sessions": told_sessions(sessions) if seen else [],
         "tables": told_tables(answers),

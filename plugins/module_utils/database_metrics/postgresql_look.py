@@ -74,11 +74,24 @@ def read_answers(output: str, now: float, *, whole_server: bool) -> Answers:
         raise UpkeepError(f"the server does not tell what it is: {answers.problems.get('server', ('no answer', ''))[0]}")
     answers.version = str(server.get("version") or "")
     answers.look = _look(server, counters, now)
+    _unseen(answers)
+    return answers
+
+
+def _unseen(answers: Answers) -> None:
+    """Say of each section in which something is missing, though the server answered it, why it is."""
+    server = answers.one("server")
     if not server.get("sees_all"):
         hint = GRANT.format(user=server.get("asked_as") or "the user")
         for name in ("sessions", "waits", "replicas", "statements"):
             answers.problems.setdefault(name, ("the user may not see the sessions of others", hint))
-    return answers
+    if any(row.get("state") == "disabled" for row in answers.rows.get("sessions", [])):
+        answers.problems.setdefault("sessions", ("sessions do not tell what they do (track_activities is off)", "Set track_activities = on."))
+    if "prepared" in answers.problems:  # they are transactions like those of sessions
+        answers.problems.setdefault("sessions", answers.problems["prepared"])
+    if server.get("counts") is False:
+        for name in ("counters", "tables"):
+            answers.problems.setdefault(name, ("the server counts nothing (track_counts is off)", "Set track_counts = on: autovacuum needs it, too."))
 
 
 def _look(server: Mapping[str, Any], counters: Mapping[str, Any], now: float) -> Look:
@@ -93,7 +106,7 @@ def _look(server: Mapping[str, Any], counters: Mapping[str, Any], now: float) ->
 def _row(text: str) -> Mapping[str, Any]:
     try:
         row = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return row if isinstance(row, dict) else {}
 

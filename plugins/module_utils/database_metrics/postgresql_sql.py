@@ -4,6 +4,9 @@
 
 Only views and functions of the server itself are asked, and no other schema is searched: what a user of the database calls like one
 of them is not run. A section that a version does not have is left out by the version.
+
+All of it is one transaction that may only read, with settings of its own: a pool of connections may give the session to somebody else
+afterwards. psql takes each query that fails back to the one before it.
 """
 
 from __future__ import annotations
@@ -22,7 +25,9 @@ _SERVER = (
     " extract(epoch FROM pg_postmaster_start_time()) AS started, pg_is_in_recovery() AS standby,"
     " pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS sees_all, current_user::text AS asked_as,"
     " current_setting('max_connections')::int AS max_connections,"
-    " current_setting('superuser_reserved_connections')::int AS reserved,"
+    # Version 16 keeps some for a role, too.
+    " current_setting('superuser_reserved_connections')::int + coalesce(current_setting('reserved_connections', true)::int, 0) AS reserved,"
+    " current_setting('track_counts')::boolean AS counts,"
     # Who may not see the sessions of others is not told what they are, only that they are in a database.
     " (SELECT count(*) FROM pg_stat_activity WHERE datid IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend') AS connections"
 )
@@ -53,17 +58,18 @@ _TABLES_SQL = (
 )
 #: By how much a table is larger than its rows need: their number, the average width of their columns, and what each row and page costs.
 _BLOAT = (
-    "SELECT schema, name, bytes, least(needed, bytes)::bigint AS needed_bytes FROM ("
+    # Of two figures of which one is not known, least() takes the other one.
+    "SELECT schema, name, bytes, CASE WHEN needed IS NOT NULL THEN least(needed, bytes)::bigint END AS needed_bytes FROM ("
     "SELECT n.nspname AS schema, c.relname AS name, c.relpages::bigint * b.size AS bytes,"
-    " CASE WHEN w.width IS NOT NULL THEN ceil(c.reltuples * (28 + ceil(w.width / 8) * 8) / (b.size - 24)"
+    " CASE WHEN c.reltuples = 0 THEN 0 WHEN w.width IS NOT NULL THEN ceil(c.reltuples * (28 + ceil(w.width / 8) * 8) / (b.size - 24)"
     " / coalesce((SELECT option_value::float8 / 100 FROM pg_options_to_table(c.reloptions) WHERE option_name = 'fillfactor'), 1)) * b.size END AS needed"
     " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
     " CROSS JOIN (SELECT current_setting('block_size')::float8 AS size) b"
     " LEFT JOIN LATERAL (SELECT sum((1 - s.null_frac) * s.avg_width) AS width FROM pg_stats s"
     " WHERE s.schemaname = n.nspname AND s.tablename = c.relname AND NOT s.inherited) w ON true"
-    " WHERE c.relkind IN ('r', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')"
-    f" AND c.relpages::bigint * b.size >= greatest(%(min_bytes)d, 1) AND c.reltuples > 0 ORDER BY c.relpages DESC LIMIT {_OTHERS}"
-    f") t ORDER BY bytes - needed DESC NULLS LAST LIMIT {_TABLES}"
+    " WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')"
+    f" AND c.relpages::bigint * b.size >= greatest(%(min_bytes)d, 1) AND c.reltuples >= 0 ORDER BY c.relpages DESC LIMIT {_OTHERS}"
+    ") t ORDER BY bytes - needed DESC NULLS LAST"
 )
 _WAITS = (
     "SELECT l.pid, a.usename AS user, a.application_name AS application, %(wait)s AS wait_seconds, l.locktype AS lock, l.mode,"
@@ -78,7 +84,8 @@ _IDS = (
 )
 _REPLICAS = (
     "SELECT application_name AS application, client_addr::text AS address, state, sync_state AS sync,"
-    f" pg_wal_lsn_diff({_RECEIVED}, replay_lsn) AS bytes, extract(epoch FROM replay_lag) AS seconds"
+    # Who only receives it, such as pg_receivewal, replays nothing.
+    f" pg_wal_lsn_diff({_RECEIVED}, coalesce(replay_lsn, flush_lsn, write_lsn)) AS bytes, extract(epoch FROM replay_lag) AS seconds"
     f" FROM pg_stat_replication WHERE state <> 'backup' ORDER BY 5 DESC NULLS LAST LIMIT {_OTHERS}"
 )
 _STANDBY = (
@@ -109,8 +116,11 @@ def script(*, seconds: float, min_rows: int, min_bytes: int, whole_server: bool)
     :param whole_server: ask for what belongs to the server as a whole, too.
     """
     lines = [
-        "SET search_path = pg_catalog, pg_temp;", "SET client_encoding = 'UTF8';", "SET default_transaction_read_only = on;",
-        f"SET statement_timeout = {int(seconds * 1000)};", f"SET lock_timeout = {int(min(seconds, 2) * 1000)};",
+        "\\set ON_ERROR_ROLLBACK on", "BEGIN READ ONLY;", "SET LOCAL search_path = pg_catalog, pg_temp;",
+        f"SET LOCAL statement_timeout = {int(seconds * 1000)};", f"SET LOCAL lock_timeout = {int(min(seconds, 2) * 1000)};",
+        # A database that does not know what its bytes mean cannot convert them.
+        "SELECT set_config('client_encoding', CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, true)"
+        " AS client_encoding \\gset",
         "SELECT current_setting('server_version_num')::int >= 140000 AS tells_waits,"
         " current_setting('server_version_num')::int >= 130000 AS tells_wal \\gset",
         "SELECT count(*) > 0 AS has_statements, coalesce(max(quote_ident(n.nspname)), 'pg_catalog') AS schema"
@@ -128,6 +138,7 @@ def script(*, seconds: float, min_rows: int, min_bytes: int, whole_server: bool)
             "\\if :tells_wal", *_section("slots", _SLOTS % {"status": "wal_status"}),
             "\\else", *_section("slots", _SLOTS % {"status": "NULL"}), "\\endif",
         ]
+    lines.append("COMMIT;")
     return "\n".join(lines) + "\n"
 
 

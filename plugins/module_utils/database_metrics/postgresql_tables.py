@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, grade
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.answers import Answers, number
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.judging import Judged, counted, figure, longest
 from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import bytes_text, figure_text
@@ -25,6 +26,9 @@ def table_checks(judged: Judged, answers: Answers) -> None:
 def _dead_rows(judged: Judged, answers: Answers) -> None:
     if "tables" in answers.problems:
         judged.unknown(["dead_rows"], *answers.problems["tables"])
+        return
+    if answers.one("server").get("standby"):
+        judged.add("dead_rows", None, "This is a replica: its primary counts dead rows and removes them")
         return
     worst = longest(answers.rows.get("tables", []), "dead_percent")
     if worst is None:
@@ -56,10 +60,11 @@ def _bloat(judged: Judged, answers: Answers) -> None:
     blind = [row for row in rows if row.get("needed_bytes") is None]
     wasteful = [row for row in map(_wasted, rows) if row and row["wasted_bytes"] >= least]
     worst = longest(wasteful, "wasted_percent")
-    if blind and len(blind) == len(rows):
+    warning, critical, _unit = judged.rules.limits["bloat"]
+    if blind and (worst is None or grade(float(worst["wasted_percent"]), warning, critical) == OK):
         judged.unknown(
-            ["bloat"], f"the user may not see the statistics of {counted(len(rows), 'large table')}, or ANALYZE never ran",
-            "GRANT pg_read_all_data to the user, or run ANALYZE.",
+            ["bloat"], f"the user may not see the statistics of {counted(len(blind), 'large table')}, such as {_name(blind[0])}, or ANALYZE never ran",
+            "Run ANALYZE, or GRANT pg_read_all_data to the user (with row security it needs BYPASSRLS, too).",
         )
         return
     if worst is None:
@@ -89,7 +94,7 @@ def told_tables(answers: Answers) -> list[dict[str, Any]]:
     """Return the tables with most dead rows for their size."""
     return [
         {
-            "name": _name(row), "live_rows": row.get("live_rows"), "dead_rows": row.get("dead_rows"),
+            "name": _name(row), "live_rows": figure(row.get("live_rows"), 0), "dead_rows": figure(row.get("dead_rows"), 0),
             "dead_percent": figure(row.get("dead_percent"), 1),
             "vacuumed_seconds_ago": figure(min(
                 (age for age in (number(row.get("autovacuum_seconds")), number(row.get("vacuum_seconds"))) if age is not None), default=None

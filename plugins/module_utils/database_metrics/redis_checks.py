@@ -8,13 +8,14 @@ import re
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL
-from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.answers import Answers, number
+from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.answers import Answers, Row, number
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.intervals import Interval
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.judging import Judged, counted, figure, period_text
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.redis_keeping import persistence_checks
 from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import bytes_text, figure_text
 
 _REPLICA = re.compile(r"slave\d+")
+_DATABASE = re.compile(r"db\d+")
 
 
 def server_checks(judged: Judged, answers: Answers, interval: Interval) -> None:
@@ -29,9 +30,10 @@ def server_checks(judged: Judged, answers: Answers, interval: Interval) -> None:
 
 def _clients(judged: Judged, answers: Answers, interval: Interval) -> None:
     info = answers.one("info")
-    used, most = number(info.get("connected_clients")), number(info.get("maxclients"))
+    # Before version 6.2 it is only a setting.
+    used, most = number(info.get("connected_clients")), number(info.get("maxclients", answers.one("maxclients").get("maxclients")))
     if used is None or not most:
-        judged.unknown(["connections"], "the server does not tell how many clients it allows (before version 6.0)")
+        judged.unknown(["connections"], *answers.problems.get("maxclients", ("the server does not tell how many clients it allows", "")))
     else:
         value = round(100.0 * used / most, 1)
         judged.add("connections", value, f"{used:.0f} of {most:.0f} clients are connected, {figure_text(value, 'percent')}",
@@ -51,6 +53,8 @@ def _memory(judged: Judged, answers: Answers) -> None:
     info = answers.one("info")
     used, most = number(info.get("used_memory")), number(info.get("maxmemory"))
     policy = info.get("maxmemory_policy") or "noeviction"
+    # Nor can it evict what never expires when only other keys may go.
+    keeps_all = policy == "noeviction" or policy.startswith("volatile-") and not _expiring(info)
     if used is None:
         judged.unknown(["memory", "fragmentation"], "the server does not tell its memory")
         return
@@ -60,7 +64,7 @@ def _memory(judged: Judged, answers: Answers) -> None:
         value = round(100.0 * used / most, 1)
         judged.add(
             "memory", value, f"It uses {bytes_text(used)} of {bytes_text(most)}, {figure_text(value, 'percent')}",
-            judged=policy == "noeviction", least=f"when it is full it evicts keys ({policy})",
+            judged=keeps_all, least=f"when it is full it evicts keys ({policy})",
             hint="When it is full, every write is refused: raise maxmemory, let keys expire, or choose a maxmemory-policy.",
         )
     resident, ratio = number(info.get("used_memory_rss")), number(info.get("mem_fragmentation_ratio"))
@@ -70,6 +74,14 @@ def _memory(judged: Judged, answers: Answers) -> None:
     judged.add(
         "fragmentation", ratio, f"It holds {bytes_text(resident)} for {bytes_text(used)} of data, {ratio:g} times as much",
         judged=resident - used >= judged.rules.min_bytes, least="it wastes little", hint="Switch activedefrag on, or restart it in a quiet hour.",
+    )
+
+
+def _expiring(info: Row) -> float:
+    """Return how many keys have an end, from lines such as ``db0:keys=7,expires=3,avg_ttl=0``."""
+    return sum(
+        number(part.partition("=")[2]) or 0.0
+        for name, text in info.items() if _DATABASE.fullmatch(name) for part in text.split(",") if part.startswith("expires=")
     )
 
 
@@ -95,9 +107,13 @@ def _slow(judged: Judged, answers: Answers, interval: Interval) -> None:
     if "slow" in answers.problems:
         judged.unknown(["slow_queries"], *answers.problems["slow"])
         return
+    settings = answers.one("slowlog")
+    if (number(settings.get("slowlog-log-slower-than")) or 0.0) < 0 or settings.get("slowlog-max-len") == "0":
+        judged.add("slow_queries", None, "The slow log is switched off (slowlog-log-slower-than, slowlog-max-len): nobody counts slow commands")
+        return
     slow, commands = interval.count("slow"), interval.count("commands")
     if slow is None or commands is None:
-        judged.unknown(["slow_queries"], "the last look could not ask for the slow log, so that there is nothing to compare with")
+        judged.unknown(["slow_queries"], "the server does not tell how many there were")
         return
     share = round(min(100.0, 100.0 * slow / commands), 2) if commands else 0.0
     judged.add("slow_queries", share, f"{slow:.0f} of {commands:.0f} commands went into the slow log {period_text(interval)}",

@@ -25,6 +25,8 @@ _COUNTED = {
 }
 COUNTERS = (*_COUNTED, "slow")
 DOING = "look at"
+#: Only who asks for figures gets an answer then.
+LOADING = "the server is still loading its data and answers no program"
 
 
 def look_at(target: Target, deadline: float, now: float) -> Answers:
@@ -42,22 +44,37 @@ def look_at(target: Target, deadline: float, now: float) -> Answers:
     info = read_info(lines("INFO"))
     if not info:
         raise UpkeepError(f"cannot look at the {target.spec.shown}: the server does not tell its figures")
+    if info.get("loading") == "1":
+        raise UpkeepError(f"cannot look at the {target.spec.shown}: {LOADING}")
     answers = Answers(version=plain(info.get("redis_version", ""), 40), rows={"info": [info]})
     counters = {name: value for name, word in _COUNTED.items() if (value := number(info.get(word))) is not None}
-    try:
-        counters["slow"] = slow_commands(lines("SLOWLOG", "GET", "1"))
-    except UpkeepError:
-        answers.problems["slow"] = ("the user may not ask for the slow log", "Let it: ACL SETUSER <user> +slowlog|get.")
-    try:
-        configured = lines("CONFIG", "GET", "save")
-        answers.rows["save"] = [{"save": configured[1] if len(configured) > 1 else ""}]
-    except UpkeepError:
-        answers.problems["save"] = ("the user may not ask when it saves", "Let it: ACL SETUSER <user> +config|get.")
+
+    def section(name: str, command: str, what: str) -> list[str]:
+        """Return what the server may refuse to tell; then a problem of that name says why."""
+        try:
+            return lines(command, "GET", what)
+        except UpkeepError as error:
+            answers.problems[name] = _refusal(error, command)
+            return []
+
+    newest = section("slow", "SLOWLOG", "1")
+    if "slow" not in answers.problems:
+        counters["slow"] = slow_commands(newest)
+    for name, what in (("save", "save"), ("slowlog", "slowlog-*"), *(() if "maxclients" in info else (("maxclients", "maxclients"),))):
+        told = section(name, "CONFIG", what)
+        answers.rows[name] = [dict(zip(told[::2], told[1::2]))]
     uptime = number(info.get("uptime_in_seconds"))
     began = now - uptime if uptime is not None else 0.0
-    answers.look = Look(now, began, began, counters)
+    answers.look = Look(now, began, began, counters, frozenset({"slow"}))  # SLOWLOG RESET is a reset of its own
     answers.seconds = time.monotonic() - begun
     return answers
+
+
+def _refusal(error: UpkeepError, command: str) -> tuple[str, str]:
+    """Return why a command was refused, and what would help: commands may also have another name, or none."""
+    if "noperm" in error.message.lower():
+        return f"the user may not send {command} GET", f"Let it: ACL SETUSER <user> +{command.lower()}|get."
+    return plain(error.message, 300).rstrip("."), ""
 
 
 def read_info(lines: Sequence[str]) -> dict[str, str]:

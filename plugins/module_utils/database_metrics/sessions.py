@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.answers import Row
+from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.answers import Row, number
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.judging import Judged, figure, longest
 from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.statement_text import statement_head
 from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import figure_text
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 _MOST = 5
-_WORDS = ("pid", "user", "application", "state", "waits_for", "lock", "mode", "relation", "blocked_by")
+_WORDS = ("pid", "gid", "user", "application", "state", "waits_for", "lock", "mode", "relation", "blocked_by")
 _FIGURES = ("query_seconds", "transaction_seconds", "idle_seconds", "wait_seconds")
 #: The check, the figure of a session, what is said of the longest one and of none, and the next step.
 _CHECKS = (
@@ -27,6 +27,11 @@ _CHECKS = (
      "The program began a transaction and forgot it; it holds its locks. Mend it, or end the session: {end}."),
 )
 _END = {"postgresql": "SELECT pg_terminate_backend({pid})", "mysql": "KILL {pid}"}
+_HOLDER = {
+    "postgresql": "Look at who holds the lock (evidence: blocked_by) and what that session does; it may idle in a transaction.",
+    "mysql": "Look at who holds the lock (SHOW ENGINE INNODB STATUS, SHOW FULL PROCESSLIST); it may idle in a transaction.",
+}
+_END_PREPARED = {"postgresql": "COMMIT PREPARED or ROLLBACK PREPARED with its gid (evidence)", "mysql": "XA RECOVER names it, then XA COMMIT or XA ROLLBACK"}
 
 
 def session_checks(judged: Judged, kind: str, rows: Sequence[Row], waits: Sequence[Row] | None) -> None:
@@ -39,14 +44,14 @@ def session_checks(judged: Judged, kind: str, rows: Sequence[Row], waits: Sequen
     counting = [row for row in rows if not ignored(row, judged.rules.ignored_sessions)]
     for name, key, said, none, hint in _CHECKS:
         row = longest(counting, key)
-        end = _END[kind].format(pid=row.get("pid")) if row and row.get("pid") else "see evidence"
+        pid = row.get("pid") if row else None
+        end = _END[kind].format(pid=pid) if pid and isinstance(pid, int) else _END_PREPARED[kind]
         _judge(judged, name, row, key, said, none, hint.format(end=end))
     if waits is None:
         return
     row = longest(waits, "wait_seconds")
     count = f"{len(waits)} sessions wait for locks, the longest" if len(waits) > 1 else "A session has waited for a lock"
-    _judge(judged, "lock_waits", row, "wait_seconds", f"{count} for {{figure}}", "No session waits for a lock",
-           "Look at who holds the lock (evidence: blocked_by) and what that session does; it may idle in a transaction.")
+    _judge(judged, "lock_waits", row, "wait_seconds", f"{count} for {{figure}}", "No session waits for a lock", _HOLDER[kind])
 
 
 def _judge(judged: Judged, name: str, row: Row | None, key: str, said: str, none: str, hint: str) -> None:
@@ -72,13 +77,13 @@ def session(row: Row) -> dict[str, Any]:
 
 def _word(value: Any) -> Any:
     if isinstance(value, list):
-        return [item for item in value[:10] if isinstance(item, (int, float))]
-    return value if isinstance(value, (int, float)) else plain(str(value), 80)
+        return [item for item in value[:10] if isinstance(item, int)]
+    return value if isinstance(value, int) else plain(str(value), 80)
 
 
 def told_sessions(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the sessions whose statement or transaction is longest."""
     def age(row: Mapping[str, Any]) -> float:
-        return max(float(row.get(key) or 0) for key in _FIGURES)
+        return max(number(row.get(key)) or 0.0 for key in _FIGURES)
 
     return [session(row) for row in sorted(rows, key=age, reverse=True)[:_MOST]]

@@ -24,15 +24,15 @@ _TOKEN = re.compile(
     r"|(?P<number>(?<![A-Za-z_\d])\d[\w.]*)"
     r"|(?P<name>[A-Za-z_][\w]*|`[^`\\]*`)"
     r"|(?P<space>\s+)"
-    r"|(?P<sign>(?!/\*|--|\#)[^'\"\\$`\w])"
+    r"|(?P<sign>(?!/\*|--|\#)[^'\"\\$`;\w])"
 )
 
 
 def statement_head(text: str) -> str:
     """Return the beginning of a statement without a value of it: every text and number in it is ``?``.
 
-    Where it cannot be told for sure what is a value (a backslash, a quote with no end, a quote by dollar signs), and at a comment, it
-    ends: programs write names of their users into comments.
+    Where it cannot be told for sure what is a value (a backslash, a quote with no end, a quote by dollar signs), at a comment, and at a
+    second statement, it ends: programs write names of their users into comments.
     """
     text = text[:_READ_CHARACTERS]
     start = _LEADING.match(text)
@@ -45,6 +45,8 @@ def statement_head(text: str) -> str:
     while at < len(text):
         token = _TOKEN.match(text, at)
         if token is None:
+            if not text[at:].strip("; \t\r\n"):
+                break
             return plain("".join(parts), _MOST_CHARACTERS - 2).rstrip(" …") + " …"
         parts.append({"text": "?", "number": "?", "space": " "}.get(token.lastgroup or "", token[0]))
         at = token.end()

@@ -14,6 +14,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.errors import Upkee
 TYPES = ("postgresql", "mysql", "redis", "sqlite")
 #: What says how a database is reached, as for a dump.
 _REACHED_BY = ("database", "path", "host", "port", "user", "password", "run_as", "binary_directory")
+_USUAL_PORTS = {"postgresql": 5432, "mysql": 3306, "redis": 6379}
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,9 @@ def read_targets(raw: Sequence[Mapping[str, Any]]) -> list[Target]:
     for index, entry in enumerate(raw):
         given = {key: value for key, value in entry.items() if key != "tls"}
         spec = _spec(index, given)
-        server = " ".join((spec.type, spec.place)) if spec.host else spec.type
-        subject = {"sqlite": f"sqlite {spec.path}", "redis": server}.get(spec.type) or _subject(spec)
+        place = _place(spec)
+        server = f"{spec.type} {place}".rstrip()
+        subject = {"sqlite": f"sqlite {spec.path}", "redis": server}.get(spec.type) or f"{spec.type} {spec.database}" + (f" on {place}" if place else "")
         twin = next((number for number, other in enumerate(targets) if other.subject == subject), None)
         if twin is not None:
             raise UpkeepError(f"databases[{index}] is {subject} like databases[{twin}]; name each database once.")
@@ -68,12 +70,18 @@ def read_targets(raw: Sequence[Mapping[str, Any]]) -> list[Target]:
 def _spec(index: int, given: Mapping[str, Any]) -> DumpSpec:
     """Return how a server is reached. Dumps need names that differ, so each entry is read alone."""
     try:
-        (spec,) = read_dumps([{**given, "name": "looked-at"}], "databases")
+        (spec,) = read_dumps([{**given, "name": "looked-at"}], "databases", restored=False)
     except UpkeepError as error:
         raise UpkeepError(error.message.replace("databases[0]", f"databases[{index}]", 1)) from None
     return spec
 
 
-def _subject(spec: DumpSpec) -> str:
-    where = f" on {spec.place}" if spec.host else ""
-    return f"{spec.type} {spec.database}{where}"
+def _place(spec: DumpSpec) -> str:
+    """Return where a server is, for people; empty for the usual one of this host.
+
+    Two servers of one host may differ in nothing but their port: the socket of PostgreSQL is in the folder ``host`` and named by it.
+    """
+    port = "" if spec.port in (0, _USUAL_PORTS.get(spec.type)) else str(spec.port)
+    if not spec.host:
+        return f"port {port}" if port else ""
+    return f"{spec.host}:{port}" if port and spec.type == "postgresql" and spec.host.startswith("/") else spec.place

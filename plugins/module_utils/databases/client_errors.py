@@ -18,6 +18,7 @@ _ADVICE = (
      "the server refuses the user or the password; check user and password"),
     (r"peer authentication failed|ident authentication failed|no pg_hba.conf entry",
      "the server does not let this user in; check user, run_as and pg_hba.conf"),
+    (r"fatal: +role .* does not exist", "the server has no such user; check user"),
     (r"role \"[^\"]*\" does not exist|role .* does not exist",
      "a role is missing on the server; restore its globals first (type postgresql_globals)"),
     (r"server version mismatch|unsupported version",

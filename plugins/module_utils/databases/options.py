@@ -106,15 +106,16 @@ def dump_options() -> dict[str, dict[str, Any]]:
     }
 
 
-def read_dumps(raw: Sequence[Mapping[str, Any]], place: str = "dumps") -> list[DumpSpec]:
+def read_dumps(raw: Sequence[Mapping[str, Any]], place: str = "dumps", *, restored: bool = True) -> list[DumpSpec]:
     """Check the option ``dumps`` and fill in its defaults.
 
     :param place: the name of the option, for messages.
+    :param restored: the database may be restored, so that its name needs room for an addition.
     :raises UpkeepError: naming the index, the option and what is accepted.
     """
     specs: list[DumpSpec] = []
     for index, entry in enumerate(raw):
-        spec = _read_dump(f"{place}[{index}]", entry)
+        spec = _read_dump(f"{place}[{index}]", entry, restored)
         twin = next((number for number, other in enumerate(specs) if other.name == spec.name), None)
         if twin is not None:
             raise UpkeepError(f"{place}[{index}] is called {spec.name} like {place}[{twin}]; give one of them another name")
@@ -122,7 +123,7 @@ def read_dumps(raw: Sequence[Mapping[str, Any]], place: str = "dumps") -> list[D
     return specs
 
 
-def _read_dump(where: str, entry: Mapping[str, Any]) -> DumpSpec:
+def _read_dump(where: str, entry: Mapping[str, Any], restored: bool) -> DumpSpec:
     given = {key: value for key, value in entry.items() if value not in (None, "")}
     kind = given.pop("type", None)
     if kind not in TYPES:
@@ -141,7 +142,8 @@ def _read_dump(where: str, entry: Mapping[str, Any]) -> DumpSpec:
     for key in ("path", "data_directory", "binary_directory"):
         if key in given and not given[key].startswith("/"):
             raise UpkeepError(f"{where}.{key}: {given[key]} is no absolute path")
-    _check_identifier(where, kind, given.get("database", ""))
+    if restored:
+        _check_identifier(where, kind, given.get("database", ""))
     local = given.get("host", "/").startswith("/")
     if kind in (POSTGRESQL, POSTGRESQL_GLOBALS) and local and "password" not in given:
         given.setdefault("run_as", "postgres")  # whom Debian's pg_hba.conf lets in through the socket

@@ -50,7 +50,9 @@ def client_call(
     """
     argv = (find_program((program,), spec.binary_directory, PACKAGE), *arguments)
     # What a client of PostgreSQL does not find here it takes from files of the system, never from our own environment.
-    environment = {"PGUSER": spec.user or "postgres", "PGCONNECT_TIMEOUT": "10", "PGAPPNAME": "upkeep.runbook"}
+    environment = {"PGUSER": spec.user or "postgres", "PGCONNECT_TIMEOUT": "10"}
+    if program == "psql":  # pg_dump and its like keep their own names: whoever looks for long statements knows that backups run long
+        environment["PGAPPNAME"] = "upkeep.runbook"
     if spec.host:
         environment["PGHOST"] = spec.host
     if spec.port:

@@ -41,7 +41,27 @@ def test_a_section_that_failed_costs_only_itself() -> None:
 def test_a_client_that_ended_early_leaves_nothing_ok() -> None:
     cut = output({"server": [SERVER]}).partition("end\x1fprepared")[0]
     answers = postgresql_look.read_answers(cut, NOW, whole_server=True)
-    assert set(answers.problems) == set(sections(True)) - {"server", "counters", "sessions"}
+    assert set(answers.problems) == set(sections(True)) - {"server", "counters"}, "a transaction of a session may be prepared"
+
+
+@pytest.mark.parametrize(
+    ("rows", "unseen"),
+    [
+        ({"sessions": [{"state": "active"}]}, set()),
+        ({"sessions": [{"state": "active"}, {"state": "disabled"}]}, {"sessions"}),
+        ({"server": [{**SERVER, "counts": False}]}, {"counters", "tables"}),
+        ({"server": [{**SERVER, "counts": True}]}, set()),
+        ({"server": [{**SERVER, "sees_all": False}]}, {"sessions", "waits", "replicas", "statements"}),
+    ],
+)
+def test_what_the_server_does_not_watch_is_not_seen(rows: dict[str, Any], unseen: set[str]) -> None:
+    assert set(postgresql_look.read_answers(output({"server": [SERVER], **rows}), NOW, whole_server=True).problems) == unseen
+
+
+@pytest.mark.parametrize("line", ["[" * 200_000, "null", "7", "\udcff"])
+def test_a_row_of_nonsense_is_an_empty_one(line: str) -> None:
+    text = output({"server": [SERVER]}) + f"row\x1ftables\x1f{line}\n"
+    assert postgresql_look.read_answers(text, NOW, whole_server=True).rows["tables"] == [{}]
 
 
 def test_a_server_that_says_nothing_is_an_error() -> None:
@@ -51,14 +71,18 @@ def test_a_server_that_says_nothing_is_an_error() -> None:
 
 def test_the_script_asks_for_the_server_only_once_and_searches_no_other_schema() -> None:
     whole, part = (script(seconds=2.5, min_rows=7, min_bytes=9, whole_server=flag) for flag in (True, False))
-    assert whole.startswith("SET search_path = pg_catalog, pg_temp;\n") and "statement_timeout = 2500" in whole
+    first = "\\set ON_ERROR_ROLLBACK on\nBEGIN READ ONLY;\nSET LOCAL search_path = pg_catalog, pg_temp;\n"
+    assert whole.startswith(first) and "statement_timeout = 2500" in whole
+    for text in (whole, part):
+        assert text.endswith("\nCOMMIT;\n") and "SET " not in text.replace("SET LOCAL ", ""), "a pool of connections gives the session away"
     assert "pg_replication_slots" in whole and "pg_replication_slots" not in part
+    assert "current_setting('reserved_connections', true)" in whole, "before version 16 nobody has heard of it"
     assert "greatest(7, 1)" in part and "greatest(9, 1)" in part
 
 
 def test_counters_of_mysql_and_what_an_old_version_does_not_tell() -> None:
     look = mysql_look.read_counters({"Uptime": "100", "Uptime_since_flush_status": "40", "Questions": "7", "Slow_queries": "x"}, NOW)
-    assert (look.began, look.started, look.counters) == (NOW - 40, NOW - 100, {"questions": 7.0})
+    assert (look.began, look.started, look.counters) == (NOW - 100, NOW - 100, {"questions": 7.0}), "a flush is no start: it resets only some"
     assert mysql_look.read_counters({}, NOW).counters == {}
 
 

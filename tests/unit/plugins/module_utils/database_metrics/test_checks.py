@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -64,6 +65,40 @@ def test_sessions_of_postgresql(session: dict[str, Any], found: dict[str, str]) 
 
 def test_a_prepared_transaction_that_nobody_ends() -> None:
     assert postgresql(prepared=[{"gid": "x", "transaction_seconds": 20_000}])["transactions"] == "critical"
+    rows = Judged("subject", Rules(read_limits({})))
+    postgresql_checks.database_checks(rows, Answers(rows={"prepared": [{"gid": "x'\x1b", "transaction_seconds": 20_000}]}), Interval(DAY, LAST_LOOK))
+    (row,) = [row for row in rows.checks if row["check"] == "database.transactions"]
+    assert row["evidence"]["session"]["gid"] == "x'\\x1b" and "ROLLBACK PREPARED" in row["hint"], "whoever ends it needs its name"
+
+
+def test_a_hint_holds_nothing_that_a_server_made_up() -> None:
+    rows = Judged("subject", Rules(read_limits({})))
+    session = {"pid": "1); DROP TABLE t; --", "query_seconds": 9000}
+    postgresql_checks.database_checks(rows, Answers(rows={"sessions": [session]}), Interval(DAY, LAST_LOOK))
+    assert all("DROP" not in row.get("hint", "") for row in rows.checks)
+
+
+@pytest.mark.parametrize("made_up", [None, "x", "inf", "nan", float("inf"), float("nan"), pytest.param(10**400, id="huge"), [], {}, True, "-inf"])
+def test_a_figure_that_is_none_ends_nothing(made_up: Any) -> None:
+    sections = (
+        "server", "counters", "sessions", "prepared", "waits", "tables", "bloat", "statements", "ids", "replicas", "standby", "slots", "status", "variables",
+        "transactions", "processes", "info", "save",
+    )
+    keys = (
+        "pid", "query", "query_seconds", "transaction_seconds", "idle_seconds", "wait_seconds", "dead_rows", "dead_percent", "live_rows", "bytes",
+        "needed_bytes", "mean_seconds", "calls", "ids", "seconds", "connections", "max_connections", "reserved", "autovacuum_seconds", "standby",
+        "Threads_connected", "Threads_running", "Seconds_Behind_Source", "Slave_IO_Running", "maxclients", "used_memory", "maxmemory", "used_memory_rss",
+        "mem_fragmentation_ratio", "rdb_last_save_time", "connected_clients", "replayed_seconds", "blocked_by", "queryid",
+    )
+    answers = Answers(look=Look(NOW), rows={name: [dict.fromkeys(keys, made_up)] for name in sections})
+    interval = Interval(DAY, LAST_LOOK, {})
+    for engine in (mysql_checks, redis_checks):
+        engine.server_checks(Judged("subject", Rules(read_limits({}))), answers, interval)
+        json.dumps(engine.figures(answers, interval), allow_nan=False)
+    judged = Judged("subject", Rules(read_limits({"slow_statements_warning_seconds": 1})))
+    postgresql_checks.database_checks(judged, answers, interval)
+    postgresql_checks.server_checks(judged, answers)
+    json.dumps([judged.checks, postgresql_checks.figures(answers, interval)], allow_nan=False)
 
 
 def test_waits_of_backups_count() -> None:
@@ -74,7 +109,20 @@ def test_tables_that_nobody_may_see_are_unknown_and_not_ok() -> None:
     table = {"schema": "public", "name": "t", "bytes": 1e9}
     assert postgresql(bloat=[{**table, "needed_bytes": None}])["bloat"] == "unknown"
     assert postgresql(bloat=[{**table, "needed_bytes": 3e8}])["bloat"] == "warning"
-    assert postgresql(bloat=[{**table, "needed_bytes": 9.5e8}, {**table, "needed_bytes": None}])["bloat"] == "ok"
+    assert postgresql(bloat=[{**table, "needed_bytes": 9.5e8}])["bloat"] == "ok"
+    assert postgresql(bloat=[{**table, "needed_bytes": 9.5e8}, {**table, "needed_bytes": None}])["bloat"] == "unknown", "nobody saw the other one"
+    assert postgresql(bloat=[{**table, "needed_bytes": 5e8}, {**table, "needed_bytes": None}])["bloat"] == "unknown"
+    assert postgresql(bloat=[{**table, "needed_bytes": 3e8}, {**table, "needed_bytes": None}])["bloat"] == "warning", "what was seen is told"
+
+
+def test_dead_rows_are_a_matter_of_the_primary() -> None:
+    """A replica counts none, so that it always had none."""
+    worn = [{"schema": "public", "name": "t", "live_rows": 10, "dead_rows": 90_000, "dead_percent": 99.0}]
+    assert (postgresql(tables=worn)["dead_rows"], postgresql(tables=worn, server=[{"standby": True}])["dead_rows"]) == ("warning", "ok")
+    rows = Judged("subject", Rules(read_limits({})))
+    postgresql_checks.database_checks(rows, Answers(rows={"server": [{"standby": True}]}), Interval(DAY, LAST_LOOK))
+    (row,) = [row for row in rows.checks if row["check"] == "database.dead_rows"]
+    assert row["value"] is None and "its primary" in row["summary"]
 
 
 def server(**rows: Any) -> dict[str, str]:
@@ -100,6 +148,11 @@ def test_a_server_of_postgresql() -> None:
         ({"replicas": [{"seconds": 1, "bytes": 0}, {"seconds": 700, "bytes": 1e9}]}, "critical", "warning"),
         ({"server": {"standby": True}, "standby": [{"receiver": "streaming", "replayed_seconds": 9000, "bytes": 0}]}, "ok", "ok"),
         ({"server": {"standby": True}, "standby": [{"receiver": "streaming", "replayed_seconds": 9000, "bytes": 5}]}, "critical", "ok"),
+        # A replica that has a replica of its own: whichever is worse.
+        ({"server": {"standby": True}, "standby": [{"receiver": None, "replayed_seconds": 700, "bytes": 5}], "replicas": [{"seconds": 1, "bytes": 0}]},
+         "critical", "ok"),
+        ({"server": {"standby": True}, "standby": [{"receiver": "streaming", "bytes": 0}], "replicas": [{"seconds": 61, "bytes": 1e9}]}, "warning", "warning"),
+        ({"replicas": [{"seconds": None, "bytes": None}]}, "ok", "unknown"),  # it has just begun
         ({"server": {"standby": True}, "standby": [{"receiver": None, "replayed_seconds": 90, "bytes": None}]}, "warning", "ok"),
         ({"server": {"standby": True}, "standby": [{"receiver": None, "replayed_seconds": None, "bytes": None}]}, "unknown", "ok"),
     ],
@@ -131,6 +184,17 @@ def test_a_server_of_mysql() -> None:
 
 
 @pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        ("Waiting for table metadata lock", "warning"), ("Waiting for global read lock", "warning"), ("Waiting for table flush", "warning"),
+        ("Updating", "ok"), ("User lock", "ok"), ("Waiting for handler commit", "ok"), (None, "ok"),
+    ],
+)
+def test_a_statement_that_waits_for_a_table_waits_for_a_lock(state: str | None, status: str) -> None:
+    assert mysql(processes=[{"pid": "7", "state": state, "query_seconds": "31"}])["lock_waits"] == status
+
+
+@pytest.mark.parametrize(
     ("row", "status"),
     [
         ({"Slave_IO_Running": "Yes", "Slave_SQL_Running": "Yes", "Seconds_Behind_Master": "0"}, "ok"),
@@ -152,9 +216,11 @@ INFO = {
 REDIS = {"commands": 5000, "hits": 10, "misses": 1000, "evicted": 0, "expired": 3, "rejected": 0, "slow": 0}
 
 
-def redis(info: dict[str, str | None] | None = None, interval: dict[str, float] | None = None, save: str = "3600 1") -> dict[str, str]:
+def redis(
+    info: dict[str, str | None] | None = None, interval: dict[str, float] | None = None, save: str = "3600 1", **rows: Any
+) -> dict[str, str]:
     told = {name: value for name, value in {**INFO, **(info or {})}.items() if value is not None}
-    answers = Answers(look=Look(NOW), rows={"info": [told], "save": [{"save": save}]})
+    answers = Answers(look=Look(NOW), rows={"info": [told], "save": [{"save": save}], **rows})
     return judged(lambda sink: redis_checks.server_checks(sink, answers, Interval(DAY, LAST_LOOK, {**REDIS, **(interval or {})})))
 
 
@@ -165,6 +231,8 @@ def redis(info: dict[str, str | None] | None = None, interval: dict[str, float] 
         ({"maxclients": None}, "connections", "unknown"),
         ({"maxmemory": "1000000"}, "memory", "critical"),
         ({"maxmemory": "1000000", "maxmemory_policy": "allkeys-lru"}, "memory", "ok"),
+        ({"maxmemory": "1000000", "maxmemory_policy": "volatile-lru", "db0": "keys=9,expires=0,avg_ttl=0"}, "memory", "critical"),  # nothing can go
+        ({"maxmemory": "1000000", "maxmemory_policy": "volatile-lru", "db0": "keys=9,expires=0", "db1": "keys=9,expires=9"}, "memory", "ok"),
         ({"used_memory": None}, "memory", "unknown"),
         ({"used_memory": "1000000000", "used_memory_rss": "1600000000", "mem_fragmentation_ratio": "1.6"}, "fragmentation", "warning"),
         ({"rdb_last_bgsave_status": "err"}, "persistence", "critical"),
@@ -180,6 +248,16 @@ def redis(info: dict[str, str | None] | None = None, interval: dict[str, float] 
 )
 def test_a_server_of_redis(info: dict[str, str | None], check: str, status: str) -> None:
     assert redis(info)[check] == status
+
+
+def test_a_server_of_redis_that_tells_less() -> None:
+    old = redis({"maxclients": None, "connected_clients": "96"}, maxclients=[{"maxclients": "100"}])
+    assert old["connections"] == "critical", "before version 6.2 only the settings tell how many clients it allows"
+    for settings in ({"slowlog-log-slower-than": "-1", "slowlog-max-len": "128"}, {"slowlog-log-slower-than": "10000", "slowlog-max-len": "0"}):
+        rows = Judged("subject", Rules(read_limits({})))
+        redis_checks.server_checks(rows, Answers(rows={"info": [INFO], "slowlog": [settings]}), Interval(DAY, LAST_LOOK, REDIS))
+        (row,) = [row for row in rows.checks if row["check"] == "database.slow_queries"]
+        assert (row["status"], row["value"]) == ("ok", None) and "switched off" in row["summary"], "no figure is made up"
 
 
 def test_counters_of_redis_and_a_small_idle_one() -> None:

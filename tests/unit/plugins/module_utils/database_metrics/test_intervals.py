@@ -8,6 +8,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.database_metrics.in
     RESET,
     Interval,
     Look,
+    comparable,
     interval_between,
 )
 
@@ -40,6 +41,33 @@ def test_a_counter_that_went_back_was_reset_after_the_last_look() -> None:
     """Nobody says when: what is counted now happened since the last look, so that the rate is at most too low."""
     between = interval_between(BEFORE, Look(1100.0, 500.0, 500.0, {"hits": 5.0, "misses": 60.0}))
     assert (between.seconds, between.since, between.counts) == (100.0, RESET, {"hits": 5.0, "misses": 60.0})
+
+
+def test_a_counter_that_is_reset_alone_says_nothing_of_the_others() -> None:
+    """Somebody empties the slow log: what the others have counted since the start of the server did not happen since the last look."""
+    alone = frozenset({"misses"})
+    emptied = interval_between(BEFORE, Look(1100.0, 500.0, 500.0, {"hits": 105.0, "misses": 3.0, "new": 9.0}, alone))
+    assert (emptied.seconds, emptied.since, emptied.counts) == (100.0, LAST_LOOK, {"hits": 5.0, "misses": 3.0})
+    others = interval_between(BEFORE, Look(1100.0, 500.0, 500.0, {"hits": 7.0, "misses": 53.0, "gone": 8.0}, alone))
+    assert (others.since, others.counts) == (RESET, {"hits": 7.0, "misses": 3.0, "gone": 8.0}), "those that are reset together are all of now"
+    restarted = interval_between(BEFORE, Look(1100.0, 1060.0, 1060.0, {"hits": 150.0, "misses": 70.0}, alone))
+    assert restarted.counts == {"hits": 150.0, "misses": 70.0}
+
+
+@pytest.mark.parametrize(
+    ("after", "can"),
+    [
+        (Look(1100.0, 500.0, 500.0, {"hits": 1.0}), True),
+        (Look(1100.0, 500.0, 555.0, {"hits": 1.0}), True),  # told inexactly
+        (Look(1100.0, 1050.0, 1050.0, {"hits": 1.0}), True),  # it was restarted since
+        (Look(1100.0, 0.0, 0.0, {"hits": 1.0}), True),  # it does not tell
+        (Look(1100.0, 300.0, 300.0, {"hits": 1.0}), False),  # another server took over
+        (Look(1100.0, 800.0, 800.0, {"hits": 1.0}), False),
+        (Look(1100.0, 500.0, 500.0, {"hits": 1.0, "new": 2.0}), False),  # the earlier look could not see it
+    ],
+)
+def test_which_earlier_look_can_be_compared_with(after: Look, can: bool) -> None:
+    assert comparable(BEFORE, after) is can
 
 
 @pytest.mark.parametrize("began", [0.0, 501.0, 499.0, 560.0, 1000.5])

@@ -24,6 +24,8 @@ SECRET = "hush4711"
         ("SELECT $$hush4711$$", "SELECT …"),
         ("SELECT $a$hush4711$a$", "SELECT …"),
         ("SELECT 'hush4711", "SELECT …"),
+        ("SELECT 1; SET app.token = hush4711", "SELECT ? …"),
+        ("SELECT 1 ;;\n", "SELECT ?"),
         ("SELECT \"hush4711", "SELECT …"),
         ("CREATE ROLE r PASSWORD 'hush4711'", "CREATE …"),
         ("alter user x identified by 'hush4711'", "ALTER …"),

@@ -30,6 +30,26 @@ def test_what_belongs_to_a_server_is_looked_at_once() -> None:
     assert "hush" not in repr(targets)
 
 
+def test_a_name_that_a_restore_could_add_nothing_to_can_be_looked_at() -> None:
+    assert read_targets([{"type": "postgresql", "database": "n" * 63}])[0].spec.database == "n" * 63
+
+
+def test_servers_that_differ_in_their_port_are_two_servers() -> None:
+    reached: list[dict[str, Any]] = [
+        {}, {"port": 5432, "database": "b"}, {"port": 5433}, {"host": "/run/postgresql", "port": 5432}, {"host": "/run/postgresql", "port": 5433},
+    ]
+    targets = read_targets([{"type": "postgresql", "database": "a", **reach} for reach in reached] + [{"type": "redis"}, {"type": "redis", "port": 6380}])
+    assert [(target.subject, target.server, target.first) for target in targets] == [
+        ("postgresql a", "postgresql", True),
+        ("postgresql b", "postgresql", False),
+        ("postgresql a on port 5433", "postgresql port 5433", True),
+        ("postgresql a on /run/postgresql", "postgresql /run/postgresql", True),
+        ("postgresql a on /run/postgresql:5433", "postgresql /run/postgresql:5433", True),
+        ("redis", "redis", True),
+        ("redis port 6380", "redis port 6380", True),
+    ]
+
+
 @pytest.mark.parametrize(
     ("second", "said"),
     [

@@ -6,9 +6,11 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ansible_collections.upkeep.runbook.plugins.module_utils.databases import postgresql_client
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.client_errors import failure
 from ansible_collections.upkeep.runbook.plugins.module_utils.databases.client_processes import (
     ClientCall,
@@ -94,6 +96,17 @@ def test_a_program_that_is_not_there_is_named_with_its_package(tmp_path: Path) -
     assert find_program(("nothing-like-this", "sh"), "", "x").endswith("/sh")
 
 
+def test_programs_that_make_backups_keep_their_names_on_the_server(tmp_path: Path) -> None:
+    """Whoever looks for long statements leaves them out by their names."""
+    names = {}
+    for program in ("psql", "pg_dump", "pg_restore"):
+        (tmp_path / program).write_text("#!/bin/sh\n")
+        (tmp_path / program).chmod(0o755)
+        with postgresql_client.client_call(replace(SPEC, binary_directory=str(tmp_path)), program, []) as call:
+            names[program] = call.environment.get("PGAPPNAME")
+    assert names == {"psql": "upkeep.runbook", "pg_dump": None, "pg_restore": None}
+
+
 def test_a_user_that_is_not_there_is_named() -> None:
     with pytest.raises(UpkeepError, match="run_as: there is no user nobody-of-this-name on this host"):
         account_of("nobody-of-this-name")
@@ -107,6 +120,7 @@ def test_a_user_that_is_not_there_is_named() -> None:
         ("ERROR 1045 (28000): Access denied for user 'x'@'localhost'", "the server refuses the user or the password"),
         ("NOAUTH Authentication required.", "the server refuses the user or the password"),
         ('FATAL:  Peer authentication failed for user "x"', "check user, run_as and pg_hba.conf"),
+        ('connection to server failed: FATAL:  role "monitor" does not exist', "the server has no such user; check user"),
         ("connection to server at 1.2.3.4 failed: Connection refused", "the server does not answer; is it running"),
         ("ERROR 2002 (HY000): Can't connect to local server through socket", "the server does not answer; is it running"),
         ("pg_dump: error: aborting because of server version mismatch", "install the newer client"),
