@@ -249,6 +249,34 @@ options:
           - This much is critical.
         type: float
         default: 10000.0
+      listen_drops_warning_count:
+        description:
+          - Attempts to connect that listeners of TCP dropped since the last run, or since the host started when there is no
+            history, most often because the queue of connections that wait to be accepted was full.
+          - This much is a warning.
+        type: float
+        default: 100.0
+      listen_drops_critical_count:
+        description:
+          - Attempts to connect that listeners of TCP dropped since the last run, or since the host started when there is no
+            history, most often because the queue of connections that wait to be accepted was full.
+          - This much is critical.
+        type: float
+        default: 0.0
+      syn_flood_warning_count:
+        description:
+          - Requests to connect that met a full queue of half-open connections since the last run, or since the host
+            started when there is no history.
+          - This much is a warning.
+        type: float
+        default: 100.0
+      syn_flood_critical_count:
+        description:
+          - Requests to connect that met a full queue of half-open connections since the last run, or since the host
+            started when there is no history.
+          - This much is critical.
+        type: float
+        default: 0.0
       conntrack_warning_percent:
         description:
           - Share of the table of tracked connections that is used, in percent.
@@ -299,12 +327,15 @@ options:
   history:
     description:
       - File on the host that keeps the figures, bounded; by default none is kept.
-      - It gives RV(series) their past, and the number of processes killed since the last run.
+      - It gives RV(series) their past, and the number of processes killed and of connections that listeners lost since
+        the last run.
       - A damaged file is set aside and begun anew, which is a warning. A file that cannot be written is C(unknown).
     type: path
 notes:
   - Limits of control groups version 1 are not seen.
-  - Errors and drops are counted in the sample only.
+  - Errors and drops of interfaces are counted in the sample only.
+  - What listeners lost is counted in the network namespace of the task. What listens in a container with a network of its
+    own is counted there.
   - Without psutil RV(top_processes) is empty, and whether processes run replaced code is C(unknown). All other
     figures do not need it.
 requirements:
@@ -348,8 +379,8 @@ checks:
   description:
     - One check result for each figure. Their ids are C(cpu.usage), C(cpu.iowait), C(cpu.steal), C(cpu.pressure),
       C(load.per_core), C(memory.usage), C(memory.pressure), C(memory.oom_kills), C(swap.usage), C(disk.space),
-      C(disk.inodes), C(disk.readonly), C(io.pressure), C(network.errors), C(network.conntrack), C(files.handles),
-      C(restart.required) and C(history.integrity).
+      C(disk.inodes), C(disk.readonly), C(io.pressure), C(network.errors), C(network.listen_drops), C(network.syn_flood),
+      C(network.conntrack), C(files.handles), C(restart.required) and C(history.integrity).
   type: list
   elements: dict
   returned: success
@@ -416,6 +447,18 @@ metrics:
       elements: dict
     tcp_states:
       description: How many TCP connections are in each state.
+      type: dict
+    listen_drops:
+      description:
+        - Attempts to connect that listeners of TCP dropped, C(since_boot) and C(since_last_run), which is null at the first
+          run, and C(overflows_since_boot), those that met a full queue of connections that wait to be accepted.
+      type: dict
+    syn_flood:
+      description:
+        - Requests to connect that met a full queue of half-open connections, C(since_boot) and C(since_last_run), which is
+          null at the first run. C(cookies_since_boot) are those that were answered with a cookie, C(dropped_since_boot)
+          those that were dropped.
+        - It is null where C(net.ipv4.tcp_syncookies) is V(2), since every request is answered with a cookie then.
       type: dict
     conntrack:
       description: Tracked connections, C(count), C(max) and C(used_percent).

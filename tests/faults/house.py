@@ -41,7 +41,7 @@ CALM_THRESHOLDS = {
         ("load", "_per_core"),
         ("network_errors", "_per_second"),
         ("network_drops", "_per_second"),
-        ("oom_kills", "_count"),
+        *((name, "_count") for name in ("oom_kills", "listen_drops", "syn_flood")),
     )
 }
 

@@ -15,15 +15,15 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.resources.host_file
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.judging import (
     file_system_checks,
     interface_checks,
+    listener_checks,
     oom_check,
     restart_checks,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.measuring import Measurement, measure_host
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.remembering import (
-    OOM_KILLS,
     FigureHistory,
+    count_since_last_run,
     kept_figures,
-    kills_since,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.thresholds import (
     Limits,
@@ -82,11 +82,7 @@ def _checks(
     options: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
     metrics, unavailable, required = found.metrics, found.unavailable, options["required"]
-    last = past.last(OOM_KILLS)
-    if metrics["oom_kills"] is not None:
-        metrics["oom_kills"]["since_last_run"] = kills_since(
-            metrics["oom_kills"]["since_boot"], last, now=past.now, uptime_seconds=metrics["uptime_seconds"]
-        )
+    last_runs = count_since_last_run(metrics, past)
     return [
         *gauge_checks(metrics, unavailable, found.top_processes, limits, required),
         *file_system_checks(metrics["file_systems"], rules),
@@ -95,9 +91,10 @@ def _checks(
             metrics,
             unavailable,
             limits["oom_kills"],
-            last_run=last[0] if last else None,
+            last_run=last_runs["oom_kills"],
             now=past.now,
             top_processes=found.top_processes,
         ),
+        *listener_checks(metrics, unavailable, limits, last_runs=last_runs, now=past.now),
         *restart_checks(metrics["restart"], required, found.unseen),
     ]

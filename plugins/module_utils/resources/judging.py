@@ -1,6 +1,6 @@
 # Copyright: upkeep.runbook contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Checks of what a host may have several of (file systems, interfaces), of kills for want of memory, of restarts."""
+"""Checks of what a host may have several of (file systems, interfaces), of what the kernel counts, of restarts."""
 
 from __future__ import annotations
 
@@ -29,6 +29,21 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.resources.threshold
 
 Row = Mapping[str, Any]
 Check = dict[str, Any]
+
+#: Figures of listeners: the key of the metrics, what is said of it, the next step.
+_LISTENERS = (
+    (
+        "listen_drops", "Listeners dropped {} attempt{} to connect",
+        "Clients try again, and wait. Find the listener whose queue is full, Recv-Q above Send-Q: ss -lnt. Its server accepts"
+        " too slowly, or its backlog is too small: raise that, and net.core.somaxconn, which caps it.",
+    ),
+    (
+        "syn_flood", "{} request{} to connect met a full queue of half-open connections",
+        "See whether it goes on: ss -nt state syn-recv. Addresses of a flood are forged: ask the provider to filter it, and"
+        " keep net.ipv4.tcp_syncookies at 1. If it is no flood, raise net.core.somaxconn and the backlog of the server.",
+    ),
+)
+_NOT_COUNTED = "Run the task on a Linux host that counts them in /proc/net/netstat, and keep net.ipv4.tcp_syncookies at 1 or 0."
 
 
 def file_system_checks(rows: Sequence[Row], rules: Sequence[PathRule]) -> list[Check]:
@@ -162,13 +177,7 @@ def oom_check(
     kills = metrics["oom_kills"]
     if kills is None:
         return not_measured("memory.oom_kills", "memory", unavailable["oom_kills"])
-    recent = kills.get("since_last_run")
-    count = kills["since_boot"] if recent is None else recent
-    if recent is None or last_run is None:
-        uptime = metrics["uptime_seconds"]
-        period = "since the host started" + (f" {duration_text(uptime)} ago" if uptime is not None else "")
-    else:
-        period = f"since the last run {duration_text((now - last_run).total_seconds())} ago"
+    count, period = _counted(kills, metrics["uptime_seconds"], last_run, now)
     status = grade(count, limits.warning, limits.critical)
     killed = {0: "No process was", 1: "1 process was"}.get(count, f"{count} processes were")
     return check_result(
@@ -179,6 +188,45 @@ def oom_check(
         if status != OK else None,
         evidence=culprits(top_processes, "memory") if status != OK and top_processes else None,
     )
+
+
+def listener_checks(
+    metrics: Mapping[str, Any],
+    unavailable: Mapping[str, str],
+    limits: Mapping[str, Limits],
+    *,
+    last_runs: Mapping[str, datetime | None],
+    now: datetime,
+) -> list[Check]:
+    """Return the checks of what listeners lost: connections, and their queues of half-open ones.
+
+    :param last_runs: when each was counted before; without it all since the host started count.
+    """
+    checks = []
+    for name, sentence, hint in _LISTENERS:
+        check, row = f"network.{name}", metrics[name]
+        if row is None:
+            checks.append(not_measured(check, "listeners", unavailable[name], _NOT_COUNTED))
+            continue
+        count, period = _counted(row, metrics["uptime_seconds"], last_runs[name], now)
+        status = grade(count, *limits[name])
+        checks.append(
+            check_result(
+                check, "listeners", status,
+                f"{sentence.format(count, '' if count == 1 else 's')} {period} {thresholds_text(*limits[name], 'count')}.",
+                value=count, unit="count", warning=limits[name].warning, critical=limits[name].critical,
+                hint=hint if status != OK else None, evidence=dict(row) if status != OK else None,
+            )
+        )
+    return checks
+
+
+def _counted(row: Row, uptime: float | None, last_run: datetime | None, now: datetime) -> tuple[int, str]:
+    """Return what was counted since the last run, or since the host started when there was none, and words for the time."""
+    if row.get("since_last_run") is not None and last_run is not None:
+        return row["since_last_run"], f"since the last run {duration_text((now - last_run).total_seconds())} ago"
+    ago = f" {duration_text(uptime)} ago" if uptime is not None else ""
+    return row["since_boot"], f"since the host started{ago}"
 
 
 def restart_checks(

@@ -103,6 +103,8 @@ def measure_host(
     found.take("interfaces", lambda: _interfaces(before, after, interfaces_ignored))
     found.take("tcp_states", lambda: network.tcp_metrics(files))
     found.take("conntrack", lambda: network.conntrack_metrics(files))
+    found.take("listen_drops", lambda: network.listen_drop_metrics(files))
+    found.take("syn_flood", lambda: network.syn_flood_metrics(files))
     found.take("files", lambda: network.file_handle_metrics(files.read("/proc/sys/fs/file-nr")))
     found.take("processes", lambda: _process_counts(found.unseen, after))
     if found.unseen is None:

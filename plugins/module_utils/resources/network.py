@@ -1,11 +1,11 @@
 # Copyright: upkeep.runbook contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Network traffic, errors and drops between two samples; TCP connections by state; connection tracking."""
+"""Network traffic, errors and drops between two samples; TCP connections by state, tracked, and lost by listeners."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -14,6 +14,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.resources.host_file
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 MAX_INTERFACES = 64
+_NETSTAT = "/proc/net/netstat"
 
 _COLUMNS = {
     "receive_bytes": 0, "receive_packets": 1, "receive_errors": 2, "receive_drops": 3,
@@ -109,6 +110,51 @@ def conntrack_metrics(files: HostFiles) -> dict[str, Any]:
         raise Unmeasurable(f"{folder}/nf_conntrack_count and nf_conntrack_max hold no numbers") from exc
     # A limit of 0 means that there is none.
     return {"count": count, "max": most, "used_percent": share(count, most)}
+
+
+def listen_drop_metrics(files: HostFiles) -> dict[str, Any]:
+    """Return how many packets of clients that wanted to connect were dropped by listeners since the kernel started.
+
+    ``overflows_since_boot`` are those that met a full queue of connections that wait to be accepted; None when they are
+    not counted.
+
+    :raises Unmeasurable: when the kernel does not count the drops.
+    """
+    counters = _tcp_counters(files)
+    return {
+        "since_boot": _counter(counters, "ListenDrops"),
+        "overflows_since_boot": counters.get("ListenOverflows"),
+    }
+
+
+def syn_flood_metrics(files: HostFiles) -> dict[str, Any]:
+    """Return how many requests to connect met a full queue of half-open connections since the kernel started.
+
+    They were answered with a cookie, or dropped where cookies are off.
+
+    :raises Unmeasurable: when the kernel does not count them, or answers every request with a cookie.
+    """
+    counters = _tcp_counters(files)
+    dropped = _counter(counters, "TCPReqQFullDrop")
+    # Each is counted as it is met, and again when the cookie is sent; the first is missing in some kernels.
+    cookies = max(_counter(counters, "SyncookiesSent"), counters.get("TCPReqQFullDoCookies", 0))
+    if (files.read_if_present("/proc/sys/net/ipv4/tcp_syncookies") or "").strip() == "2":
+        raise Unmeasurable("every request to connect is answered with a cookie (net.ipv4.tcp_syncookies is 2)")
+    return {"since_boot": cookies + dropped, "cookies_since_boot": cookies, "dropped_since_boot": dropped}
+
+
+def _tcp_counters(files: HostFiles) -> dict[str, int]:
+    """Return the counters of TCP by their names: a line of names, then one of numbers in the same order."""
+    lines = [line.split()[1:] for line in files.read(_NETSTAT).splitlines() if line.startswith("TcpExt:")]
+    if len(lines) != 2 or len(lines[0]) != len(lines[1]) or not all(number.isdecimal() for number in lines[1]):
+        raise Unmeasurable(f"{_NETSTAT} does not hold the names of the counters of TCP and a number for each")
+    return dict(zip(lines[0], map(int, lines[1])))
+
+
+def _counter(counters: Mapping[str, int], name: str) -> int:
+    if name not in counters:
+        raise Unmeasurable(f"{_NETSTAT} does not count {name}")
+    return counters[name]
 
 
 def file_handle_metrics(text: str) -> dict[str, Any]:

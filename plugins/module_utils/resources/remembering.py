@@ -13,7 +13,13 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.history import Poin
 from ansible_collections.upkeep.runbook.plugins.module_utils.series_history import SeriesHistory
 
 PREFIX = "resource:"
-OOM_KILLS = "memory.oom_kills"
+
+#: What the kernel counts from its start on: the check and its subject by the key of the metrics.
+COUNTERS = {
+    "oom_kills": ("memory.oom_kills", "memory"),
+    "listen_drops": ("network.listen_drops", "listeners"),
+    "syn_flood": ("network.syn_flood", "listeners"),
+}
 
 
 @dataclass(frozen=True)
@@ -66,16 +72,29 @@ def kept_figures(metrics: Mapping[str, Any]) -> list[Figure]:
         for direction in ("receive", "transmit"):
             value = row[f"{direction}_bytes_per_second"]
             figures.append(Figure(f"network.{direction}:{row['name']}", "bytes_per_second", value))
-    if metrics.get("oom_kills"):
-        value = metrics["oom_kills"]["since_boot"]
-        figures.append(Figure(OOM_KILLS, "count", value, (OOM_KILLS, "memory"), drawn=False))
+    for name, identity in COUNTERS.items():
+        if metrics.get(name):
+            figures.append(Figure(identity[0], "count", metrics[name]["since_boot"], identity, drawn=False))
     return figures
 
 
-def kills_since(
+def count_since_last_run(metrics: Mapping[str, Any], past: FigureHistory) -> dict[str, datetime | None]:
+    """Say in each counter of the metrics what it counted since the last run; return when that was, None for never."""
+    last_runs = {}
+    for name, (series, _subject) in COUNTERS.items():
+        last = past.last(series)
+        last_runs[name] = last[0] if last else None
+        if metrics[name] is not None:
+            metrics[name]["since_last_run"] = counted_since(
+                metrics[name]["since_boot"], last, now=past.now, uptime_seconds=metrics["uptime_seconds"]
+            )
+    return last_runs
+
+
+def counted_since(
     since_boot: int, last: tuple[datetime, float] | None, *, now: datetime, uptime_seconds: float | None
 ) -> int | None:
-    """Return the kills since the last run, or None when there was none.
+    """Return what was counted since the last run, or None when there was none.
 
     The kernel counts from zero at each boot: after a restart all it has counted happened since the last run.
     """

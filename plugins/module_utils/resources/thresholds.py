@@ -46,6 +46,8 @@ DEFAULTS: Mapping[str, Default] = {
     "io_pressure": Default(30, 60, "percent"),
     "network_errors": Default(1, 100, "per_second"),
     "network_drops": Default(100, 10_000, "per_second"),
+    "listen_drops": Default(100, 0, "count"),
+    "syn_flood": Default(100, 0, "count"),
     "conntrack": Default(75, 90, "percent"),
     "files": Default(80, 95, "percent"),
 }

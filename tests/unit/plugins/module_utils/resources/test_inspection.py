@@ -18,6 +18,8 @@ NOW = datetime(2026, 11, 22, 2, 0, tzinfo=timezone.utc)
 
 NET_DEV = "a|b\nc|d\n  eth0: {received} 10 {errors} 0 0 0 0 0 {sent} 10 0 0 0 0 0 0\n"
 
+NETSTAT = "TcpExt: SyncookiesSent ListenOverflows ListenDrops TCPReqQFullDrop\nTcpExt: 0 {drops} {drops} {full}\n"
+
 
 def write(root: Path, path: str, text: str) -> None:
     target = root / path
@@ -35,6 +37,7 @@ def host(tmp_path: Path, fake_host) -> Path:
     write(tmp_path, "proc/uptime", "86400.00 100.00\n")
     write(tmp_path, "proc/net/dev", NET_DEV.format(received=1000, errors=0, sent=1000))
     write(tmp_path, "proc/net/tcp", "header\n 0: 0100007F:1F91 0:0 0A 0 0\n")
+    write(tmp_path, "proc/net/netstat", NETSTAT.format(drops=0, full=0))
     write(tmp_path, "proc/sys/fs/file-nr", "500 0 100000\n")
     write(tmp_path, "proc/sys/kernel/osrelease", "6.1.0-9-amd64\n")
     write(tmp_path, "proc/self/mountinfo", "27 1 254:0 / / rw - ext4 /dev/vda rw\n")
@@ -130,6 +133,7 @@ def test_a_host_that_tells_nothing_is_unknown_in_every_check_and_no_crash(tmp_pa
     assert found["disk.space /srv"] == "unknown"
     assert found["network.errors network interfaces"] == "unknown"
     assert found["memory.oom_kills memory"] == "unknown"
+    assert found["network.listen_drops listeners"] == found["network.syn_flood listeners"] == "unknown"
     assert found["restart.required processes"] == "unknown"
     assert {found[f"cpu.{name} cpu"] for name in ("usage", "iowait", "steal")} == {"unknown"}
     assert all(check["hint"] for check in result["checks"] if check["status"] == "unknown")
@@ -153,12 +157,13 @@ GARBAGE = "\x00\xff garbage ) ( 1 2 3\n" * 50
 
 
 def test_a_host_that_tells_garbage_is_unknown_and_no_crash(host: Path) -> None:
-    for path in ("stat", "loadavg", "meminfo", "vmstat", "uptime", "net/dev", "net/tcp", "sys/fs/file-nr",
+    for path in ("stat", "loadavg", "meminfo", "vmstat", "uptime", "net/dev", "net/tcp", "net/netstat", "sys/fs/file-nr",
                  "self/mountinfo", "1/maps", "1/cgroup", "pressure/cpu", "pressure/io"):
         write(host, f"proc/{path}", GARBAGE)
     result = inspect(host, paths=[{"path": "/"}])
     assert result["status"] == "unknown"
     assert statuses(result)["memory.usage memory"] == "unknown"
+    assert statuses(result)["network.syn_flood listeners"] == "unknown"
 
 
 def test_ok_rows_are_folded_unless_all_are_asked_for(host: Path) -> None:
@@ -169,16 +174,24 @@ def test_ok_rows_are_folded_unless_all_are_asked_for(host: Path) -> None:
     )
 
 
-def test_kills_are_counted_from_run_to_run(host: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("check", "path", "text"),
+    [
+        ("memory.oom_kills", "proc/vmstat", "oom_kill {count}\n"),
+        ("network.listen_drops", "proc/net/netstat", NETSTAT.replace("{drops}", "{count}").format(count="{count}", full=0)),
+        ("network.syn_flood", "proc/net/netstat", NETSTAT.replace("{full}", "{count}").format(count="{count}", drops=0)),
+    ],
+)
+def test_what_the_kernel_counts_is_told_from_run_to_run(host: Path, tmp_path: Path, check: str, path: str, text: str) -> None:
     history = str(tmp_path / "state/history.sqlite")
     counts = []
-    for kills, hour in ((2, 2), (2, 3), (5, 4)):
-        write(host, "proc/vmstat", f"oom_kill {kills}\n")
+    for count, hour in ((2, 2), (2, 3), (5, 4), (1, 5)):
+        write(host, path, text.format(count=count))
         result = inspect_resources(
             options(history=history), now=NOW.replace(hour=hour), check_mode=False, files=HostFiles(str(host))
         )
-        counts.append([c["value"] for c in result["checks"] if c["check"] == "memory.oom_kills"][0])
-    assert counts == [2, 0, 3]
+        counts.append([row["value"] for row in result["checks"] if row["check"] == check][0])
+    assert counts == [2, 0, 3, 1]
 
 
 @pytest.mark.parametrize(

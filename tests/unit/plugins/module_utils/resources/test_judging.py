@@ -1,4 +1,4 @@
-"""File systems, interfaces, kills and restarts: boundaries, sentences, next steps."""
+"""File systems, interfaces, kills, listeners and restarts: boundaries, sentences, next steps."""
 
 from __future__ import annotations
 
@@ -173,6 +173,73 @@ def test_kills_that_are_not_counted_are_unknown() -> None:
         {"oom_kills": None}, {"oom_kills": "/proc/vmstat does not count oom_kill"}, Limits(1, None), last_run=None, now=NOW
     )
     assert check["status"] == "unknown"
+
+
+def listeners(limits: dict[str, float] | None = None, **counters: dict[str, Any] | None) -> dict[str, dict]:
+    metrics = {
+        "listen_drops": {"since_boot": 0, "since_last_run": None, "overflows_since_boot": 0},
+        "syn_flood": {"since_boot": 0, "since_last_run": None},
+        "uptime_seconds": 7200.0,
+        **counters,
+    }
+    last_runs = {"listen_drops": NOW - timedelta(days=1), "syn_flood": NOW - timedelta(hours=3)}
+    return by_id(
+        judging.listener_checks(
+            metrics, {name: f"no {name}" for name in counters}, read_thresholds(limits), last_runs=last_runs, now=NOW
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("counters", "check", "value", "status", "summary"),
+    [
+        pytest.param(
+            {"listen_drops": {"since_boot": 3000, "since_last_run": 100}}, "network.listen_drops", 100, "warning",
+            "Listeners dropped 100 attempts to connect since the last run 1 day ago (warning at 100).", id="drops",
+        ),
+        pytest.param(
+            {"listen_drops": {"since_boot": 3000, "since_last_run": 1}}, "network.listen_drops", 1, "ok",
+            "Listeners dropped 1 attempt to connect since the last run 1 day ago (warning at 100).", id="one drop",
+        ),
+        pytest.param(
+            {"listen_drops": {"since_boot": 3000, "since_last_run": None}}, "network.listen_drops", 3000, "warning",
+            "Listeners dropped 3000 attempts to connect since the host started 2 hours ago (warning at 100).", id="first run",
+        ),
+        pytest.param(
+            {"syn_flood": {"since_boot": 500, "since_last_run": 120}}, "network.syn_flood", 120, "warning",
+            "120 requests to connect met a full queue of half-open connections since the last run 3 hours ago (warning at 100).",
+            id="flood",
+        ),
+        pytest.param(
+            {"syn_flood": {"since_boot": 99, "since_last_run": None}}, "network.syn_flood", 99, "ok",
+            "99 requests to connect met a full queue of half-open connections since the host started 2 hours ago (warning at 100).",
+            id="no flood",
+        ),
+    ],
+)
+def test_what_listeners_lost(counters: dict, check: str, value: int, status: str, summary: str) -> None:
+    checks = listeners(**counters)
+    found = checks.pop(check)
+    assert (found["status"], found["value"], found["summary"]) == (status, value, summary)
+    assert (found["subject"], found["unit"], found["warning"], found["critical"]) == ("listeners", "count", 100, None)
+    assert ("hint" in found) == ("evidence" in found) == (status == "warning")
+    assert [other["status"] for other in checks.values()] == ["ok"]
+
+
+@pytest.mark.parametrize(("name", "step"), [("listen_drops", "ss -lnt"), ("syn_flood", "ss -nt state syn-recv")])
+def test_listeners_have_thresholds_of_their_own_and_a_next_step(name: str, step: str) -> None:
+    limits = {f"{name}_warning_count": 5.0, f"{name}_critical_count": 6.0}
+    row = {"since_boot": 90, "since_last_run": 6}
+    check = listeners(limits, **{name: row})[f"network.{name}"]
+    assert (check["status"], check["warning"], check["critical"], check["evidence"]) == ("critical", 5, 6, row)
+    assert step in check["hint"]
+
+
+@pytest.mark.parametrize("name", ["listen_drops", "syn_flood"])
+def test_what_listeners_lost_is_unknown_where_it_is_not_counted(name: str) -> None:
+    check = listeners(**{name: None})[f"network.{name}"]
+    assert (check["status"], check["summary"]) == ("unknown", f"listeners could not be checked: no {name}.")
+    assert "/proc/net/netstat" in check["hint"]
 
 
 def restart(**changes: Any) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""Rates between two samples, errors, drops, connections by state, tracked connections, file handles."""
+"""Rates between two samples, errors, drops, connections by state, tracked, and lost by listeners; file handles."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.resources.network i
     conntrack_metrics,
     file_handle_metrics,
     interface_metrics,
+    listen_drop_metrics,
+    syn_flood_metrics,
     tcp_metrics,
     tcp_states,
 )
@@ -113,6 +116,91 @@ def test_connections_that_are_not_tracked(tmp_path: Path) -> None:
 def test_garbage_is_no_count(tmp_path: Path) -> None:
     with pytest.raises(Unmeasurable):
         conntrack_metrics(conntrack_host(tmp_path, "many", "100"))
+
+
+COUNTED = {
+    "SyncookiesSent": 20, "SyncookiesRecv": 999, "ListenOverflows": 7, "ListenDrops": 9, "TCPReqQFullDoCookies": 30,
+    "TCPReqQFullDrop": 4,
+}
+
+
+def netstat_host(root: Path, counters: dict[str, int], *, syncookies: str = "1\n") -> HostFiles:
+    """Return a host whose kernel counts these, between others and in this order."""
+    (root / "proc/net").mkdir(parents=True)
+    (root / "proc/sys/net/ipv4").mkdir(parents=True)
+    (root / "proc/sys/net/ipv4/tcp_syncookies").write_text(syncookies)
+    (root / "proc/net/netstat").write_text(
+        f"TcpExt: TW {' '.join(counters)} TCPLast\nTcpExt: 555 {' '.join(map(str, counters.values()))} 666\n"
+        "IpExt: InNoRoutes ListenDrops\nIpExt: 777 888\nMPTcpExt: MPCapableSYNRX\nMPTcpExt: 1\n"
+    )
+    return HostFiles(str(root))
+
+
+@pytest.mark.parametrize("order", [list(COUNTED), list(reversed(COUNTED))])
+def test_what_listeners_lost_is_found_by_name(tmp_path: Path, order: list[str]) -> None:
+    files = netstat_host(tmp_path, {name: COUNTED[name] for name in order})
+    assert listen_drop_metrics(files) == {"since_boot": 9, "overflows_since_boot": 7}
+    assert syn_flood_metrics(files) == {"since_boot": 34, "cookies_since_boot": 30, "dropped_since_boot": 4}
+
+
+def without(*names: str) -> dict[str, int]:
+    return {name: count for name, count in COUNTED.items() if name not in names}
+
+
+def test_a_kernel_that_counts_less_tells_the_rest(tmp_path: Path) -> None:
+    files = netstat_host(tmp_path, without("ListenOverflows", "TCPReqQFullDoCookies"))
+    assert listen_drop_metrics(files) == {"since_boot": 9, "overflows_since_boot": None}
+    assert syn_flood_metrics(files)["since_boot"] == 24
+
+
+@pytest.mark.parametrize(
+    ("missing", "measure"),
+    [
+        ("ListenDrops", listen_drop_metrics),
+        ("SyncookiesSent", syn_flood_metrics),
+        ("TCPReqQFullDrop", syn_flood_metrics),
+    ],
+)
+def test_what_is_not_counted_is_not_zero(tmp_path: Path, missing: str, measure: Callable[[HostFiles], dict]) -> None:
+    files = netstat_host(tmp_path, without(missing))
+    with pytest.raises(Unmeasurable, match=f"/proc/net/netstat does not count {missing}"):
+        measure(files)
+
+
+@pytest.mark.parametrize("syncookies", ["0\n", "1\n", ""])
+def test_cookies_tell_of_a_flood_where_they_are_sent_in_need(tmp_path: Path, syncookies: str) -> None:
+    assert syn_flood_metrics(netstat_host(tmp_path, COUNTED, syncookies=syncookies))["since_boot"] == 34
+
+
+def test_cookies_that_are_always_sent_tell_nothing_of_a_flood(tmp_path: Path) -> None:
+    files = netstat_host(tmp_path, COUNTED, syncookies="2\n")
+    with pytest.raises(Unmeasurable, match="tcp_syncookies is 2"):
+        syn_flood_metrics(files)
+    assert listen_drop_metrics(files)["since_boot"] == 9
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("TcpExt: ListenDrops TCPReqQFullDrop SyncookiesSent\n", id="names only"),
+        pytest.param("TcpExt: ListenDrops TCPReqQFullDrop SyncookiesSent\nTcpExt: 1 2\n", id="a number is missing"),
+        pytest.param("TcpExt: ListenDrops TCPReqQFullDrop SyncookiesSent\nTcpExt: 1 2 -3\n", id="a number below zero"),
+        pytest.param("TcpExt: ListenDrops TCPReqQFullDrop SyncookiesSent\nTcpExt: 1 2 \u00b2\n", id="no number"),
+        pytest.param("TcpExt:\nTcpExt:\n", id="nothing is counted"),
+    ],
+)
+@pytest.mark.parametrize("measure", [listen_drop_metrics, syn_flood_metrics])
+def test_garbage_is_not_counted(tmp_path: Path, text: str, measure: Callable[[HostFiles], dict]) -> None:
+    files = netstat_host(tmp_path, COUNTED)
+    (tmp_path / "proc/net/netstat").write_text(text)
+    with pytest.raises(Unmeasurable, match="/proc/net/netstat"):
+        measure(files)
+
+
+def test_a_kernel_that_counts_nothing_of_tcp_is_said_by_name(tmp_path: Path) -> None:
+    with pytest.raises(Unmeasurable, match="/proc/net/netstat cannot be read"):
+        listen_drop_metrics(HostFiles(str(tmp_path)))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What is kept of a measurement: series with their past, kills since the last run, and what a broken history costs."""
+"""What is kept of a measurement: series with their past, what was counted since the last run, and what a broken history costs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.history import open_history
 from ansible_collections.upkeep.runbook.plugins.module_utils.resources.remembering import (
-    OOM_KILLS,
     Figure,
     FigureHistory,
+    count_since_last_run,
+    counted_since,
     kept_figures,
-    kills_since,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
 
@@ -134,6 +134,7 @@ def test_which_figures_are_kept() -> None:
     metrics = {
         "cpu": {"usage_percent": 1.0, "iowait_percent": 2.0, "steal_percent": 3.0},
         "load": {"per_core": 0.5}, "memory": None, "swap": {"used_percent": 0.0}, "oom_kills": {"since_boot": 4},
+        "listen_drops": {"since_boot": 5}, "syn_flood": None,
         "file_systems": [
             {"path": "/", "used_percent": 9.0, "inodes_used_percent": None}, {"path": "/gone", "problem": "gone"},
         ],
@@ -149,12 +150,13 @@ def test_which_figures_are_kept() -> None:
         "disk.space:/": (9.0, "percent", True),
         "network.receive:eth0": (8.0, "bytes_per_second", True),
         "network.transmit:eth0": (9.0, "bytes_per_second", True),
-        OOM_KILLS: (4, "count", False),
+        "memory.oom_kills": (4, "count", False),
+        "network.listen_drops": (5, "count", False),
     }
 
 
 @pytest.mark.parametrize(
-    ("since_boot", "last", "uptime", "kills"),
+    ("since_boot", "last", "uptime", "counted"),
     [
         pytest.param(3, None, 100.0, None, id="no run before"),
         pytest.param(3, (NOW - HOUR, 1.0), 90_000.0, 2, id="the difference"),
@@ -164,5 +166,23 @@ def test_which_figures_are_kept() -> None:
         pytest.param(1, (NOW - HOUR, 0.0), None, 1, id="uptime not known"),
     ],
 )
-def test_kills_since_the_last_run(since_boot: int, last: tuple | None, uptime: float | None, kills: int | None) -> None:
-    assert kills_since(since_boot, last, now=NOW, uptime_seconds=uptime) == kills
+def test_what_was_counted_since_the_last_run(since_boot: int, last: tuple | None, uptime: float | None, counted: int | None) -> None:
+    assert counted_since(since_boot, last, now=NOW, uptime_seconds=uptime) == counted
+
+
+def test_each_counter_is_compared_with_its_own_past(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite"
+    kept = [("memory.oom_kills", NOW - 2 * HOUR, 1.0), ("network.syn_flood", NOW - HOUR, 10.0)]
+    for series, at, value in kept:
+        run(path, at, figure(value, series=series))
+    metrics: dict[str, Any] = {name: {"since_boot": 15} for name in ("oom_kills", "listen_drops", "syn_flood")}
+    with FigureHistory.opened(str(path), now=NOW, read_only=True) as past:
+        last_runs = count_since_last_run({**metrics, "uptime_seconds": 90_000.0}, past)
+    assert {name: row["since_last_run"] for name, row in metrics.items()} == {"oom_kills": 14, "listen_drops": None, "syn_flood": 5}
+    assert last_runs == {"oom_kills": NOW - 2 * HOUR, "listen_drops": None, "syn_flood": NOW - HOUR}
+
+
+def test_what_is_not_measured_is_not_counted() -> None:
+    metrics: dict[str, Any] = {"oom_kills": None, "listen_drops": None, "syn_flood": None, "uptime_seconds": None}
+    count_since_last_run(metrics, FigureHistory(NOW))
+    assert set(metrics.values()) == {None}
