@@ -44,7 +44,7 @@ options:
             local socket; for Redis C(127.0.0.1).
         type: str
       port:
-        description: Port of the server, V(1) to V(65535). By default the usual one.
+        description: Port of the server, V(1) to V(65535). By default the usual one. MySQL's needs C(host).
         type: int
       user:
         description: User of the database. By default V(postgres) for PostgreSQL, and whom the client takes otherwise.

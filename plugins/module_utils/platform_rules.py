@@ -67,6 +67,8 @@ def _check_database(database: dict[str, Any], path: str, problems: Problems) -> 
     needed = "path" if database["type"] == "sqlite" else "name"
     if not database[needed]:
         problems.add(f"{path}.{needed}", f"is required for the type {database['type']}")
+    if database["type"] == "mysql" and database["port"] and not database["host"]:
+        problems.add(f"{path}.host", "is required with the port of a mysql, whose client would take the local socket: write 127.0.0.1")
 
 
 def _check_contact(contact: dict[str, Any], path: str, problems: Problems) -> None:

@@ -145,6 +145,9 @@ def _read_dump(where: str, entry: Mapping[str, Any], restored: bool) -> DumpSpec
     if restored:
         _check_identifier(where, kind, given.get("database", ""))
     local = given.get("host", "/").startswith("/")
+    if kind == MYSQL and local and "port" in given:
+        # Its client would pass over the port, and reach whichever server has the socket.
+        raise UpkeepError(f"{where}.port: MySQL reaches a port only by the name or address of a host; give host, such as 127.0.0.1")
     if kind in (POSTGRESQL, POSTGRESQL_GLOBALS) and local and "password" not in given:
         given.setdefault("run_as", "postgres")  # whom Debian's pg_hba.conf lets in through the socket
     name = given.pop("name", None) or default_name(kind, given)

@@ -503,6 +503,10 @@ def test_mistakes_stand_in_the_order_of_the_description() -> None:
         (minimal(databases=[{"type": "postgresql"}]), "databases[0].name: is required for the type postgresql"),
         (minimal(databases=[{"type": "sqlite"}]), "databases[0].path: is required for the type sqlite"),
         (
+            minimal(databases=[{"type": "mysql", "name": "shop", "port": 3307}]),
+            "databases[0].host: is required with the port of a mysql, whose client would take the local socket: write 127.0.0.1",
+        ),
+        (
             minimal(databases=[{"type": "postgres", "name": "x"}]),
             'databases[0].type: must be one of postgresql, mysql, sqlite, not "postgres"; did you mean "postgresql"?',
         ),

@@ -49,6 +49,8 @@ def test_a_local_postgresql_is_asked_as_its_own_user(given: dict[str, Any], run_
         ([{"type": "sqlite"}], r"dumps\[0\]\.path is missing"),
         ([{"type": "sqlite", "path": "a.db"}], r"dumps\[0\]\.path: a\.db is no absolute path"),
         ([{"type": "sqlite", "path": "/a.db", "host": "x"}], r"dumps\[0\]\.host has no meaning for a dump of type sqlite; accepted options: path"),
+        ([{"type": "mysql", "database": "shop", "port": 3307}], r"dumps\[0\]\.port: MySQL reaches a port only by .*; give host"),
+        ([{"type": "mysql", "database": "shop", "host": "/run/mysqld/mysqld.sock", "port": 3307}], "give host, such as"),
         ([{"type": "redis", "port": 70000}], r"dumps\[0\]\.port: 70000 is not accepted"),
         ([{"type": "redis", "name": "../x"}], r"dumps\[0\]\.name: '\.\./x' is not accepted"),
         ([{"type": "redis", "password": "a\nb"}], r"dumps\[0\]\.password holds a line break"),
