@@ -55,6 +55,8 @@ clean: ## Remove the virtual environments, caches and whatever else was made her
 ##@ Test it
 .PHONY: test
 test: ## Run every gate below, go on after a failure, end with `N passed, N failed`
+	@# All packages first: one that is replaced while containers run makes this machine one with processes that need a restart.
+	@scripts/system_packages.sh $(GATES) $(GATES_BESIDE) || true # each gate says again what it lacks
 	@# Faults that need a certain moment are tried less often here than in `make faults`.
 	@FAULT_RUNS=$${FAULT_RUNS:-3} scripts/gates.sh "$(GATES)" "$(GATES_BESIDE)"
 

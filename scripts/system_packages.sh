@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes sure that the programs a gate needs are installed, with apt when that is allowed here.
+# Makes sure that the programs that gates need are installed, with apt when that is allowed here.
 #
-#   scripts/system_packages.sh molecule
+#   scripts/system_packages.sh GATE...
 #
 # As root, or where sudo asks for no password, it installs what is missing; otherwise it says exactly what is missing and fails.
 set -euo pipefail
@@ -71,10 +71,9 @@ TABLE
 }
 
 PATH=$PATH:/usr/sbin:/sbin
-gate=$1
 missing=()
 while read -r of_gate need package; do
-    if [[ $of_gate == "$gate" && ! -e $need ]] && ! command -v "$need" >/dev/null; then missing+=("$package"); fi
+    if [[ " $* " == *" $of_gate "* && ! -e $need ]] && ! command -v "$need" >/dev/null; then missing+=("$package"); fi
 done < <(needs)
 if ((${#missing[@]} == 0)); then exit 0; fi
 
@@ -86,12 +85,12 @@ else
     as_root=()
 fi
 if ((${#as_root[@]} == 0)) || ! command -v apt-get >/dev/null; then
-    echo "make $gate needs programs that are not installed here. Install these packages, then run it again:" >&2
+    echo "make $* needs programs that are not installed here. Install these packages, then run it again:" >&2
     echo "    apt-get install ${missing[*]}" >&2
     exit 1
 fi
 
-echo "Installing for make $gate: ${missing[*]}"
+echo "Installing for make $*: ${missing[*]}"
 # Gates run side by side, and apt does not wait for another apt.
 apt=(flock --close /var/lib/dpkg "${as_root[@]}" DEBIAN_FRONTEND=noninteractive apt-get --quiet=2)
 "${apt[@]}" update

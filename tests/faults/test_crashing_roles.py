@@ -53,7 +53,8 @@ def test_a_role_that_crashes_is_unknown_and_the_others_go_on(crashed: Outcome, h
     result = crashed.check(host, "role.result", role)
     assert result["status"] == "unknown" and reason in result["summary"] and result["hint"], result
     assert reason in crashed.table, crashed.output
-    assert crashed.role(host, other)["status"] == "ok"
+    # This machine may wait for a restart, which is a warning.
+    assert crashed.role(host, other)["status"] in ("ok", "warning")
     assert crashed.role(host, other)["checks"]
 
 
