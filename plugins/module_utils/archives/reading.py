@@ -100,8 +100,12 @@ class _Reading:
             self._tar(source, prefix, depth)
             return
 
+        igzip = self._igzip if kind == formats.GZIP and not depth else None
+        # Here, since what is set where it is unpacked stays in the process that does that.
+        self._contents.quick = self._contents.quick or bool(igzip)
+
         def unpack_into(space: Space) -> Generator[Chunk, None, None]:
-            return self._unpacked(source, kind, depth, space)
+            return unpack_igzip(igzip, source, self._budget, space) if igzip else self._unpacked(source, kind, depth, space)
 
         # Closed in any case: nothing may go on reading the outer archive behind the back of who reads it on.
         with read_ahead(
@@ -130,9 +134,6 @@ class _Reading:
         def unprotected() -> None:
             self._contents.checksums = False if not depth else self._contents.checksums
 
-        if kind == formats.GZIP and self._igzip and not depth:
-            self._contents.quick = True
-            return unpack_igzip(self._igzip, source, self._budget, space)
         if kind == formats.ZSTD:
             return unpack_zstd(source, self._budget, unprotected, space)
         return unpack(source, kind, self._budget, unprotected)
