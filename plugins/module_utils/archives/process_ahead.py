@@ -161,13 +161,12 @@ def _run(unpack: Unpack, outcome: Callable[[], Any], slots: _Slots, of_parent: t
         for descriptor in of_parent:
             os.close(descriptor)
         error: BaseException | None = None
-        chunks = unpack(slots.space)
         try:
-            _fill(chunks, slots)
+            with closing(unpack(slots.space)) as chunks:
+                _fill(chunks, slots)
         except BaseException as caught:  # whatever it is, it belongs to the reader
             error = caught.with_traceback(None)
             error.__context__ = error.__cause__ = None
-        chunks.close()
         if not isinstance(error, _ReaderGone):
             slots.end(pickle.dumps((error, outcome())))
     finally:

@@ -101,8 +101,8 @@ class _Reading:
             return
 
         igzip = self._igzip if kind == formats.GZIP and not depth else None
-        # Here, since what is set where it is unpacked stays in the process that does that.
-        self._contents.quick = self._contents.quick or bool(igzip)
+        if igzip:
+            self._contents.quick = True  # here, since what is set where it is unpacked stays in the process that does that
 
         def unpack_into(space: Space) -> Generator[Chunk, None, None]:
             return unpack_igzip(igzip, source, self._budget, space) if igzip else self._unpacked(source, kind, depth, space)

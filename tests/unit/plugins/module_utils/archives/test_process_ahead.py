@@ -91,6 +91,15 @@ def test_an_error_comes_behind_what_was_unpacked_into_the_shared_memory() -> Non
     assert read == [b"abc"] * 20
 
 
+def test_what_cannot_be_unpacked_at_all_says_why() -> None:
+    def refuse(_space: Space) -> Generator[Chunk, None, None]:
+        raise Unread("is no tar archive")
+
+    with pytest.raises(Unread, match="is no tar archive"):
+        with read_ahead(refuse, LARGE, budget(), outermost=True) as ahead:
+            list(ahead)
+
+
 def test_what_the_child_knows_at_its_end_is_told() -> None:
     pids: list[int] = []
     told: list[Any] = []
