@@ -53,9 +53,9 @@ def test_a_role_that_crashes_is_unknown_and_the_others_go_on(crashed: Outcome, h
     result = crashed.check(host, "role.result", role)
     assert result["status"] == "unknown" and reason in result["summary"] and result["hint"], result
     assert reason in crashed.table, crashed.output
+    looked = crashed.role(host, other)["checks"]
     # This machine may wait for a restart, which is a warning.
-    assert crashed.role(host, other)["status"] in ("ok", "warning")
-    assert crashed.role(host, other)["checks"]
+    assert looked and all(check["status"] == "ok" for check in looked if check["check"] != "restart.required")
 
 
 def test_a_run_with_crashed_roles_fails(crashed: Outcome) -> None:
