@@ -23,7 +23,7 @@ HOSTILE = [
     "</style><style>body { display: none }</style>",
     "</script><script>window.owned = true</script>",
     "<!-- <p> --> </title> &lt;b&gt; &amp;",
-    "{{ 7*7 }} {% if true %} ${7*7} <%= 7*7 %>",
+    "{{ 7919*7907 }} {% if true %} ${7919*7907} <%= 7919*7907 %>",  # evaluated it would be 62615533
     "abc \u202edcba\u2066 mirrored",
     "\u0000\u001b[31mred \udcff",
     "<svg onload=window.owned=true><a href=//127.0.0.1:9>x</a>",

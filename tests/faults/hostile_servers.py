@@ -44,12 +44,12 @@ def silence(connection: socket.socket, stop: threading.Event) -> None:
 
 def garbage(connection: socket.socket, stop: threading.Event) -> None:
     """Speak another protocol, in bytes that are no text."""
-    connection.sendall(b"\xff\xfe\x00<script>alert(1)</script>{{ 7 * 7 }}\x1b[2J\r\n\r\n")
+    connection.sendall(b"\xff\xfe\x00<script>alert(1)</script>{{ 7919 * 7907 }}\x1b[2J\r\n\r\n")
 
 
 def error(connection: socket.socket, stop: threading.Event) -> None:
     """Answer that it cannot."""
-    connection.sendall(b"HTTP/1.1 500 \xff<b>{{ 7 * 7 }}</b>\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    connection.sendall(b"HTTP/1.1 500 \xff<b>{{ 7919 * 7907 }}</b>\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
 
 ALL = (endless_body, endless_header, one_byte_at_a_time, redirects_in_a_loop, silence, garbage, error)

@@ -45,7 +45,7 @@ def test_hostile_http_servers_cost_no_more_than_their_timeout(house: House) -> N
     page = (house.reports / "latest.html").read_text()
     assert "<script>alert(1)" not in page
     summary = done.check("alpha", "service.http", "error")["summary"]
-    assert "49" not in summary.replace(str(ports["error"]), "port"), "what a server says is never a template"
+    assert "62615533" not in summary, "what a server says is never a template"
     assert "\x1b" not in done.table
 
 
