@@ -15,8 +15,8 @@ _NAME = "libzstd.so.1"
 #: Parameters of the library.
 _WINDOW_LOG_MAX = 100
 _COMPRESSION_LEVEL, _CHECKSUM, _WORKERS, _JOB_SIZE = 100, 201, 400, 401
-#: What a thread packs at a time: the default of 8 MiB takes 60 MiB more, and is hardly faster.
-_JOB_BYTES = 3 * 1024 * 1024
+#: What a thread packs at a time: the default of 8 MiB takes 50 MiB more, for 3 percent of the time.
+_JOB_BYTES = 4 * 1024 * 1024
 #: What the library is to do with what it was given: take it, or end the frame with it.
 _CONTINUE, _END = 0, 2
 _LEAST_WINDOW_LOG = 10

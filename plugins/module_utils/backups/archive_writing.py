@@ -19,7 +19,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.archives import tar
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.packing import Packer
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups import manifest
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import Member
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups.steady_reading import LargeFile
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.steady_reading import SMALL_BYTES, LargeFile
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.walking import Found, unreadable
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 
@@ -28,8 +28,9 @@ _BATCH_BYTES = 1024 * 1024
 _BATCH_MEMBERS = 512
 #: Contents from this size on leave memory when they are packed, and not only when their member is listed.
 _LARGE_BYTES = 32 * 1024
-#: So much may wait for the thread; what is larger waits alone.
-_MOST_WAITING_BYTES = 3 * _BATCH_BYTES
+#: So much may wait for the thread: as much as the largest file that is read whole, which takes that memory anyway. What is larger
+#: waits alone.
+_MOST_WAITING_BYTES = SMALL_BYTES
 _LOOK_SECONDS = 0.5
 
 TOO_LATE = "the backup took longer than timeout_seconds and was given up; allow more, or exclude more"
