@@ -37,6 +37,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.schema_kinds import
     Flag,
     Integer,
     ListOf,
+    Number,
     Record,
     TextMap,
 )
@@ -192,6 +193,7 @@ WEB_LOG = Record(
         "trusted_proxies": optional(ListOf(LINE)),
         "exclude_routes": optional(ListOf(LINE)),
         "exclude_agents": optional(ListOf(LINE)),
+        "objective_percent": optional(Number(0, 99.9999)),
     }
 )
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.platform_items import Host
 
-_KEYS = ("name", "paths", "error_paths", "format", "fields", "trusted_proxies", "exclude_routes", "exclude_agents")
+_KEYS = ("name", "paths", "error_paths", "format", "fields", "trusted_proxies", "exclude_routes", "exclude_agents", "objective_percent")
+_NOT_GIVEN: tuple[Any, ...] = ("", [], {}, None)
 
 
 def access_log_groups(platform: dict[str, Any], host: Host) -> list[dict[str, Any]]:
     """Return a group for each entry of ``web_logs`` that concerns ``host``, with the keys that were given."""
-    return [{key: log[key] for key in _KEYS if log[key]} for log in platform["web_logs"] if host.concerns(log["hosts"])]
+    return [{key: log[key] for key in _KEYS if log[key] not in _NOT_GIVEN} for log in platform["web_logs"] if host.concerns(log["hosts"])]

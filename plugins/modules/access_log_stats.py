@@ -164,6 +164,31 @@ options:
           - By how many usual deviations an hour differs from the same hour of earlier weeks which is a warning.
             It must be twice or half the usual, too.
         type: float
+      objective_percent: &objective_percent
+        description:
+          - Share of the requests that is to succeed (no 5xx), in percent, below V(100). What it lets fail is the error budget.
+            With V(0) there is no objective, and none of C(access.error_budget) and C(access.error_burn).
+        type: float
+      objective_days: &objective_days
+        description:
+          - Over so many days the objective holds, V(1) to V(60). Each day counts as its last run has seen it.
+        type: int
+      budget_warning_percent: &budget_warning_percent
+        description:
+          - How much of what may fail in these days has failed, in percent, which is a warning.
+        type: float
+      budget_critical_percent: &budget_critical_percent
+        description:
+          - The same for critical.
+        type: float
+      burn_warning_times: &burn_warning_times
+        description:
+          - How many times as many requests fail in the time as the objective allows which is a warning.
+        type: float
+      burn_critical_times: &burn_critical_times
+        description:
+          - The same for critical. With V(14.4) what may fail in 28 days has failed within two.
+        type: float
   format:
     <<: *format
     default: combined
@@ -233,6 +258,24 @@ options:
   pattern_warning_score:
     <<: *pattern_warning_score
     default: 8.0
+  objective_percent:
+    <<: *objective_percent
+    default: 0.0
+  objective_days:
+    <<: *objective_days
+    default: 28
+  budget_warning_percent:
+    <<: *budget_warning_percent
+    default: 75.0
+  budget_critical_percent:
+    <<: *budget_critical_percent
+    default: 100.0
+  burn_warning_times:
+    <<: *burn_warning_times
+    default: 3.0
+  burn_critical_times:
+    <<: *burn_critical_times
+    default: 14.4
   since_hours:
     description: How long the time is that is looked at, in hours, up to V(744). O(since) overrides it.
     type: float
@@ -300,7 +343,8 @@ status:
 checks:
   description:
     - For each group C(access.format), C(access.requests), C(access.error_rate), C(access.rate_limited), C(access.bursts) and
-      C(access.pattern). Where the format tells them C(access.latency), C(access.scanners) and C(access.cache).
+      C(access.pattern). Where the format tells them C(access.latency), C(access.scanners) and C(access.cache). With an
+      objective C(access.error_budget) and C(access.error_burn).
     - C(access.readable) for each path of which not everything could be read, and C(history.integrity).
   returned: success
   type: list
@@ -366,7 +410,7 @@ groups:
       type: list
       elements: dict
     failing_routes:
-      description: Those with most answers with 5xx.
+      description: Those with most answers with 5xx; with an objective with their C(burn_rate).
       type: list
       elements: dict
     different_routes:
@@ -390,6 +434,12 @@ groups:
       description: Clients that look for what is not there.
       type: list
       elements: dict
+    error_budget:
+      description:
+        - With an objective, what it allows. C(objective_percent), C(period_days), on how many C(days) the C(requests) and
+          C(errors) are known, C(allowed_errors) of the whole period when the other days are like these, C(used_percent) of
+          them, the C(burn_rate) of the time, and C(allowed_now), what may fail in it.
+      type: dict
     pattern:
       description: How many hours were C(compared), are C(without_baseline), and are C(odd).
       type: dict
@@ -438,6 +488,12 @@ _LIMITS: dict[str, tuple[str, float]] = {
     "cache_warning_percent": ("float", 0.0),
     "cache_critical_percent": ("float", 0.0),
     "pattern_warning_score": ("float", 8.0),
+    "objective_percent": ("float", 0.0),
+    "objective_days": ("int", 28),
+    "budget_warning_percent": ("float", 75.0),
+    "budget_critical_percent": ("float", 100.0),
+    "burn_warning_times": ("float", 3.0),
+    "burn_critical_times": ("float", 14.4),
 }
 
 

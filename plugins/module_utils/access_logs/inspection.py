@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.error_budget import Served, burn_rate, error_budget
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.figures import group_figures, iso, usual_p95
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.group_counting import Counted, count_group
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.judging import Judged, group_checks
@@ -151,6 +152,12 @@ def _inspect(
     )
     for row in (*figures["routes"], *figures["slowest_routes"]):
         row["usual_p95"] = usual_p95(past.days, day, row["route"])
+    objective = group.limits["objective_percent"]
+    if objective:
+        now = Served(counted.tally.requests, figures["status_classes"]["5xx"])
+        figures["error_budget"] = error_budget(objective, int(group.limits["objective_days"]), now, day, past.days)._asdict()
+        for row in figures["failing_routes"]:
+            row["burn_rate"] = burn_rate(objective, Served(row["requests"], row["errors"]))
     kinds = frozenset(counted.fields | ({"duration"} if counted.fields & {"seconds", "upstream_seconds"} else set()))
     name = group.log_format.text if group.log_format else "json"
     checks = group_checks(Judged(group.name, name, kinds, group.limits, figures, comparison, bool(counted.problems)))

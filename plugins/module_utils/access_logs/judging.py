@@ -51,6 +51,8 @@ def group_checks(group: Judged) -> list[Check]:
         ("access.cache", "cache", _cache),
         ("access.pattern", "", _pattern),
     ]
+    if "error_budget" in group.figures:
+        judges += [("access.error_budget", "", _error_budget), ("access.error_burn", "", _error_burn)]
     empty = group.requests == 0
     for check, kind, judge in judges:
         if kind and kind not in group.kinds:
@@ -118,6 +120,31 @@ def _error_rate(group: Judged) -> Check:
     return _row(
         group, "access.error_rate", share, "percent", "error", text, worst,
         hint="Look into the log of the service, and into the error log of the web server, at the time of the failures.",
+        evidence={"routes": failing[:5]} if failing else None,
+    )  # fmt: skip
+
+
+def _error_budget(group: Judged) -> Check:
+    budget = group.figures["error_budget"]
+    text = (
+        f"{group.name} has used {budget['used_percent']:g} % of the failures that an objective of {budget['objective_percent']:g} % allows "
+        f"in {budget['period_days']} days ({budget['errors']} of {budget['allowed_errors']:g}, of {budget['days']} days known so far)"
+    )
+    return _row(
+        group, "access.error_budget", budget["used_percent"], "percent", "budget", text, "",
+        few="a period that allows less than one failure is not judged" if budget["allowed_errors"] < 1 else "",
+        hint="Let what fails be mended before anything new is released; access.error_rate says where.", evidence={"budget": budget},
+    )  # fmt: skip
+
+
+def _error_burn(group: Judged) -> Check:
+    budget, failing = group.figures["error_budget"], group.figures["failing_routes"]
+    text = f"{group.name} fails {budget['burn_rate']:g} times as often as an objective of {budget['objective_percent']:g} % allows"
+    worst = f"; most on {failing[0]['route']} ({failing[0]['errors']})" if failing else ""
+    return _row(
+        group, "access.error_burn", budget["burn_rate"], "times", "burn", text, worst,
+        few="a time that allows less than one failure is not judged" if budget["allowed_now"] < 1 else "",
+        hint="Look at the routes in the evidence now: at this rate the failures of the whole period are used up early.",
         evidence={"routes": failing[:5]} if failing else None,
     )  # fmt: skip
 
@@ -246,14 +273,19 @@ def _row(
     *,
     hint: str,
     evidence: dict[str, Any] | None,
+    few: str = "",
 ) -> Check:
-    """Return the check of a figure that is too high from a threshold on, when enough requests stand behind it."""
+    """Return the check of a figure that is too high from a threshold on, when enough requests stand behind it.
+
+    :param few: why the figure is told and not judged.
+    """
     warning, critical = group.limit(f"{name}_warning_{unit}"), group.limit(f"{name}_critical_{unit}")
-    judged = group.requests >= group.limits["min_sample"]
-    status = grade(value, warning, critical) if judged else OK
-    few = "" if judged else f"; fewer than {group.limits['min_sample']:g} requests are too few to judge"
+    if group.requests < group.limits["min_sample"]:
+        few = f"fewer than {group.limits['min_sample']:g} requests are too few to judge"
+    status = OK if few else grade(value, warning, critical)
+    more = f"; {few}" if few else more if status != OK else ""
     return check_result(
-        check, group.name, status, f"{text} ({_limits(warning, critical, unit)}){more if status != OK else ''}{few}.", value=value,
+        check, group.name, status, f"{text} ({_limits(warning, critical, unit)}){more}.", value=value,
         unit=unit, warning=warning, critical=critical, evidence=evidence if status != OK else None,
         hint=hint if status != OK else None,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.clients import Network, read_networks
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.formats import JSON, Format, read_format
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.json_rows import JsonReader, read_keys
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.remembering import MAX_DAYS
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.rows import Reader, TextReader
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
@@ -37,8 +38,18 @@ DEFAULTS: dict[str, Any] = {
     "cache_warning_percent": 0.0,
     "cache_critical_percent": 0.0,
     "pattern_warning_score": 8.0,
+    "objective_percent": 0.0,
+    "objective_days": 28,
+    "budget_warning_percent": 75.0,
+    "budget_critical_percent": 100.0,
+    "burn_warning_times": 3.0,
+    "burn_critical_times": 14.4,
 }
-_RANGES: dict[str, tuple[float, float]] = {name: (0, 100 if name.endswith("_percent") else 1_000_000_000) for name in DEFAULTS}
+_RANGES: dict[str, tuple[float, float]] = {
+    **{name: (0, 100 if name.endswith("_percent") else 1_000_000_000) for name in DEFAULTS},
+    "objective_percent": (0, 99.9999),
+    "objective_days": (1, MAX_DAYS),
+}
 MAX_HOURS = 24 * 31
 _MAX_GROUPS = 200
 _MAX_NAME = 200

@@ -15,6 +15,7 @@ LOGS = [
     {
         "name": "api", "paths": ["/opt/api/access.log"], "error_paths": ["/opt/api/error.log"], "format": EXTENDED,
         "trusted_proxies": ["10.0.0.0/8"], "exclude_routes": ["/health"], "exclude_agents": ["kube-probe/*"],
+        "objective_percent": 0.0,
     },
     {"paths": ["/opt/app/access.json"], "format": "json", "fields": {"client": "request.remote_ip"}, "hosts": ["other"]},
 ]  # fmt: skip
