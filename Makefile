@@ -20,6 +20,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
 # A playbook started here sees the settings of this checkout, whatever the shell that called make had set.
 unexport ANSIBLE_CONFIG
 unexport ANSIBLE_COLLECTIONS_PATH
+# Where this is set, as in many images, each of a thousand processes would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 ##@ Try it
 .PHONY: help
