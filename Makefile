@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# Two lanes of `make test`, side by side: the containers, which take as long as all the rest, and that.
+# Two lanes of `make test`, side by side: all other gates, and the containers, which take as long as those together.
 GATES := lint types contracts docs units units-oldest sanity matrix integration faults check-mode package browser
 GATES_BESIDE := molecule
 

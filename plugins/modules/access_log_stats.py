@@ -166,12 +166,12 @@ options:
         type: float
       objective_percent: &objective_percent
         description:
-          - Share of the requests that is to succeed (no 5xx), in percent, below V(100). What it lets fail is the error budget.
+          - Share of the requests that is to succeed (no 5xx), in percent, V(50) to V(99.9999). What it lets fail is the error budget.
             With V(0) there is no objective, and none of C(access.error_budget) and C(access.error_burn).
         type: float
       objective_days: &objective_days
         description:
-          - Over so many days the objective holds, V(1) to V(60). Each day counts as its last run has seen it.
+          - Over so many days the objective holds, V(1) to V(42).
         type: int
       budget_warning_percent: &budget_warning_percent
         description:
@@ -187,7 +187,7 @@ options:
         type: float
       burn_critical_times: &burn_critical_times
         description:
-          - The same for critical. With V(14.4) what may fail in 28 days has failed within two.
+          - The same for critical. A day of V(7) is a quarter of what may fail in 28 days.
         type: float
   format:
     <<: *format
@@ -275,7 +275,7 @@ options:
     default: 3.0
   burn_critical_times:
     <<: *burn_critical_times
-    default: 14.4
+    default: 7.0
   since_hours:
     description: How long the time is that is looked at, in hours, up to V(744). O(since) overrides it.
     type: float
@@ -436,9 +436,9 @@ groups:
       elements: dict
     error_budget:
       description:
-        - With an objective, what it allows. C(objective_percent), C(period_days), on how many C(days) the C(requests) and
-          C(errors) are known, C(allowed_errors) of the whole period when the other days are like these, C(used_percent) of
-          them, the C(burn_rate) of the time, and C(allowed_now), what may fail in it.
+        - With an objective, what it allows. C(objective_percent), C(period_days), of how many of them (C(known_days)) the
+          C(requests) and C(errors) are known, C(allowed_errors) of the whole period when as many requests come in the rest of
+          it, how much of them is used (C(used_percent)), and the C(burn_rate) of the time.
       type: dict
     pattern:
       description: How many hours were C(compared), are C(without_baseline), and are C(odd).
@@ -493,7 +493,7 @@ _LIMITS: dict[str, tuple[str, float]] = {
     "budget_warning_percent": ("float", 75.0),
     "budget_critical_percent": ("float", 100.0),
     "burn_warning_times": ("float", 3.0),
-    "burn_critical_times": ("float", 14.4),
+    "burn_critical_times": ("float", 7.0),
 }
 
 

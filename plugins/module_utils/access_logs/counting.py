@@ -126,6 +126,7 @@ class Counting:
             upgraded=compress(zip(compress(routes, unusual), compress(classes, unusual)), upgraded),
         )
         self._count_refused(list(compress(clients, unusual)), compress(requests or routes, unusual), statuses)
+        self._count_failed(compress(columns["time"], unusual), statuses, moments)
         if agents:
             tally.agents.add(agents)
         self._count_moments(texts or Counter(columns["time"]), moments, clients)
@@ -178,6 +179,16 @@ class Counting:
             paths.setdefault(client, []).append(hash(request))
         for client, hashes in paths.items():
             self.tally.note_refused(client, len(hashes), set(hashes))
+
+    def _count_failed(self, texts: Iterable[str], statuses: Sequence[str], moments: dict[str, int | None]) -> None:
+        """Count what failed in each hour.
+
+        :param texts: the times of rows, with their ``statuses``.
+        """
+        failed = {status for status in set(statuses) if status[0] == "5"}
+        if failed:
+            for text, number in Counter(compress(texts, map(failed.__contains__, statuses))).items():
+                self.tally.failed[(moments[text] or 0) // 3600] += number
 
     def _count_others(self, columns: dict[str, list[str]]) -> None:
         tally = self.tally

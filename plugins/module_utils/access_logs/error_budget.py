@@ -3,83 +3,95 @@
 """How much of the failures that an objective allows has been used up, and how fast that goes.
 
 An objective of 99.9 percent lets one of 1000 requests fail: over a period of days that is the budget. A burn rate of 1 uses it up
-in just these days, one of 14 in two days of four weeks. Both words are those of the site reliability workbook of Google.
+in just these days, one of 7 in four days of four weeks. Both words are those of the site reliability workbook of Google.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
 from typing import Any, NamedTuple
+
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.tally import Tally
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.weekly_pattern import complete_hours
+
+_DIGITS_OF_HOUR = 7
 
 
 class Served(NamedTuple):
     """Requests of some time, and how many of them failed."""
 
     requests: int
-    errors: float
+    errors: int
 
 
 class Budget(NamedTuple):
     """What is left of what an objective allows.
 
     :ivar objective_percent: share of the requests that must not fail.
-    :ivar period_days: the days over which it holds.
-    :ivar days: on so many of them the requests are known, the present one among them.
-    :ivar requests: of these days, and ``errors`` among them.
-    :ivar allowed_errors: what the objective allows in the whole period, when the other days are like these.
-    :ivar used_percent: how much of that the errors are.
-    :ivar burn_rate: how many times more failed in the present time than the objective allows.
-    :ivar allowed_now: how many failures it allows in the present time.
+    :ivar period_days: the days over which it holds, the present time at their end.
+    :ivar known_days: so much of them is known.
+    :ivar requests: of what is known, and ``errors`` among them.
+    :ivar allowed_errors: what the objective allows in the whole period when as many requests come as in what is known.
+    :ivar used_percent: how much of that the errors are; no failure is assumed where nothing is known.
+    :ivar burn_rate: how many times as many failed in the present time as the objective allows.
     """
 
     objective_percent: float
     period_days: int
-    days: int
+    known_days: float
     requests: int
     errors: int
     allowed_errors: float
     used_percent: float
     burn_rate: float
-    allowed_now: float
 
 
-def error_budget(
-    objective_percent: float, period_days: int, now: Served, today: str, days: Mapping[str, Mapping[str, Any]]
-) -> Budget:
+def error_budget(objective_percent: float, period_days: int, now: Served, last_hour: int, hours: Mapping[int, Served]) -> Budget:
     """Return what is left.
 
     :param objective_percent: below 100.
-    :param now: the present time, which stands for today.
-    :param today: a date, ISO 8601; what is known of it already is left out, since the present time says more.
-    :param days: what is remembered of earlier days, by date.
+    :param now: the present time.
+    :param last_hour: the hour since the epoch in which it ends.
+    :param hours: what is known of it and of the time before.
     """
-    begin = (date.fromisoformat(today) - timedelta(days=period_days - 1)).isoformat()
-    earlier = [_served(row) for day, row in days.items() if begin <= day < today]
-    known = [served for served in earlier if served.requests] + [now]
+    period_hours = 24 * period_days
+    known = [served for hour, served in hours.items() if last_hour - period_hours < hour <= last_hour]
     requests, errors = sum(served.requests for served in known), sum(served.errors for served in known)
-    share = (100.0 - objective_percent) / 100.0
-    allowed = share * requests / len(known) * period_days
+    allowed = (100.0 - objective_percent) / 100.0 * requests / len(known) * period_hours if known else 0.0
     return Budget(
-        objective_percent, period_days, len(known), requests, round(errors), round(allowed, 1),
-        round(100.0 * errors / allowed, 1) if allowed else 0.0, burn_rate(objective_percent, now), share * now.requests,
+        objective_percent, period_days, round(len(known) / 24, 1), requests, errors, round(allowed, 1),
+        round(100.0 * errors / allowed, 1) if allowed else 0.0, burn_rate(objective_percent, now),
     )  # fmt: skip
 
 
 def burn_rate(objective_percent: float, served: Served) -> float:
-    """Return how many times more failed than an objective below 100 percent allows; 0 of nothing."""
+    """Return how many times as many failed as an objective below 100 percent allows; 0 of nothing."""
     if not served.requests:
         return 0.0
     return round(100.0 * served.errors / served.requests / (100.0 - objective_percent), 2)
 
 
-def _served(row: Mapping[str, Any]) -> Served:
-    """Return what is remembered of a day, or nothing when that makes no sense."""
-    requests, percent = _number(row.get("requests")), _number(row.get("error_percent"))
-    if requests is None or percent is None or not 0 <= percent <= 100 or not 0 <= requests < 1 << 50:
-        return Served(0, 0.0)
-    return Served(int(requests), requests * percent / 100.0)
+def served_hours(tally: Tally, since: int, until: int) -> dict[int, Served]:
+    """Return what was served in each hour that the log covers, those without any request included.
+
+    :param since: the first second of the window, ``until`` the first behind it.
+    """
+    requests = {**{hour: sum(seconds) for hour, seconds in tally.hours.items()}, **complete_hours(tally, since, until)}
+    return {hour: Served(number, tally.failed[hour]) for hour, number in requests.items()}
 
 
-def _number(value: Any) -> float | None:
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+def add_hours(before: Mapping[int, Served], now: Mapping[int, Served]) -> dict[int, Served]:
+    """Return all of both; of an hour that both have seen a part of, what has more requests."""
+    return {**before, **{hour: max(served, before.get(hour, served)) for hour, served in now.items()}}
+
+
+def read_hours(record: Any) -> dict[int, Served]:
+    """Return hours as they were kept, those left out that make no sense."""
+    found = {}
+    for hour, row in record.items() if isinstance(record, dict) else ():
+        if not hour.isdecimal() or len(hour) >= _DIGITS_OF_HOUR or not isinstance(row, list) or len(row) != 2:
+            continue
+        requests, errors = row
+        if type(requests) is int and type(errors) is int and 0 <= errors <= requests < 1 << 50:  # true is none
+            found[int(hour)] = Served(requests, errors)
+    return found

@@ -11,10 +11,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.error_budget import Served, burn_rate, error_budget
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.error_budget import (
+    Served,
+    add_hours,
+    burn_rate,
+    error_budget,
+    served_hours,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.figures import group_figures, iso, usual_p95
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.group_counting import Counted, count_group
-from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.judging import Judged, group_checks
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.judged import Judged
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.judging import group_checks
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.options import Group, Window, read_groups, read_window
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.remembering import (
     FILE_NAME,
@@ -134,13 +141,16 @@ def _inspect(
     counted = count_group(group, since=since, until=until, processes=processes)
     figures = group_figures(counted.tally, group.limits, top=params["top"])
     hours = complete_hours(counted.tally, since, until) if not counted.problems else {}
+    unparsed_limit = group.limits["unparsed_critical_percent"] or 100.0
+    is_whole = not counted.problems and figures["unparsed_percent"] < unparsed_limit
+    served = served_hours(counted.tally, since, until) if is_whole else {}
     past, day = memory.past.get(group.name, Past()), to_iso(window.until)[:10]
     comparison = Comparison(0, len(hours), ())
     if group.limits["pattern_warning_score"]:
         comparison = compare_hours(hours, past.hours, threshold=group.limits["pattern_warning_score"])
     if counted.tally.requests:
         memory.found[group.name] = Past()
-        memory.found[group.name].add(hours, day, _day(counted, figures))
+        memory.found[group.name].add(hours, day, _day(counted, figures), served)
     figures.update(
         usual_p95=usual_p95(past.days, day, ""),
         pattern={
@@ -155,7 +165,9 @@ def _inspect(
     objective = group.limits["objective_percent"]
     if objective:
         now = Served(counted.tally.requests, figures["status_classes"]["5xx"])
-        figures["error_budget"] = error_budget(objective, int(group.limits["objective_days"]), now, day, past.days)._asdict()
+        known = add_hours(past.served, served)
+        days, last_hour = int(group.limits["objective_days"]), (until - 1) // 3600
+        figures["error_budget"] = error_budget(objective, days, now, last_hour, known)._asdict()
         for row in figures["failing_routes"]:
             row["burn_rate"] = burn_rate(objective, Served(row["requests"], row["errors"]))
     kinds = frozenset(counted.fields | ({"duration"} if counted.fields & {"seconds", "upstream_seconds"} else set()))

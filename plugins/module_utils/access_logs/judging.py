@@ -4,39 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.weekly_pattern import MIN_WEEKS, Comparison
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.budget_checks import error_budget_check, error_burn_check
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.judged import Check, Judged, limits_of, row_of
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.weekly_pattern import MIN_WEEKS
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, UNKNOWN, WARNING, check_result, grade
-from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import figure_text, limits_text
-
-Check = dict[str, Any]
-
-
-class Judged(NamedTuple):
-    """A group as it is judged.
-
-    :ivar kinds: the fields that its format tells.
-    :ivar figures: as :func:`~.figures.group_figures` returns them.
-    """
-
-    name: str
-    format_name: str
-    kinds: frozenset[str]
-    limits: Mapping[str, float]
-    figures: Mapping[str, Any]
-    pattern: Comparison
-    unread: bool
-
-    @property
-    def requests(self) -> int:
-        """The requests that count."""
-        return int(self.figures["totals"]["requests"])
-
-    def limit(self, name: str) -> float | None:
-        """Return a threshold; None when it is switched off."""
-        return self.limits[name] or None
+from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import figure_text
 
 
 def group_checks(group: Judged) -> list[Check]:
@@ -51,13 +25,17 @@ def group_checks(group: Judged) -> list[Check]:
         ("access.cache", "cache", _cache),
         ("access.pattern", "", _pattern),
     ]
-    if "error_budget" in group.figures:
-        judges += [("access.error_budget", "", _error_budget), ("access.error_burn", "", _error_burn)]
+    budget = group.figures.get("error_budget")
+    if budget:
+        judges.append(("access.error_burn", "", error_burn_check))
     empty = group.requests == 0
     for check, kind, judge in judges:
         if kind and kind not in group.kinds:
             continue
         rows.append(_of_nothing(check, group, rows[:2]) if empty else judge(group))
+    if budget:  # a time without requests takes nothing away from what earlier ones have used
+        name = "access.error_budget"
+        rows.append(error_budget_check(group) if budget["requests"] else _of_nothing(name, group, rows[:2]))
     return rows
 
 
@@ -85,7 +63,7 @@ def _format(group: Judged) -> Check:
             value=share, unit="percent", warning=warning, critical=critical, evidence=evidence,
             hint="Give the log_format of the web server as format: nginx -T | grep -A5 log_format",
         )  # fmt: skip
-    text = f"{group.name}: {lines} of {parsed + lines} lines ({share:g} %) do not have the format ({_limits(warning, critical, 'percent')})"
+    text = f"{group.name}: {lines} of {parsed + lines} lines ({share:g} %) do not have the format ({limits_of(warning, critical, 'percent')})"
     return check_result(
         "access.format", group.name, grade(share, warning, critical),
         f"{text}; the first is: {figures['first_unparsed']}" if lines else f"{text}.",
@@ -117,34 +95,9 @@ def _error_rate(group: Judged) -> Check:
     failing = group.figures["failing_routes"]
     worst = f"; most on {failing[0]['route']} ({failing[0]['errors']})" if failing else ""
     text = f"{share:g} % of {group.requests} requests of {group.name} failed with 5xx"
-    return _row(
+    return row_of(
         group, "access.error_rate", share, "percent", "error", text, worst,
         hint="Look into the log of the service, and into the error log of the web server, at the time of the failures.",
-        evidence={"routes": failing[:5]} if failing else None,
-    )  # fmt: skip
-
-
-def _error_budget(group: Judged) -> Check:
-    budget = group.figures["error_budget"]
-    text = (
-        f"{group.name} has used {budget['used_percent']:g} % of the failures that an objective of {budget['objective_percent']:g} % allows "
-        f"in {budget['period_days']} days ({budget['errors']} of {budget['allowed_errors']:g}, of {budget['days']} days known so far)"
-    )
-    return _row(
-        group, "access.error_budget", budget["used_percent"], "percent", "budget", text, "",
-        few="a period that allows less than one failure is not judged" if budget["allowed_errors"] < 1 else "",
-        hint="Let what fails be mended before anything new is released; access.error_rate says where.", evidence={"budget": budget},
-    )  # fmt: skip
-
-
-def _error_burn(group: Judged) -> Check:
-    budget, failing = group.figures["error_budget"], group.figures["failing_routes"]
-    text = f"{group.name} fails {budget['burn_rate']:g} times as often as an objective of {budget['objective_percent']:g} % allows"
-    worst = f"; most on {failing[0]['route']} ({failing[0]['errors']})" if failing else ""
-    return _row(
-        group, "access.error_burn", budget["burn_rate"], "times", "burn", text, worst,
-        few="a time that allows less than one failure is not judged" if budget["allowed_now"] < 1 else "",
-        hint="Look at the routes in the evidence now: at this rate the failures of the whole period are used up early.",
         evidence={"routes": failing[:5]} if failing else None,
     )  # fmt: skip
 
@@ -164,7 +117,7 @@ def _latency(group: Judged) -> Check:
     text = (
         f"95 % of {latency['requests']} requests of {group.name} took at most {figure_text(latency['p95'], 'seconds')}{usual}"
     )
-    return _row(
+    return row_of(
         group, "access.latency", latency["p95"], "seconds", "latency", text, worst,
         hint="Look at the slowest routes in the evidence, and at processors and database at that time.",
         evidence={"routes": slow[:5]} if slow else None,
@@ -177,7 +130,7 @@ def _rate_limited(group: Judged) -> Check:
     most = f"; most from {clients[0]['client']}" if clients else ""
     lines = f" and {limited['rejected_lines']} lines of limits in the error log" if limited["rejected_lines"] else ""
     text = f"{limited['percent']:g} % of {group.requests} requests of {group.name} were limited, {limited['responses']} answers with 429{lines}"
-    return _row(
+    return row_of(
         group, "access.rate_limited", limited["percent"], "percent", "limited", text, most,
         hint="One client: ask it to slow down, or block it. Many: raise the limit, or add room.",
         evidence={"clients": clients[:5], "zones": limited["zones"][:5]} if clients else None,
@@ -193,10 +146,10 @@ def _bursts(group: Judged) -> Check:
         first = bursts[0]
         text = (
             f"{group.name} had {number} bursts; the largest began {first['begin']}, with {first['peak']} {first['kind']} in a minute "
-            f"where {first['usual']:g} are usual ({_limits(warning, critical, 'score')}, it has {score:g})."
+            f"where {first['usual']:g} are usual ({limits_of(warning, critical, 'score')}, it has {score:g})."
         )
     else:
-        text = f"{group.name} had no minute that stands out from the hours around it ({_limits(warning, critical, 'score')})."
+        text = f"{group.name} had no minute that stands out from the hours around it ({limits_of(warning, critical, 'score')})."
     return check_result(
         "access.bursts", group.name, status, text, value=score, unit="score", warning=warning, critical=critical,
         evidence={"bursts": bursts[:5]} if status != OK else None,
@@ -211,7 +164,7 @@ def _scanners(group: Judged) -> Check:
     most = f"; most refused is {scanners[0]['client']} ({scanners[0]['refused']})" if scanners else ""
     return check_result(
         "access.scanners", group.name, status,
-        f"{number} clients of {group.name} look for what is not there ({_limits(warning, critical, 'clients')}){most}.",
+        f"{number} clients of {group.name} look for what is not there ({limits_of(warning, critical, 'clients')}){most}.",
         value=number, unit="clients", warning=warning, critical=critical, evidence={"clients": scanners[:5]} if status != OK else None,
         hint="Block the clients in the evidence, and see that none of their requests succeeded." if status != OK else None,
     )  # fmt: skip
@@ -232,7 +185,7 @@ def _cache(group: Judged) -> Check:
     few = "" if judged else "; too few to judge"
     return check_result(
         "access.cache", group.name, status,
-        f"{share:g} % of {cache['requests']} requests of {group.name} were answered from the cache ({_limits(warning, critical, 'percent')}){few}.",
+        f"{share:g} % of {cache['requests']} requests of {group.name} were answered from the cache ({limits_of(warning, critical, 'percent')}){few}.",
         value=share, unit="percent", warning=warning, critical=critical, evidence={"statuses": cache["statuses"]} if status != OK else None,
         hint="See which content is not cached any more (BYPASS, EXPIRED, MISS in the evidence)." if status != OK else None,
     )  # fmt: skip
@@ -260,36 +213,3 @@ def _pattern(group: Judged) -> Check:
         unit="score", warning=limit, evidence={"hours": odd[:10]} if odd else None,
         hint="See whether something was released, announced, or cut off in these hours." if odd else None,
     )  # fmt: skip
-
-
-def _row(
-    group: Judged,
-    check: str,
-    value: float,
-    unit: str,
-    name: str,
-    text: str,
-    more: str,
-    *,
-    hint: str,
-    evidence: dict[str, Any] | None,
-    few: str = "",
-) -> Check:
-    """Return the check of a figure that is too high from a threshold on, when enough requests stand behind it.
-
-    :param few: why the figure is told and not judged.
-    """
-    warning, critical = group.limit(f"{name}_warning_{unit}"), group.limit(f"{name}_critical_{unit}")
-    if group.requests < group.limits["min_sample"]:
-        few = f"fewer than {group.limits['min_sample']:g} requests are too few to judge"
-    status = OK if few else grade(value, warning, critical)
-    more = f"; {few}" if few else more if status != OK else ""
-    return check_result(
-        check, group.name, status, f"{text} ({_limits(warning, critical, unit)}){more}.", value=value,
-        unit=unit, warning=warning, critical=critical, evidence=evidence if status != OK else None,
-        hint=hint if status != OK else None,
-    )  # fmt: skip
-
-
-def _limits(warning: float | None, critical: float | None, unit: str) -> str:
-    return limits_text(warning, critical, unit) or "no threshold"

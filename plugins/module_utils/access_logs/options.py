@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.clients import Network, read_networks
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.formats import JSON, Format, read_format
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.json_rows import JsonReader, read_keys
-from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.remembering import MAX_DAYS
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.remembering import OBJECTIVE_DAYS
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.rows import Reader, TextReader
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
@@ -43,14 +43,16 @@ DEFAULTS: dict[str, Any] = {
     "budget_warning_percent": 75.0,
     "budget_critical_percent": 100.0,
     "burn_warning_times": 3.0,
-    "burn_critical_times": 14.4,
+    "burn_critical_times": 7.0,
 }
 _RANGES: dict[str, tuple[float, float]] = {
     **{name: (0, 100 if name.endswith("_percent") else 1_000_000_000) for name in DEFAULTS},
     "objective_percent": (0, 99.9999),
-    "objective_days": (1, MAX_DAYS),
+    "objective_days": (1, OBJECTIVE_DAYS),
 }
 MAX_HOURS = 24 * 31
+#: Below it is a mistake, most likely a fraction.
+_LEAST_OBJECTIVE_PERCENT = 50.0
 _MAX_GROUPS = 200
 _MAX_NAME = 200
 
@@ -151,6 +153,11 @@ def _group(place: str, given: Mapping[str, Any]) -> Group:
         raise UpkeepError(f"{place}paths is empty; give at least one path")
     limits = {name: DEFAULTS[name] if given.get(name) is None else given[name] for name in DEFAULTS}
     refuse_out_of_range(limits, _RANGES, place)
+    if 0 < limits["objective_percent"] < _LEAST_OBJECTIVE_PERCENT:
+        raise UpkeepError(
+            f"{place}objective_percent: {limits['objective_percent']:g} is not accepted, since it lets most requests fail; "
+            "give a share in percent, such as 99.9"
+        )
     for name, warning in limits.items():
         critical = limits.get(name.replace("_warning", "_critical"), 0)
         if (

@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.error_budget import Served, add_hours, read_hours
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.weekly_pattern import HOURS_OF_WEEK, WEEKS
 from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import (
     make_private_directory,
@@ -26,6 +27,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.locking import Lock
 FILE_NAME = "access_logs.json"
 MAX_DAYS = 60
 _MAX_HOURS = (WEEKS + 1) * HOURS_OF_WEEK
+#: So many days of hours are kept.
+OBJECTIVE_DAYS = _MAX_HOURS // 24
 _MAX_BYTES = 32 * 1024 * 1024
 _LOCK_NAME = "access_logs.json.lock"
 _LOCK_SECONDS = 30.0
@@ -39,7 +42,8 @@ class Damaged(UpkeepError):
 class Past:
     """What is known of earlier runs of one group.
 
-    :ivar hours: requests by hour since the epoch.
+    :ivar hours: requests by hour since the epoch, of whole hours.
+    :ivar served: requests by hour and how many of them failed, also of hours of which only a part was seen.
     :ivar days: by date (UTC) a mapping with ``requests``, ``error_percent``, ``p95`` and ``routes`` (their p95), in seconds.
     """
 
@@ -54,10 +58,11 @@ class Past:
         self.days: dict[str, dict[str, Any]] = {
             day: row
             for day, row in (days.items() if isinstance(days, dict) else ())
-            if isinstance(row, dict) and isinstance(row.get("routes", {}), dict)
+            if _is_date(day) and isinstance(row, dict) and isinstance(row.get("routes", {}), dict) and _is_finite(row)
         }
+        self.served = read_hours(given.get("served"))
 
-    def add(self, hours: Mapping[int, int], day: str, row: Mapping[str, Any]) -> None:
+    def add(self, hours: Mapping[int, int], day: str, row: Mapping[str, Any], served: Mapping[int, Served]) -> None:
         """Add what this run has found. A rotation may have taken lines since an earlier run, so the larger figure stays."""
         for hour, requests in hours.items():
             self.hours[hour] = max(requests, self.hours.get(hour, 0))
@@ -65,10 +70,17 @@ class Past:
         newest = max(self.hours, default=0)
         self.hours = {hour: number for hour, number in self.hours.items() if hour > newest - _MAX_HOURS}
         self.days = {name: self.days[name] for name in sorted(self.days)[-MAX_DAYS:]}
+        self.served = add_hours(self.served, served)
+        newest = max(self.served, default=0)
+        self.served = {hour: known for hour, known in self.served.items() if hour > newest - _MAX_HOURS}
 
     def record(self) -> dict[str, Any]:
         """Return it as it is kept."""
-        return {"hours": {str(hour): number for hour, number in sorted(self.hours.items())}, "days": self.days}
+        return {
+            "hours": {str(hour): number for hour, number in sorted(self.hours.items())},
+            "days": self.days,
+            "served": {str(hour): list(known) for hour, known in sorted(self.served.items())},
+        }
 
 
 def read_past(state_directory: Path) -> dict[str, Past]:
@@ -114,7 +126,7 @@ def keep(state_directory: Path, found: Mapping[str, Past], *, now: datetime, own
         for name, past in found.items():
             before = known.setdefault(name, Past())
             for day, row in past.days.items():
-                before.add(past.hours, day, row)
+                before.add(past.hours, day, row, past.served)
         newest = max((day for past in known.values() for day in past.days), default="")
         kept = {
             name: past.record()
@@ -127,7 +139,20 @@ def keep(state_directory: Path, found: Mapping[str, Past], *, now: datetime, own
 
 
 def _days_between(day: str, later: str) -> int:
+    return (date.fromisoformat(later) - date.fromisoformat(day)).days
+
+
+def _is_date(text: str) -> bool:
     try:
-        return (datetime.fromisoformat(later) - datetime.fromisoformat(day)).days
+        return date.fromisoformat(text).isoformat() == text
     except ValueError:
-        return MAX_DAYS + 1
+        return False
+
+
+def _is_finite(row: Mapping[str, Any]) -> bool:
+    """Tell whether a row could be kept again: 1e999 is JSON, and no number."""
+    try:
+        json.dumps(row, allow_nan=False)
+    except ValueError:
+        return False
+    return True

@@ -37,7 +37,7 @@ class Tally:
     :ivar outside: lines before or after the window.
     :ivar first: the first second of the window with a request, ``last`` the last; ``earliest`` is that of any line.
     :ivar steps_back: how often the time of a line was more than five minutes before that of the line above it.
-    :ivar hours: requests of each second, by the hour since the epoch.
+    :ivar hours: requests of each second, by the hour since the epoch; ``failed`` those of each hour that were answered with 5xx.
     :ivar minutes: the different clients of each minute since the epoch.
     :ivar routes: requests by route and status.
     :ivar latency: requests by route and class of their duration; that of upgrades is none.
@@ -52,6 +52,7 @@ class Tally:
         self.earliest: int | None = None
         self.last: int | None = None
         self.hours: dict[int, array[int]] = {}
+        self.failed: Counter[int] = Counter()
         self.minutes: dict[int, Distinct] = {}
         self.clients, self.agents, self.limited = Busiest(sketch=CLIENT_SKETCH), Busiest(2000), Busiest(2000)
         self.hosts, self.cache, self.limit_statuses = Busiest(500), Busiest(50), Busiest(50)
@@ -141,6 +142,7 @@ class Tally:
             self.routes[route].update(statuses)
             add_classes(self.latency[route], other.latency[route].items())
         self.upstream.update(other.upstream)
+        self.failed.update(other.failed)
         for client, (requests, paths) in other.refused.items():
             self.note_refused(client, requests, paths)
         self.settle()

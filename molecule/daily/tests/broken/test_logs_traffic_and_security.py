@@ -28,7 +28,6 @@ FOUND = {
     ("log.errors", "tick-backend", "critical"): "3000 error lines",
     ("log.new_signatures", "tick-backend", "warning"): "1 kind",
     ("access.error_rate", SITE, "critical"): "failed with 5xx",
-    ("access.error_budget", SITE, "critical"): "99.5 % allows in 28 days",
     ("access.error_burn", SITE, "critical"): "times as often as an objective of 99.5 % allows",
     ("access.rate_limited", SITE, "critical"): "answers with 429",
     ("access.bursts", SITE, "warning"): "burst",

@@ -20,7 +20,10 @@ def run(**options: Any) -> dict[str, Any]:
 def write_log(path: Path, number: int) -> str:
     at = datetime.now(timezone.utc) - timedelta(hours=2)
     path.write_text(
-        "".join(line(at + timedelta(seconds=second % 3600), client=f"192.0.2.{second % 200}") for second in range(number))
+        "".join(
+            line(at + timedelta(seconds=second % 3600), client=f"192.0.2.{second % 200}", status=200 if second % 500 else 502)
+            for second in range(number)
+        )
     )
     return str(path)
 
@@ -54,10 +57,11 @@ def test_a_large_log_is_counted_by_two_processes_as_by_one(tmp_path: Path) -> No
     # One window for both: between the two runs the hour may turn.
     now = datetime.now(timezone.utc)
     window = {"since": f"{now - timedelta(hours=24):%Y-%m-%dT%H:%M:%SZ}", "until": f"{now:%Y-%m-%dT%H:%M:%SZ}"}
-    one, two = (run(paths=[path], history=False, processes=number, **window) for number in (1, 2))
+    one, two = (run(paths=[path], history=False, processes=number, objective_percent=99, **window) for number in (1, 2))
     differing = {name: one[name] for name in ("invocation",) if name in one}
     assert one == {**two, **differing}
     assert one["totals"]["requests"] == 60_000
+    assert one["groups"][0]["error_budget"]["errors"] == 120
 
 
 def test_wrong_options_are_refused_in_words() -> None:
