@@ -50,8 +50,14 @@ parts = _parts(find_files([sys.argv[1]], since=0).files, 2)
 def work(numbers):
     reader, moments, durations, upstream, lines = TextReader(read_format(sys.argv[2])), Moments(), DurationClasses(), DurationClasses(), 0
     read = reader._match if "EXPRESSION" in sys.argv else lambda text: reader.read(text)
+    match = reader._pattern.fullmatch
     for number in numbers:
         for block in Reading(parts[number]).blocks():
+            if "LOOP" in sys.argv:
+                for line in block.decode("latin-1").split("\\n"):
+                    if match(line):
+                        lines += 1
+                continue
             for rows in read(block.decode("latin-1"))[0]:
                 lines += rows.lines
                 if "TEXT" in sys.argv:
@@ -168,6 +174,7 @@ def measure(folder: Path, log: Path, sample: Path) -> None:
         "parsing alone: times, sizes and durations": parsing,
         "parsing alone: text": [*parsing, "TEXT"],
         "parsing alone: text, by regular expression": [*parsing, "TEXT", "EXPRESSION"],
+        "parsing alone: line by line, by regular expression": [*parsing, "LOOP"],
         f"access_log_stats, gzip in {PACKED_FILES} files": module(folder, "packed", str(folder / "packed" / "access.log.*.gz")),
         "access_log_stats, gzip in one file": module(folder, "whole", str(folder / "packed" / "whole.gz")),
         sampled: module(folder, "sample", str(sample)),
@@ -193,7 +200,12 @@ def measure(folder: Path, log: Path, sample: Path) -> None:
                 "parsing alone: times, sizes and durations",
             ),
             ("access_log_stats / its parsing alone, to text", "access_log_stats", "parsing alone: text"),
-            ("access_log_stats / one regular expression", "access_log_stats", "parsing alone: text, by regular expression"),
+            ("access_log_stats / one regular expression for a block", "access_log_stats", "parsing alone: text, by regular expression"),
+            (
+                "access_log_stats / a loop that only matches each line",
+                "access_log_stats",
+                "parsing alone: line by line, by regular expression",
+            ),
             (f"goaccess / access_log_stats, {SAMPLE} lines (at least 3)", f"goaccess, {SAMPLE} lines", sampled),
             (
                 "gzip in several files / plain (at most 2)",

@@ -92,6 +92,10 @@ def read_hours(record: Any) -> dict[int, Served]:
         if not hour.isdecimal() or len(hour) >= _DIGITS_OF_HOUR or not isinstance(row, list) or len(row) != 2:
             continue
         requests, errors = row
-        if type(requests) is int and type(errors) is int and 0 <= errors <= requests < 1 << 50:  # true is none
+        if _is_whole(requests) and _is_whole(errors) and 0 <= errors <= requests < 1 << 50:
             found[int(hour)] = Served(requests, errors)
     return found
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
