@@ -9,12 +9,9 @@ in just these days, one of 7 in four days of four weeks. Both words are those of
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.tally import Tally
-from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.weekly_pattern import complete_hours
-
-_DIGITS_OF_HOUR = 7
 
 
 class Served(NamedTuple):
@@ -71,31 +68,15 @@ def burn_rate(objective_percent: float, served: Served) -> float:
     return round(100.0 * served.errors / served.requests / (100.0 - objective_percent), 2)
 
 
-def served_hours(tally: Tally, since: int, until: int) -> dict[int, Served]:
-    """Return what was served in each hour that the log covers, those without any request included.
+def served_hours(tally: Tally, hours: Mapping[int, int]) -> dict[int, Served]:
+    """Return what was served in each hour of which the log tells at least a part.
 
-    :param since: the first second of the window, ``until`` the first behind it.
+    :param hours: the requests of those of which it tells all, also where there was none.
     """
-    requests = {**{hour: sum(seconds) for hour, seconds in tally.hours.items()}, **complete_hours(tally, since, until)}
-    return {hour: Served(number, tally.failed[hour]) for hour, number in requests.items()}
+    partly = {hour: sum(seconds) for hour, seconds in tally.hours.items() if hour not in hours}
+    return {hour: Served(number, tally.failed[hour]) for hour, number in {**partly, **hours}.items()}
 
 
 def add_hours(before: Mapping[int, Served], now: Mapping[int, Served]) -> dict[int, Served]:
     """Return all of both; of an hour that both have seen a part of, what has more requests."""
     return {**before, **{hour: max(served, before.get(hour, served)) for hour, served in now.items()}}
-
-
-def read_hours(record: Any) -> dict[int, Served]:
-    """Return hours as they were kept, those left out that make no sense."""
-    found = {}
-    for hour, row in record.items() if isinstance(record, dict) else ():
-        if not hour.isdecimal() or len(hour) >= _DIGITS_OF_HOUR or not isinstance(row, list) or len(row) != 2:
-            continue
-        requests, errors = row
-        if _is_whole(requests) and _is_whole(errors) and 0 <= errors <= requests < 1 << 50:
-            found[int(hour)] = Served(requests, errors)
-    return found
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)

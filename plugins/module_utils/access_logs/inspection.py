@@ -143,7 +143,7 @@ def _inspect(
     hours = complete_hours(counted.tally, since, until) if not counted.problems else {}
     unparsed_limit = group.limits["unparsed_critical_percent"] or 100.0
     is_whole = not counted.problems and figures["unparsed_percent"] < unparsed_limit
-    served = served_hours(counted.tally, since, until) if is_whole else {}
+    served = served_hours(counted.tally, hours) if is_whole else {}
     past, day = memory.past.get(group.name, Past()), to_iso(window.until)[:10]
     comparison = Comparison(0, len(hours), ())
     if group.limits["pattern_warning_score"]:

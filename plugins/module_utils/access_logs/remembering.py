@@ -14,7 +14,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.error_budget import Served, add_hours, read_hours
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.error_budget import Served, add_hours
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.weekly_pattern import HOURS_OF_WEEK, WEEKS
 from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import (
     make_private_directory,
@@ -53,14 +53,14 @@ class Past:
         self.hours: dict[int, int] = {
             int(hour): requests
             for hour, requests in (hours.items() if isinstance(hours, dict) else ())
-            if hour.isdecimal() and len(hour) < _DIGITS_OF_HOUR and isinstance(requests, int)
+            if _is_hour(hour) and isinstance(requests, int)
         }
         self.days: dict[str, dict[str, Any]] = {
             day: row
             for day, row in (days.items() if isinstance(days, dict) else ())
             if _is_date(day) and isinstance(row, dict) and isinstance(row.get("routes", {}), dict) and _is_finite(row)
         }
-        self.served = read_hours(given.get("served"))
+        self.served = read_served(given.get("served"))
 
     def add(self, hours: Mapping[int, int], day: str, row: Mapping[str, Any], served: Mapping[int, Served]) -> None:
         """Add what this run has found. A rotation may have taken lines since an earlier run, so the larger figure stays."""
@@ -136,6 +136,26 @@ def keep(state_directory: Path, found: Mapping[str, Past], *, now: datetime, own
         content = json.dumps({"schema": 1, "groups": kept}, sort_keys=True, allow_nan=False) + "\n"
         write_atomically(state_directory / FILE_NAME, content.encode("ascii"))
     return set_aside
+
+
+def read_served(record: Any) -> dict[int, Served]:
+    """Return requests and failures of hours as they were kept, those left out that make no sense."""
+    found = {}
+    for hour, row in record.items() if isinstance(record, dict) else ():
+        if not _is_hour(hour) or not isinstance(row, list) or len(row) != 2 or not all(map(_is_whole, row)):
+            continue
+        requests, errors = row
+        if 0 <= errors <= requests < 1 << 50:
+            found[int(hour)] = Served(requests, errors)
+    return found
+
+
+def _is_hour(text: str) -> bool:
+    return text.isdecimal() and len(text) < _DIGITS_OF_HOUR
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _days_between(day: str, later: str) -> int:

@@ -14,8 +14,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.error_b
     add_hours,
     burn_rate,
     error_budget,
-    read_hours,
 )
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.remembering import read_served
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.access_logs.log_lines import NOW, check, inspect, line
 
@@ -147,7 +147,7 @@ def test_what_could_not_be_read_is_not_known(tmp_path: Path, damage: str) -> Non
         log.write_text(log.read_text() + "rubbish\n" * 300)
         result = run(log, state)
     assert (budget_of(result)["known_days"], budget_of(result)["requests"]) == (0, 0)
-    assert read_hours(json.loads((state / "access_logs.json").read_text())["groups"][str(log)]["served"]) == {}
+    assert read_served(json.loads((state / "access_logs.json").read_text())["groups"][str(log)]["served"]) == {}
 
 
 def test_without_an_objective_there_is_no_row_and_hours_are_kept_for_one(tmp_path: Path) -> None:
@@ -169,8 +169,8 @@ def test_what_was_kept_and_makes_no_sense_is_left_out() -> None:
         "1": [5, 1], "2": [5, 6], "3": [-1, -1], "4": [5, -1], "5": [5, 1.0], "6": [True, False], "7": [5], "8": "55", "9": [1 << 60, 0],
         "x": [5, 1], "12345678": [5, 1], "\u00b2": [5, 1],
     }  # fmt: skip
-    assert read_hours(record) == {1: Served(5, 1)}
-    assert read_hours([1]) == read_hours(None) == {}
+    assert read_served(record) == {1: Served(5, 1)}
+    assert read_served([1]) == read_served(None) == {}
 
 
 @pytest.mark.parametrize(
