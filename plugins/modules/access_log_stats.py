@@ -438,7 +438,8 @@ groups:
       description:
         - With an objective, what it allows. C(objective_percent), C(period_days), of how many of them (C(known_days)) the
           C(requests) and C(errors) are known, C(allowed_errors) of the whole period when as many requests come in the rest of
-          it, how much of them is used (C(used_percent)), and the C(burn_rate) of the time.
+          it, how much of them is used (C(used_percent)), the C(burn_rate) of the time, and whether what came in it is known
+          (C(present_known)).
       type: dict
     pattern:
       description: How many hours were C(compared), are C(without_baseline), and are C(odd).

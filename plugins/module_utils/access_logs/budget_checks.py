@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.judged import Check, Judged, row_of
+from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, UNKNOWN, check_result
 from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import figure_text
 
 #: One or two failures say nothing, whatever share of the requests they are.
@@ -21,11 +22,17 @@ def error_budget_check(group: Judged) -> Check:
     )
     if known < period:
         text += f"; {known:g} of these days are known, and no failure is assumed in the others"
-    return row_of(
+    check = row_of(
         group, "access.error_budget", budget["used_percent"], "percent", "budget", text, "", requests=budget["requests"],
         few=_few(budget["errors"]), evidence={"budget": budget},
         hint="Mend what fails before anything new is released; access.error_rate says where it fails.",
     )  # fmt: skip
+    if check["status"] != OK or budget["present_known"]:
+        return check
+    # A part is enough to say that it is too much, and not that it is well.
+    summary = f"{text}; nothing is known of the present time, see access.requests, access.format and access.readable."
+    hint = "Let the logs of this time be read whole; until then nobody can tell what failed in it."
+    return check_result("access.error_budget", group.name, UNKNOWN, summary, value=check["value"], unit="percent", hint=hint)
 
 
 def error_burn_check(group: Judged) -> Check:

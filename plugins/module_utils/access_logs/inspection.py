@@ -141,8 +141,7 @@ def _inspect(
     counted = count_group(group, since=since, until=until, processes=processes)
     figures = group_figures(counted.tally, group.limits, top=params["top"])
     hours = complete_hours(counted.tally, since, until) if not counted.problems else {}
-    unparsed_limit = group.limits["unparsed_critical_percent"] or 100.0
-    is_whole = not counted.problems and figures["unparsed_percent"] < unparsed_limit
+    is_whole = not counted.problems and figures["unparsed_percent"] < (group.limits["unparsed_critical_percent"] or 100.0)
     served = served_hours(counted.tally, hours) if is_whole else {}
     past, day = memory.past.get(group.name, Past()), to_iso(window.until)[:10]
     comparison = Comparison(0, len(hours), ())
@@ -167,7 +166,10 @@ def _inspect(
         now = Served(counted.tally.requests, figures["status_classes"]["5xx"])
         known = add_hours(past.served, served)
         days, last_hour = int(group.limits["objective_days"]), (until - 1) // 3600
-        figures["error_budget"] = error_budget(objective, days, now, last_hour, known)._asdict()
+        figures["error_budget"] = {
+            **error_budget(objective, days, now, last_hour, known)._asdict(),
+            "present_known": is_whole and now.requests >= group.limits["min_requests"],
+        }
         for row in figures["failing_routes"]:
             row["burn_rate"] = burn_rate(objective, Served(row["requests"], row["errors"]))
     kinds = frozenset(counted.fields | ({"duration"} if counted.fields & {"seconds", "upstream_seconds"} else set()))

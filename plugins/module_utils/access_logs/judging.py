@@ -34,8 +34,8 @@ def group_checks(group: Judged) -> list[Check]:
             continue
         rows.append(_of_nothing(check, group, rows[:2]) if empty else judge(group))
     if budget:  # a time without requests takes nothing away from what earlier ones have used
-        name = "access.error_budget"
-        rows.append(error_budget_check(group) if budget["requests"] else _of_nothing(name, group, rows[:2]))
+        nothing = empty and not budget["requests"]
+        rows.append(_of_nothing("access.error_budget", group, rows[:2]) if nothing else error_budget_check(group))
     return rows
 
 

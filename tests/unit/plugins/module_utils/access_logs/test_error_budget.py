@@ -61,7 +61,7 @@ def test_hours_of_earlier_runs_add_up(tmp_path: Path) -> None:
     # 13 343 in ten, of which one percent may fail; 80 did.
     assert budget_of(result) == {
         "objective_percent": 99.0, "period_days": 10, "known_days": 3.0, "requests": 4003, "errors": 80, "allowed_errors": 133.4,
-        "used_percent": 60.0, "burn_rate": 2.5,
+        "used_percent": 60.0, "burn_rate": 2.5, "present_known": True,
     }  # fmt: skip
     budget, burn = (check(result, name) for name in BOTH)
     assert (budget["status"], budget["value"], budget["unit"], budget["warning"], budget["critical"]) == ("ok", 60.0, "percent", 75.0, 100.0)
@@ -148,6 +148,17 @@ def test_what_could_not_be_read_is_not_known(tmp_path: Path, damage: str) -> Non
         result = run(log, state)
     assert (budget_of(result)["known_days"], budget_of(result)["requests"]) == (0, 0)
     assert read_served(json.loads((state / "access_logs.json").read_text())["groups"][str(log)]["served"]) == {}
+    assert check(result, BOTH[0])["status"] == "unknown" and "nothing is known of the present time" in check(result, BOTH[0])["summary"]
+
+
+@pytest.mark.parametrize(("failed", "status"), [(10, "unknown"), (600, "critical")])
+def test_what_is_known_of_earlier_days_may_be_too_much_already(tmp_path: Path, failed: int, status: str) -> None:
+    """Today's file is missing, and then its log is silent where it should not be."""
+    log, state = tmp_path / "a.log", tmp_path / "state"
+    run(write_log(log, (25, 1000, failed)), state, 24, objective_days=2)
+    missing = run(log, state, objective_days=2, paths=[str(log), str(tmp_path / "b.log")])
+    silent = run(write_log(log, (25, 1000, 0)), state, objective_days=2, since_hours=20)
+    assert [check(result, BOTH[0])["status"] for result in (missing, silent)] == [status, status]
 
 
 def test_without_an_objective_there_is_no_row_and_hours_are_kept_for_one(tmp_path: Path) -> None:
