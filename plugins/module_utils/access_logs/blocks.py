@@ -14,8 +14,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.archives.formats im
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.files import unpacked_chunks
 from ansible_collections.upkeep.runbook.plugins.module_utils.log_scanning.unreadable import Unreadable as NotUnpacked
 
-#: Small enough for what becomes of a block to stay in the caches of a processor.
-BLOCK_BYTES = 256 * 1024
+#: What becomes of a block takes six times its room, which is to stay in the cache that a processor has for itself.
+BLOCK_BYTES = 128 * 1024
 #: A longer line is no line of an access log. It is counted as one that cannot be read.
 MAX_LINE_BYTES = 64 * 1024
 _GZIP = 16 + zlib.MAX_WBITS
