@@ -168,6 +168,13 @@ def test_files_that_vanish_make_no_snapshot_incomplete(place: Place) -> None:
     assert place.snapshots() == 1
 
 
+def test_the_size_of_every_snapshot_that_is_looked_at_is_found_out(place: Place) -> None:
+    for _number in range(8):
+        place.restic("backup", "--host=app1", "--tag=upkeep,label=shop-app1", str(place.app))
+    found = place.run("restic_verify", level="exists", newest=100, return_all=True)
+    assert len(found["backups"]) == 8 and all(row["bytes"] > 0 for row in found["backups"]) and found["status"] == "ok"
+
+
 def test_a_killed_run_leaves_nothing_that_counts_and_the_next_one_works(place: Place) -> None:
     place.backup()
     (place.app / "large.bin").write_bytes(os.urandom(30_000_000))

@@ -50,7 +50,8 @@ def verify_backups(options: Mapping[str, Any], *, now: datetime, read_only: bool
     refuse_out_of_range(options, _RANGES)
     client = open_client(options, only_looking=read_only)
     group = _group(options, client.subject)
-    found, snapshots, unfinished = find_snapshots(client, options, group.newest if not group.max_shrink_percent else _COMPARED, now)
+    measured = max(group.newest, _COMPARED if group.max_shrink_percent else 0)
+    found, snapshots, unfinished = find_snapshots(client, options, measured, now)
     looked_at, checked = [], RepositoryCheck()
     if found.files and group.reaches(READABLE):
         checked = check_repository(client, options, read_data=group.reaches(CONTENT))
