@@ -193,6 +193,7 @@ WEB_LOG = Record(
         "trusted_proxies": optional(ListOf(LINE)),
         "exclude_routes": optional(ListOf(LINE)),
         "exclude_agents": optional(ListOf(LINE)),
+        "auth_routes": optional(ListOf(LINE)),
         "objective_percent": optional(Number(0, 99.9999)),
     }
 )

@@ -8,7 +8,9 @@ from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.platform_items import Host
 
-_KEYS = ("name", "paths", "error_paths", "format", "fields", "trusted_proxies", "exclude_routes", "exclude_agents", "objective_percent")
+_KEYS = (
+    "name", "paths", "error_paths", "format", "fields", "trusted_proxies", "exclude_routes", "exclude_agents", "auth_routes", "objective_percent",
+)  # fmt: skip
 _NOT_GIVEN: tuple[Any, ...] = ("", [], {}, None)
 
 

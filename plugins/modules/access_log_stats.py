@@ -1,22 +1,23 @@
 #!/usr/bin/python
 # Copyright: upkeep.runbook contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Say what access logs tell of traffic, errors, latency, limits, bursts and scanners."""
+"""Say what access logs tell of traffic, errors, latency, limits, bursts, scanners, logins and what is new."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: access_log_stats
 version_added: 0.1.0
-short_description: Say what access logs tell of traffic, errors, latency, limits, bursts and scanners
+short_description: Say what access logs tell of traffic, errors, latency, limits, bursts, scanners, logins and what is new
 description:
   - Reads the access logs of any number of sites in one call, rotated and packed ones included, and counts what happened in a
     time. Throughput, status codes, percentiles of the latency by route, limited requests, use of the cache, the busiest
-    clients, bursts, scanners, and hours that differ from those of earlier weeks.
+    clients, bursts, scanners, refused logins, hours that differ from those of earlier weeks, and agents, countries and routes that no day
+    before has seen.
   - Takes the formats of nginx and Apache, any C(log_format) of nginx, and lines of JSON. Lines that do not have the format
     are counted, the first one is shown, and their share is a check.
   - Its memory does not grow with the logs. What was folded for that is told in RV(groups).
-  - Reads only. The requests of each hour, and what each day was like, are kept in O(state_directory), bounded.
+  - Reads only. The requests of each hour, what each day was like, and hashes of what was seen on it are kept in O(state_directory), bounded.
 author:
   - upkeep.runbook contributors (!UNKNOWN)
 extends_documentation_fragment:
@@ -85,6 +86,13 @@ options:
         elements: str
       exclude_agents: &exclude_agents
         description: Patterns of user agents that do not count.
+        type: list
+        elements: str
+      auth_routes: &auth_routes
+        description:
+          - Patterns of paths on which somebody logs in, for C(access.logins). One with a method, such as V(GET /admin/*), is for this method; one
+            without is for all that hand something in, which C(GET), C(HEAD) and C(OPTIONS) do not. An empty list looks at none.
+          - Numbers, UUIDs and hashes are placeholders in a path, as in RV(groups[].routes); V(*) matches them, and slashes as well.
         type: list
         elements: str
       min_requests: &min_requests
@@ -164,6 +172,44 @@ options:
           - By how many usual deviations an hour differs from the same hour of earlier weeks which is a warning.
             It must be twice or half the usual, too.
         type: float
+      new_warning: &new_warning
+        description:
+          - So many families of agents and countries that no day before has seen are a warning, C(access.new). They are compared once
+            seven earlier days are known; see O(new_min_requests) and O(new_min_percent).
+        type: int
+      new_routes_warning: &new_routes_warning
+        description:
+          - So many routes that were answered with success and that no day before has seen are a warning. Every release brings some,
+            so they are told and not judged by default.
+        type: int
+      new_min_requests: &new_min_requests
+        description:
+          - What is new counts only with so many requests.
+        type: int
+      new_min_percent: &new_min_percent
+        description:
+          - A new agent or country counts only with such a share of the requests, in percent, too.
+        type: float
+      logins_warning_percent: &logins_warning_percent
+        description:
+          - Share of the requests to log in (O(auth_routes)) that were refused (401, 403, 429) which is a warning, in percent.
+        type: float
+      logins_critical_percent: &logins_critical_percent
+        description:
+          - The same for critical. Then many try passwords, or nobody can log in any more.
+        type: float
+      logins_min_refused: &logins_min_refused
+        description:
+          - With fewer refused requests to log in their share is told and not judged.
+        type: int
+      logins_client_warning: &logins_client_warning
+        description:
+          - So many refused requests to log in of one client are a warning.
+        type: int
+      logins_client_critical: &logins_client_critical
+        description:
+          - The same for critical.
+        type: int
       objective_percent: &objective_percent
         description:
           - Share of the requests that is to succeed (no 5xx), in percent, V(50) to V(99.9999). What it lets fail is the error budget.
@@ -204,6 +250,23 @@ options:
   exclude_agents:
     <<: *exclude_agents
     default: []
+  auth_routes:
+    <<: *auth_routes
+    default:
+      - "*/login"
+      - "*/login/*"
+      - "*/login.*"
+      - "*/signin"
+      - "*/sign-in"
+      - "*/sign_in"
+      - "*/logon"
+      - "*/auth"
+      - "*/authenticate"
+      - "*/callback/credentials"
+      - "*/token"
+      - "*/sessions"
+      - "*/wp-login.php"
+      - "*/xmlrpc.php"
   min_requests:
     <<: *min_requests
     default: 1
@@ -258,6 +321,33 @@ options:
   pattern_warning_score:
     <<: *pattern_warning_score
     default: 8.0
+  new_warning:
+    <<: *new_warning
+    default: 1
+  new_routes_warning:
+    <<: *new_routes_warning
+    default: 0
+  new_min_requests:
+    <<: *new_min_requests
+    default: 100
+  new_min_percent:
+    <<: *new_min_percent
+    default: 1.0
+  logins_warning_percent:
+    <<: *logins_warning_percent
+    default: 50.0
+  logins_critical_percent:
+    <<: *logins_critical_percent
+    default: 90.0
+  logins_min_refused:
+    <<: *logins_min_refused
+    default: 50
+  logins_client_warning:
+    <<: *logins_client_warning
+    default: 50
+  logins_client_critical:
+    <<: *logins_client_critical
+    default: 0
   objective_percent:
     <<: *objective_percent
     default: 0.0
@@ -295,7 +385,7 @@ options:
     type: int
     default: 2
   history:
-    description: Whether the requests of each hour are kept, and compared with those of earlier weeks.
+    description: Whether the requests of each hour, and what was seen, are kept, and compared with those of earlier weeks and days.
     type: bool
     default: true
   state_directory:
@@ -343,7 +433,7 @@ status:
 checks:
   description:
     - For each group C(access.format), C(access.requests), C(access.error_rate), C(access.rate_limited), C(access.bursts) and
-      C(access.pattern). Where the format tells them C(access.latency), C(access.scanners) and C(access.cache). With an
+      C(access.pattern). Where the format tells them C(access.latency), C(access.scanners), C(access.cache), C(access.logins) and C(access.new). With an
       objective C(access.error_budget) and C(access.error_burn).
     - C(access.readable) for each path of which not everything could be read, and C(history.integrity).
   returned: success
@@ -420,7 +510,9 @@ groups:
       description: Answers with 429 and lines of limits in the error log, by zone and client.
       type: dict
     cache:
-      description: Share of requests answered from the cache, and its statuses.
+      description:
+        - C(hit_percent), the share of the C(requests) to the cache that it answered, how many more were for what is C(never_kept), and
+          its C(statuses). The words of nginx, Cloudflare, CloudFront, Fastly, Varnish, Squid, Apache Traffic Server and Akamai are known.
       type: dict
     top_clients:
       description: The clients with most requests; likewise C(top_agents) and C(top_hosts).
@@ -434,6 +526,17 @@ groups:
       description: Clients that look for what is not there.
       type: list
       elements: dict
+    logins:
+      description:
+        - C(requests) to log in, how many of them were C(refused) and C(succeeded) (2xx and 3xx), C(refused_percent), C(statuses), C(routes),
+          the C(clients) with most refused ones, and how many C(different_clients) were refused.
+      type: dict
+    new:
+      description:
+        - Of C(routes) that were answered with success, families of C(agents), and C(countries), where the format tells them, how many
+          days are known (C(baseline_days)), how many things were C(compared), the C(number) of those that are new, the C(newest) with most
+          requests, and how many requests could not be compared (C(requests_not_kept)).
+      type: dict
     error_budget:
       description:
         - With an objective, what it allows. C(objective_percent), C(period_days), of how many of them (C(known_days)) the
@@ -467,6 +570,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.inspection import inspect_access_logs
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.logins import AUTH_ROUTES
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
 
@@ -489,6 +593,15 @@ _LIMITS: dict[str, tuple[str, float]] = {
     "cache_warning_percent": ("float", 0.0),
     "cache_critical_percent": ("float", 0.0),
     "pattern_warning_score": ("float", 8.0),
+    "new_warning": ("int", 1),
+    "new_routes_warning": ("int", 0),
+    "new_min_requests": ("int", 100),
+    "new_min_percent": ("float", 1.0),
+    "logins_warning_percent": ("float", 50.0),
+    "logins_critical_percent": ("float", 90.0),
+    "logins_min_refused": ("int", 50),
+    "logins_client_warning": ("int", 50),
+    "logins_client_critical": ("int", 0),
     "objective_percent": ("float", 0.0),
     "objective_days": ("int", 28),
     "budget_warning_percent": ("float", 75.0),
@@ -506,6 +619,7 @@ def argument_spec() -> dict[str, Any]:
         "trusted_proxies": {"type": "list", "elements": "str"},
         "exclude_routes": {"type": "list", "elements": "str"},
         "exclude_agents": {"type": "list", "elements": "str"},
+        "auth_routes": {"type": "list", "elements": "str"},
         **{name: {"type": kind} for name, (kind, _default) in _LIMITS.items()},
     }
     defaults: dict[str, Any] = {
@@ -514,6 +628,7 @@ def argument_spec() -> dict[str, Any]:
         "trusted_proxies": [],
         "exclude_routes": [],
         "exclude_agents": [],
+        "auth_routes": list(AUTH_ROUTES),
     }
     defaults.update((name, default) for name, (_kind, default) in _LIMITS.items())
     group = {

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.duratio
     SECONDS_SCALE,
     DurationClasses,
 )
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.logins import LoginRoutes
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.moments import Moments
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.routes import EXCLUDED, Agents, Routes
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.rows import Rows, Unparsed, sample_of
@@ -31,6 +33,7 @@ class Selection:
 
     :ivar since: the first second since the epoch that counts; ``until`` is the first that does not.
     :ivar excluded_routes: patterns of paths that do not count; ``excluded_agents`` those of user agents.
+    :ivar logins: which routes are those on which somebody logs in.
     """
 
     since: int
@@ -38,6 +41,7 @@ class Selection:
     trusted_proxies: tuple[Network, ...] = ()
     excluded_routes: tuple[str, ...] = ()
     excluded_agents: tuple[str, ...] = ()
+    logins: re.Pattern[str] | None = None
 
 
 class Counting:
@@ -47,12 +51,13 @@ class Counting:
     """
 
     def __init__(self, selection: Selection, duration_variable: str = "") -> None:
-        self.tally = Tally()
+        self.tally = Tally(selection.logins)
         self._selection = selection
         self._moments = Moments()
         self._routes = Routes(selection.excluded_routes)
         self._agents = Agents(selection.excluded_agents)
         self._clients = Clients(selection.trusted_proxies)
+        self._logins = LoginRoutes(selection.logins) if selection.logins is not None else None
         self._durations = DurationClasses(SCALES.get(duration_variable, SECONDS_SCALE))
         self._upstream = DurationClasses()
         self._last: int | None = None
@@ -126,6 +131,8 @@ class Counting:
             upgraded=compress(zip(compress(routes, unusual), compress(classes, unusual)), upgraded),
         )
         self._count_refused(list(compress(clients, unusual)), compress(requests or routes, unusual), statuses)
+        if self._logins is not None and clients:
+            tally.login_clients.add(self._logins.refused(compress(clients, unusual), compress(routes, unusual), statuses))
         self._count_failed(compress(columns["time"], unusual), statuses, moments)
         if agents:
             tally.agents.add(agents)
@@ -199,6 +206,7 @@ class Counting:
         for field, counter in (
             ("cache", tally.cache),
             ("host", tally.hosts),
+            ("country", tally.countries),
             *((name, tally.limit_statuses) for name in _LIMITS),
         ):
             if field in columns:

@@ -12,26 +12,20 @@ from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.bursts import Burst, find_bursts
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.busiest import Busiest
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.cache_words import cache_figures
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.durations import add_classes, percentiles
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.limit_lines import DRY_RUN
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.rows import shown
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.shares import percent
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.tally import CLIENT_SKETCH, MAX_PATHS, UPGRADED, Tally
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
 
 #: A client that mostly asks for what is not there, or not for it, under so many different paths.
 SCANNER_PATHS = 20
 _SCANNER_SHARE = 0.8
-#: The answers that the cache gave without asking for the content anew.
-_FROM_CACHE = ("HIT", "STALE", "UPDATING", "REVALIDATED")
-_NOT_ASKED = ("-", "")
 _MIN_ROUTE_REQUESTS = 20
 _MAX_STATUSES = 40
 _CLASSES = "12345"
-
-
-def percent(part: float, whole: float) -> float:
-    """Return the share in percent, with three digits behind the point; 0 of nothing."""
-    return round(100.0 * part / whole, 3) if whole else 0.0
 
 
 def iso(second: int | None) -> str | None:
@@ -64,7 +58,7 @@ def group_figures(tally: Tally, limits: Mapping[str, float], *, top: int) -> dic
         "upstream_latency": percentiles(tally.upstream),
         **_routes(tally, top),
         "rate_limited": _rate_limited(tally, statuses, top),
-        "cache": _cache(tally.cache.counts),
+        "cache": cache_figures(tally.cache.counts),
         "top_clients": _top(tally.clients, "client", top, tally.requests),
         "top_agents": _top(tally.agents, "agent", top, tally.requests),
         "top_hosts": _top(tally.hosts, "host", top, tally.requests),
@@ -166,16 +160,6 @@ def _rate_limited(tally: Tally, statuses: Counter[str], top: int) -> dict[str, A
             {"zone": shown(zone), "client": shown(client), "lines": number}
             for (zone, client), number in tally.limit_clients.top(top)
         ],
-    }
-
-
-def _cache(statuses: Mapping[str, int]) -> dict[str, Any]:
-    asked = sum(number for status, number in statuses.items() if status not in _NOT_ASKED)
-    hits = sum(statuses.get(status, 0) for status in _FROM_CACHE)
-    return {
-        "requests": asked,
-        "hit_percent": percent(hits, asked) if asked else None,
-        "statuses": {shown(status): number for status, number in sorted(statuses.items(), key=lambda item: -item[1])[:20]},
     }
 
 

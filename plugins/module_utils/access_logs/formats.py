@@ -32,11 +32,19 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "agent": ("http_user_agent",),
     "seconds": ("request_time", "request_time_ms", "request_time_us"),
     "upstream_seconds": ("upstream_response_time",),
-    "cache": ("upstream_cache_status",),
+    "cache": (
+        "upstream_cache_status", "upstream_http_x_cache", "upstream_http_x_cache_status", "upstream_http_cf_cache_status",
+        "upstream_http_cache_status", "sent_http_x_cache", "sent_http_x_cache_status", "sent_http_cf_cache_status",
+        "sent_http_cache_status", "http_cf_cache_status",
+    ),
+    "country": (
+        "geoip2_data_country_iso_code", "geoip2_data_country_code", "geoip2_country_code", "geoip_country_code", "geoip_country_code3",
+        "http_cf_ipcountry", "http_cloudfront_viewer_country", "http_x_country_code", "http_x_geo_country",
+    ),
     "limit": ("limit_req_status",),
     "limit_connections": ("limit_conn_status",),
     "host": ("host", "server_name", "http_host"),
-}
+}  # fmt: skip
 #: Without these a line says nothing that could be counted.
 REQUIRED = ("time", "status")
 #: Variables that list several values, one for each server that was asked: ``0.1, 0.2`` or ``0.1 : 0.2``.

@@ -75,7 +75,7 @@ def _parts(files: list[LogFile], processes: int) -> list[Part]:
 
 class _Worker:
     def __init__(self, group: Group, since: int, until: int) -> None:
-        selection = Selection(since, until, group.trusted_proxies, group.excluded_routes, group.excluded_agents)
+        selection = Selection(since, until, group.trusted_proxies, group.excluded_routes, group.excluded_agents, group.logins)
         self._reader = group.reader()
         self._counting = Counting(selection, group.duration_variable)
         self._since, self._until = since, until

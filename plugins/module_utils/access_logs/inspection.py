@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.figures
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.group_counting import Counted, count_group
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.judged import Judged
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.judging import group_checks
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.logins import login_figures
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.new_things import new_figures, seen_of, things_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.options import Group, Window, read_groups, read_window
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.remembering import (
     FILE_NAME,
@@ -147,10 +149,14 @@ def _inspect(
     comparison = Comparison(0, len(hours), ())
     if group.limits["pattern_warning_score"]:
         comparison = compare_hours(hours, past.hours, threshold=group.limits["pattern_warning_score"])
+    things, today = things_of(counted.tally, counted.fields), date.fromisoformat(day).toordinal()
     if counted.tally.requests:
         memory.found[group.name] = Past()
-        memory.found[group.name].add(hours, day, _day(counted, figures), served)
+        seen = seen_of(things, today, is_whole=is_whole)
+        memory.found[group.name].add(hours, day, _day(counted, figures), served, seen)
     figures.update(
+        logins=login_figures(counted.tally, group.logins, top=params["top"]),
+        new=new_figures(things, past.seen, today, group.limits, requests=counted.tally.requests, top=params["top"]),
         usual_p95=usual_p95(past.days, day, ""),
         pattern={
             "compared": comparison.compared,
@@ -172,12 +178,23 @@ def _inspect(
         }
         for row in figures["failing_routes"]:
             row["burn_rate"] = burn_rate(objective, Served(row["requests"], row["errors"]))
-    kinds = frozenset(counted.fields | ({"duration"} if counted.fields & {"seconds", "upstream_seconds"} else set()))
+    kinds = _kinds(group, counted.fields)
     name = group.log_format.text if group.log_format else "json"
     checks = group_checks(Judged(group.name, name, kinds, group.limits, figures, comparison, bool(counted.problems)))
     checks += [_unreadable(path, reason) for path, reason in sorted(counted.problems.items())]
     files = {"read": counted.files, "older": counted.older, "not_read_whole": len(counted.problems)}
     return checks, {"name": group.name, "status": worst_of(checks), "files": files, **figures}
+
+
+def _kinds(group: Group, fields: set[str]) -> frozenset[str]:
+    """Return the fields that the lines tell, and what follows from several of them."""
+    requests = not fields.isdisjoint(("request", "path"))
+    more = {
+        "duration": not fields.isdisjoint(("seconds", "upstream_seconds")),
+        "logins": requests and group.logins is not None,
+        "new": requests or not fields.isdisjoint(("agent", "country")),
+    }
+    return frozenset(fields | {kind for kind, told in more.items() if told})
 
 
 def _unreadable(path: str, reason: str) -> dict[str, Any]:

@@ -23,6 +23,8 @@ _USUAL = {
     "bytes": ("bytes", "size"),
     "agent": ("user_agent", "agent"),
     "seconds": ("duration",),
+    "cache": ("cache_status", "cf_cache_status", "x_cache"),
+    "country": ("country", "country_code", "geo_country"),
 }
 _MAX_DEPTH = 8
 

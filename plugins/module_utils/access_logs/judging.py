@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.budget_checks import error_budget_check, error_burn_check
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.judged import Check, Judged, limits_of, row_of
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.pattern_checks import login_check, new_check
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.weekly_pattern import MIN_WEEKS
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, UNKNOWN, WARNING, check_result, grade
 from ansible_collections.upkeep.runbook.plugins.module_utils.figure_text import figure_text
@@ -23,7 +24,9 @@ def group_checks(group: Judged) -> list[Check]:
         ("access.bursts", "", _bursts),
         ("access.scanners", "client", _scanners),
         ("access.cache", "cache", _cache),
+        ("access.logins", "logins", login_check),
         ("access.pattern", "", _pattern),
+        ("access.new", "new", new_check),
     ]
     budget = group.figures.get("error_budget")
     if budget:
@@ -174,20 +177,25 @@ def _cache(group: Judged) -> Check:
     cache = group.figures["cache"]
     share = cache["hit_percent"]
     warning, critical = group.limit("cache_warning_percent"), group.limit("cache_critical_percent")
-    if share is None:
+    # Of a CDN it is news when all of a sudden nothing may be kept: no answer is then one of the cache.
+    never = cache["never_kept"]
+    if share is None and not never:
         return check_result("access.cache", group.name, OK, f"No request of {group.name} asked the cache.", unit="percent")
-    judged = cache["requests"] >= group.limits["min_sample"]
+    asked = cache["requests"] or never
+    share, judged = share or 0.0, asked >= group.limits["min_sample"]
     status = OK
     if judged and warning is not None and share <= warning:
         status = WARNING
     if judged and critical is not None and share <= critical:
         status = "critical"
     few = "" if judged else "; too few to judge"
+    apart = f"; {never} more were for what is never kept" if cache["requests"] and never else ""
+    whole = f"{asked} requests of {group.name}" if cache["requests"] else f"{asked} requests of {group.name}, all for what is never kept,"
     return check_result(
         "access.cache", group.name, status,
-        f"{share:g} % of {cache['requests']} requests of {group.name} were answered from the cache ({limits_of(warning, critical, 'percent')}){few}.",
+        f"{share:g} % of {whole} were answered from the cache ({limits_of(warning, critical, 'percent')}){apart}{few}.",
         value=share, unit="percent", warning=warning, critical=critical, evidence={"statuses": cache["statuses"]} if status != OK else None,
-        hint="See which content is not cached any more (BYPASS, EXPIRED, MISS in the evidence)." if status != OK else None,
+        hint="See which content is not cached any more (BYPASS, EXPIRED, MISS, DYNAMIC in the evidence)." if status != OK else None,
     )  # fmt: skip
 
 

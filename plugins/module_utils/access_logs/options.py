@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from typing import Any
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.clients import Network, read_networks
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.formats import JSON, Format, read_format
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.json_rows import JsonReader, read_keys
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.logins import AUTH_ROUTES, login_pattern
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.remembering import OBJECTIVE_DAYS
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.rows import Reader, TextReader
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
@@ -38,6 +40,15 @@ DEFAULTS: dict[str, Any] = {
     "cache_warning_percent": 0.0,
     "cache_critical_percent": 0.0,
     "pattern_warning_score": 8.0,
+    "new_warning": 1,
+    "new_routes_warning": 0,
+    "new_min_requests": 100,
+    "new_min_percent": 1.0,
+    "logins_warning_percent": 50.0,
+    "logins_critical_percent": 90.0,
+    "logins_min_refused": 50,
+    "logins_client_warning": 50,
+    "logins_client_critical": 0,
     "objective_percent": 0.0,
     "objective_days": 28,
     "budget_warning_percent": 75.0,
@@ -70,6 +81,7 @@ class Group:
     """Logs of one site or service, which are counted together.
 
     :ivar log_format: None for JSON.
+    :ivar logins: which routes are those on which somebody logs in; None for none.
     :ivar limits: figures by the names in :data:`DEFAULTS`; 0 switches one off.
     """
 
@@ -81,6 +93,7 @@ class Group:
     trusted_proxies: tuple[Network, ...]
     excluded_routes: tuple[str, ...]
     excluded_agents: tuple[str, ...]
+    logins: re.Pattern[str] | None
     limits: dict[str, float]
 
     @property
@@ -126,7 +139,7 @@ def read_groups(params: Mapping[str, Any]) -> list[Group]:
     """
     shared = {
         name: params.get(name)
-        for name in (*DEFAULTS, "format", "fields", "trusted_proxies", "exclude_routes", "exclude_agents")
+        for name in (*DEFAULTS, "format", "fields", "trusted_proxies", "exclude_routes", "exclude_agents", "auth_routes")
     }
     own: list[tuple[str, Mapping[str, Any]]] = []
     if params.get("paths") or params.get("error_paths"):
@@ -180,6 +193,7 @@ def _group(place: str, given: Mapping[str, Any]) -> Group:
         read_networks(given.get("trusted_proxies") or (), f"{place}trusted_proxies"),
         tuple(given.get("exclude_routes") or ()),
         tuple(given.get("exclude_agents") or ()),
+        login_pattern(AUTH_ROUTES if given.get("auth_routes") is None else given["auth_routes"], f"{place}auth_routes"),
         limits,
     )
 

@@ -1,6 +1,7 @@
 # Copyright: upkeep.runbook contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is kept of earlier runs: the requests of each hour, and what each day was like. Without it there is no baseline.
+"""What is kept of earlier runs: the requests of each hour, what each day was like, and what was seen on it. Without it there is no
+baseline.
 
 It is bookkeeping of this host: one JSON file in the state directory. A damaged one is set aside and begun anew.
 """
@@ -15,6 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.error_budget import Served, add_hours
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.seen_things import (
+    MAX_DAYS,
+    Known,
+    Seen,
+    add_seen,
+    read_seen,
+    seen_record,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.weekly_pattern import HOURS_OF_WEEK, WEEKS
 from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import (
     make_private_directory,
@@ -25,11 +34,11 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.errors import Upkee
 from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LockOwner, exclusive_lock
 
 FILE_NAME = "access_logs.json"
-MAX_DAYS = 60
 _MAX_HOURS = (WEEKS + 1) * HOURS_OF_WEEK
 #: So many days of hours are kept.
 OBJECTIVE_DAYS = _MAX_HOURS // 24
-_MAX_BYTES = 32 * 1024 * 1024
+#: Some hundred kilobytes for each of 200 groups.
+_MAX_BYTES = 64 * 1024 * 1024
 _LOCK_NAME = "access_logs.json.lock"
 _LOCK_SECONDS = 30.0
 _DIGITS_OF_HOUR = 7
@@ -45,6 +54,7 @@ class Past:
     :ivar hours: requests by hour since the epoch, of whole hours.
     :ivar served: requests by hour and how many of them failed, also of hours of which only a part was seen.
     :ivar days: by date (UTC) a mapping with ``requests``, ``error_percent``, ``p95`` and ``routes`` (their p95), in seconds.
+    :ivar seen: routes, agents and countries, and when they were seen.
     """
 
     def __init__(self, record: Mapping[str, Any] | None = None) -> None:
@@ -61,8 +71,9 @@ class Past:
             if _is_date(day) and isinstance(row, dict) and isinstance(row.get("routes", {}), dict) and _is_finite(row)
         }
         self.served = read_served(given.get("served"))
+        self.seen: dict[str, Known] = read_seen(given.get("seen"))
 
-    def add(self, hours: Mapping[int, int], day: str, row: Mapping[str, Any], served: Mapping[int, Served]) -> None:
+    def add(self, hours: Mapping[int, int], day: str, row: Mapping[str, Any], served: Mapping[int, Served], seen: Seen) -> None:
         """Add what this run has found. A rotation may have taken lines since an earlier run, so the larger figure stays."""
         for hour, requests in hours.items():
             self.hours[hour] = max(requests, self.hours.get(hour, 0))
@@ -73,6 +84,7 @@ class Past:
         self.served = add_hours(self.served, served)
         newest = max(self.served, default=0)
         self.served = {hour: known for hour, known in self.served.items() if hour > newest - _MAX_HOURS}
+        self.seen = add_seen(self.seen, seen)
 
     def record(self) -> dict[str, Any]:
         """Return it as it is kept."""
@@ -80,6 +92,7 @@ class Past:
             "hours": {str(hour): number for hour, number in sorted(self.hours.items())},
             "days": self.days,
             "served": {str(hour): list(known) for hour, known in sorted(self.served.items())},
+            "seen": seen_record(self.seen),
         }
 
 
@@ -126,7 +139,7 @@ def keep(state_directory: Path, found: Mapping[str, Past], *, now: datetime, own
         for name, past in found.items():
             before = known.setdefault(name, Past())
             for day, row in past.days.items():
-                before.add(past.hours, day, row, past.served)
+                before.add(past.hours, day, row, past.served, past.seen)
         newest = max((day for past in known.values() for day in past.days), default="")
         kept = {
             name: past.record()

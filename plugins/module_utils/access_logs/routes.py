@@ -19,6 +19,8 @@ EXCLUDED = ""
 #: The route of what is no HTTP request, such as the first bytes of TLS on a plain port.
 NOT_HTTP = "(no HTTP request)"
 OTHERS = "(other routes)"
+#: The rare ones of those on which somebody logs in.
+OTHER_LOGINS = "(other routes of logins)"
 
 _METHOD = re.compile(r"[A-Z]{2,20}", re.ASCII)
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")

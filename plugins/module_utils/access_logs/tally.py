@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -12,7 +13,7 @@ from itertools import islice
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.busiest import Busiest
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.distinct import Distinct
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.durations import NONE, add_classes
-from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.routes import OTHERS
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.routes import OTHER_LOGINS, OTHERS
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.rows import Unparsed
 
 #: A switch of protocols, such as to WebSocket: its line is written at the end of the connection, whose age is no latency.
@@ -33,6 +34,8 @@ MAX_PATHS = 40
 class Tally:
     """The figures of a group.
 
+    :param logins: which routes are those on which somebody logs in: they become no other ones however rare they are.
+
     :ivar requests: requests that count: in the window and not excluded.
     :ivar outside: lines before or after the window.
     :ivar first: the first second of the window with a request, ``last`` the last; ``earliest`` is that of any line.
@@ -42,10 +45,13 @@ class Tally:
     :ivar routes: requests by route and status.
     :ivar latency: requests by route and class of their duration; that of upgrades is none.
     :ivar refused: by client, how often it got a 4xx other than 429, and hashes of the paths.
+    :ivar login_clients: who was refused on a route on which somebody logs in.
+    :ivar countries: requests by what the log says of their country.
     :ivar limits: lines of error logs by (kind, zone), and ``limit_clients`` by (zone, client).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, logins: re.Pattern[str] | None = None) -> None:
+        self._logins = logins
         self.requests = self.bytes = self.outside = self.excluded = self.steps_back = 0
         self.unparsed, self.first_unparsed = 0, ""
         self.first: int | None = None
@@ -57,6 +63,7 @@ class Tally:
         self.clients, self.agents, self.limited = Busiest(sketch=CLIENT_SKETCH), Busiest(2000), Busiest(2000)
         self.hosts, self.cache, self.limit_statuses = Busiest(500), Busiest(50), Busiest(50)
         self.limits, self.limit_clients = Busiest(500), Busiest(2000)
+        self.login_clients, self.countries = Busiest(2000, sketch=CLIENT_SKETCH), Busiest(500)
         self.routes: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.latency: defaultdict[str, defaultdict[int, int]] = defaultdict(_classes)
         self.upstream: Counter[int] = Counter()
@@ -135,7 +142,9 @@ class Tally:
         for name in ("requests", "bytes", "outside", "excluded", "steps_back"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.note_unparsed(Unparsed(other.unparsed, other.first_unparsed))
-        for name in ("clients", "agents", "limited", "hosts", "cache", "limit_statuses", "limits", "limit_clients"):
+        for name in (
+            "clients", "agents", "limited", "hosts", "cache", "limit_statuses", "limits", "limit_clients", "login_clients", "countries",
+        ):  # fmt: skip
             getattr(self, name).merge(getattr(other, name))
         self._merge_times(other)
         for route, statuses in other.routes.items():
@@ -158,11 +167,12 @@ class Tally:
         self.last = _greatest(self.last, other.last)
 
     def _fold_routes(self) -> None:
-        """Let the rarest routes become one."""
-        totals = {route: sum(classes.values()) for route, classes in self.latency.items() if route != OTHERS}
+        """Let the rarest routes become one, and those of them on which somebody logs in another one."""
+        totals = {route: sum(classes.values()) for route, classes in self.latency.items() if route not in (OTHERS, OTHER_LOGINS)}
         for route in sorted(totals, key=lambda name: -totals[name])[_KEPT_ROUTES:]:
-            self.routes[OTHERS].update(self.routes.pop(route, {}))
-            add_classes(self.latency[OTHERS], self.latency.pop(route).items())
+            others = OTHER_LOGINS if self._logins is not None and self._logins.fullmatch(route) else OTHERS
+            self.routes[others].update(self.routes.pop(route, {}))
+            add_classes(self.latency[others], self.latency.pop(route).items())
 
 
 def _classes() -> defaultdict[int, int]:

@@ -6,13 +6,14 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.inspection import inspect_access_logs
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.logins import AUTH_ROUTES
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.options import DEFAULTS
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=timezone.utc)
 #: What Ansible gives where nothing is said; a test of the module compares.
 OPTIONS: dict[str, Any] = {
     **DEFAULTS, "paths": [], "error_paths": [], "groups": [], "format": "combined", "fields": {}, "trusted_proxies": [],
-    "exclude_routes": [], "exclude_agents": [], "since_hours": 24.0, "since": None, "until": None, "top": 10, "processes": 2,
+    "exclude_routes": [], "exclude_agents": [], "auth_routes": list(AUTH_ROUTES), "since_hours": 24.0, "since": None, "until": None, "top": 10, "processes": 2,
     "history": True, "state_directory": "/var/lib/upkeep", "return_all": False,
 }  # fmt: skip
 #: combined, and what a server behind a proxy with a cache adds.

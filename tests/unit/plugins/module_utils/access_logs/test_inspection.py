@@ -60,7 +60,7 @@ def test_figures_are_those_of_counting_by_hand(tmp_path: Path) -> None:
     assert totals["peak_requests_per_minute"] == 10
     assert result["status_classes"] == {"1xx": 1, "2xx": 100, "3xx": 0, "4xx": 1, "5xx": 1}
     assert (latency["requests"], latency["p50"], latency["max"]) == (102, 0.049, pytest.approx(1.0, rel=0.011))
-    assert result["cache"] == {"requests": 100, "hit_percent": 75.0, "statuses": {"HIT": 75, "MISS": 25, "-": 3}}
+    assert result["cache"] == {"requests": 100, "hit_percent": 75.0, "never_kept": 0, "statuses": {"HIT": 75, "MISS": 25, "-": 3}}
     assert result["rate_limited"]["clients"] == [{"client": "2001:db8::5", "responses": 1}]
     assert result["top_clients"][0] == {"client": "192.0.2.0", "requests": 34, "share_percent": 33.01}
     detail = result["groups"][0]
@@ -99,7 +99,9 @@ def test_each_threshold_has_its_check(tmp_path: Path) -> None:
         "access.bursts": ("ok", 0.0),
         "access.scanners": ("ok", 0),
         "access.cache": ("critical", 0.0),
+        "access.logins": ("ok", None),
         "access.pattern": ("ok", None),
+        "access.new": ("ok", None),
     }
     assert result["status"] == "critical"
     assert "10 % of 100 requests" in check(result, "access.error_rate")["summary"]
