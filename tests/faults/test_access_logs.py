@@ -48,8 +48,9 @@ def test_half_a_million_clients_paths_and_agents_take_little_memory_and_what_was
             client = "203.0.113.1" if number % 20 == 0 else f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
             stream.write(
                 line(
-                    at + timedelta(seconds=number // 50), client=client, request=f"GET /x{number:x}y/{number} HTTP/1.1",
-                    status=404 if number % 3 else 200, agent=f"agent {number}",
+                    at + timedelta(seconds=number // 50), client=client, agent=f"agent {number}",
+                    request=f"GET /x{number:x}y/{number} HTTP/1.1" if number % 5 else f"POST /x{number:x}y/login HTTP/1.1",
+                    status=401 if number % 5 == 0 else 404 if number % 3 else 200,
                 )
             )  # fmt: skip
     result, memory = measured(paths=[str(tmp_path / "a.log")], history=False)
@@ -66,6 +67,11 @@ def test_half_a_million_clients_paths_and_agents_take_little_memory_and_what_was
     assert result["groups"][0]["different_routes"] <= 1001
     assert result["routes"][0]["route"] == "(other routes)"
     assert sum(result["status_classes"].values()) == 500_000
+    logins = result["groups"][0]["logins"]
+    assert (logins["requests"], logins["refused"]) == (100_000, 100_000), "routes of logins are exact"
+    assert abs(logins["different_clients"] - 75_001) < 75_001 * 0.1
+    most = logins["clients"][0]
+    assert most["client"] == "203.0.113.1" and 25_000 - logins["clients_missing_at_most"] <= most["refused"] <= 25_000
 
 
 def test_a_log_that_is_rotated_while_it_is_read_gives_figures_and_no_crash(tmp_path: Path, fault_runs: int) -> None:

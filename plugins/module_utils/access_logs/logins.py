@@ -81,7 +81,7 @@ def login_figures(tally: Tally, pattern: re.Pattern[str] | None, *, top: int) ->
     :param tally: settled, and counted with the same pattern.
     """
     statuses: Counter[str] = Counter()
-    rows = []
+    rows: list[dict[str, Any]] = []
     for route, of_route in tally.routes.items():
         if pattern is not None and (route == OTHER_LOGINS or pattern.fullmatch(route)):
             statuses.update(of_route)
