@@ -33,8 +33,11 @@ def host_tables(results: Mapping[str, Any], ended: datetime) -> list[Table]:
     :param ended: the end of the run, by which the age of a baseline is told.
     """
     parts = _mapping(_mapping(results.get("security_audit")).get("parts"))
+    groups = _mappings(_mapping(results.get("traffic")).get("groups"), _MAX_GROUPS)
     tables = [
-        *_traffic(_mappings(_mapping(results.get("traffic")).get("groups"), _MAX_GROUPS)),
+        *_traffic(groups),
+        _site_logins(groups),
+        _new(groups),
         _databases(_mappings(_mapping(results.get("databases")).get("databases"), _MAX_GROUPS)),
         _logins(_mapping(parts.get("logins"))),
         _blocked(_mapping(parts.get("blocks"))),
@@ -71,6 +74,33 @@ def _traffic(groups: list[Mapping[str, Any]]) -> list[Table]:
         _table("Traffic", "Requests as the access logs tell them", ("Site", "Requests", "Throughput", *shares, "429", "Cache hits"), figures),
         _table("Busiest routes", "Routes with most requests", ("Route", "Requests", *shares), routes),
     ]
+
+
+def _site_logins(groups: list[Mapping[str, Any]]) -> Table:
+    """Return how many of those who wanted to log in at each site were refused."""
+    rows = [
+        [
+            _text(group.get("name")),
+            *(_figure(logins.get(name), "count") for name in ("requests", "refused")),
+            _figure(logins.get("refused_percent"), "percent"),
+            *(_figure(logins.get(name), "count") for name in ("succeeded", "different_clients")),
+            ", ".join(_text(row.get("client"), 60) for row in _mappings(logins.get("clients"), 3)),
+        ]
+        for group in groups for logins in [_mapping(group.get("logins"))] if _number(logins.get("requests"))
+    ]
+    columns = ("Site", "Requests", "Refused", "Share", "Succeeded", "Clients", "Most from")
+    return _table("Logins at sites", "Requests to log in, and from how many clients the refused ones came", columns, rows)
+
+
+def _new(groups: list[Mapping[str, Any]]) -> Table:
+    """Return what no day before has seen in the access logs."""
+    kinds = (("agents", "agent"), ("countries", "country"), ("routes", "route"))
+    rows = [
+        [_text(group.get("name")), kind.capitalize(), _text(row.get(kind)), _figure(row.get("requests"), "count"), _figure(row.get("share_percent"), "percent")]
+        for group in groups for name, kind in kinds
+        for row in _mappings(_mapping(_mapping(group.get("new")).get(name)).get("newest"), _MAX_ROWS)
+    ][: 2 * _MAX_ROWS]
+    return _table("New at sites", "Agents, countries and routes that no day before has seen", ("Site", "Kind", "Name", "Requests", "Share"), rows)
 
 
 def _databases(databases: list[Mapping[str, Any]]) -> Table:

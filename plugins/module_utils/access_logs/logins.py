@@ -40,14 +40,16 @@ def login_pattern(patterns: Sequence[str], place: str) -> re.Pattern[str] | None
     """
     if len(patterns) > _MAX_PATTERNS:
         raise UpkeepError(f"{place}: {len(patterns)} are not accepted; give at most {_MAX_PATTERNS}")
-    parts = []
+    by_method: dict[str, list[str]] = {}
     for text in patterns:
         match = _GIVEN.fullmatch(text) if len(text) <= _MAX_CHARACTERS else None
         if not match:
             raise UpkeepError(f"{place}: {text!r} is not accepted; give the pattern of a path, such as /login, */auth/* or GET /admin/*")
         method = f"{match['method']} " if match["method"] else _ATTEMPTS
-        parts.append(method + fnmatch.translate(match["path"]))
-    return re.compile("|".join(f"(?:{part})" for part in parts)) if parts else None
+        by_method.setdefault(method, []).append(fnmatch.translate(match["path"]))
+    # A scan asks for very many pages: a method that is none of these ends the work for them.
+    parts = [f"{method}(?:{'|'.join(paths)})" for method, paths in by_method.items()]
+    return re.compile("|".join(parts)) if parts else None
 
 
 class LoginRoutes(dict):  # type: ignore[type-arg]
@@ -70,9 +72,7 @@ class LoginRoutes(dict):  # type: ignore[type-arg]
         """
         if REFUSED.isdisjoint(statuses):
             return []
-        return [
-            client for client, route, status in zip(clients, routes, statuses) if status in REFUSED and self[route]
-        ]
+        return [client for client, route, status in zip(clients, routes, statuses) if status in REFUSED and self[route]]
 
 
 def login_figures(tally: Tally, pattern: re.Pattern[str] | None, *, top: int) -> dict[str, Any]:

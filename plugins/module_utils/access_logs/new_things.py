@@ -82,8 +82,8 @@ def seen_of(things: Mapping[str, Things], day: int, *, is_whole: bool) -> dict[s
     """
     answer = {}
     for kind, found in things.items():
-        most = sorted(found.counts, key=lambda name, counts=found.counts: (-counts[name], name))[: KEPT[kind]]  # type: ignore[misc]
-        answer[kind] = Known({day} if is_whole else set(), {mark(name): Span(day, day) for name in most})
+        most = sorted(found.counts.items(), key=_most_first)[: KEPT[kind]]
+        answer[kind] = Known({day} if is_whole else set(), {mark(name): Span(day, day) for name, _number in most})
     return answer
 
 
@@ -107,7 +107,7 @@ def _new(kind: str, found: Things, known: Known, day: int, limits: Mapping[str, 
         new = [(name, number) for name, number in found.counts.items() if number >= least and not known.has_before(name, day)]
         rows = [
             {SINGULAR[kind]: shown(name), "requests": number, "share_percent": percent(number, requests)}
-            for name, number in sorted(new, key=lambda item: (-item[1], item[0]))
+            for name, number in sorted(new, key=_most_first)
         ]
     return {
         "baseline_days": days,
@@ -116,3 +116,7 @@ def _new(kind: str, found: Things, known: Known, day: int, limits: Mapping[str, 
         "number": len(rows),
         "newest": rows[:top],
     }
+
+
+def _most_first(item: tuple[str, int]) -> tuple[int, str]:
+    return -item[1], item[0]

@@ -19,6 +19,19 @@ GROUP = {
     "cache": {"hit_percent": 63.5},
     "routes": [{"route": "GET /x", "requests": 4711, "error_percent": 1.2, **LATENCY}],
 }
+#: What a group tells of logins, and of what is new.
+CALLERS = {
+    "name": "www",
+    "logins": {
+        "requests": 1200, "refused": 900, "refused_percent": 75.0, "succeeded": 290, "different_clients": 311,
+        "clients": [{"client": "203.0.113.9", "refused": 412}, {"client": "2001:db8::7", "refused": 3}],
+    },
+    "new": {
+        "agents": {"newest": [{"agent": "python-requests", "requests": 4100, "share_percent": 5.046}]},
+        "countries": {"newest": [{"country": "BR", "requests": 990, "share_percent": 1.2}]},
+        "routes": {"newest": [{"route": "GET /export", "requests": 120, "share_percent": 0.15}]},
+    },
+}  # fmt: skip
 PARTS = {
     "logins": {
         "addresses": [
@@ -71,6 +84,17 @@ def test_the_figures_of_databases_that_tell_any() -> None:
     }
 
 
+def test_who_logs_in_and_what_is_new_at_a_site() -> None:
+    quiet = {"name": "api", "logins": {"requests": 0, "refused": 0}, "new": {"agents": {"newest": []}}}
+    found = shown({"traffic": {"groups": [CALLERS, quiet]}})
+    assert {title: found[title] for title in ("Logins at sites", "New at sites")} == {
+        "Logins at sites": [["www", "1200", "900", "75 %", "290", "311", "203.0.113.9, 2001:db8::7"]],
+        "New at sites": [
+            ["www", "Agent", "python-requests", "4100", "5.05 %"], ["www", "Country", "BR", "990", "1.2 %"], ["www", "Route", "GET /export", "120", "0.15 %"],
+        ],
+    }  # fmt: skip
+
+
 def test_what_a_format_does_not_tell_has_no_figure() -> None:
     rows = shown({"traffic": {"groups": [{"name": "www", "totals": {"requests": 3}, "cache": {"hit_percent": None}}]}})
     assert rows == {"Traffic": [["www", "3", "", "", "", "", "", "", ""]]}
@@ -91,12 +115,15 @@ def test_a_result_of_any_form_costs_nothing_else(damage: Any) -> None:
     shown({"traffic": damage, "security_audit": damage})
     shown({"traffic": {"groups": damage}, "security_audit": {"parts": damage}})
     shown({"traffic": {"groups": [damage]}, "security_audit": {"parts": dict.fromkeys(PARTS, damage)}})
-    group: dict[str, Any] = dict.fromkeys(GROUP, damage)
+    group: dict[str, Any] = dict.fromkeys((*GROUP, *CALLERS), damage)
     parts: dict[str, Any] = {name: dict.fromkeys(("addresses", "totals", "blocked", "baseline"), damage) for name in PARTS}
     shown({"traffic": {"groups": [group]}, "security_audit": {"parts": parts}})
     row = dict.fromkeys(("address", "failures", "users", "by", "reason", "expires", "accepted", "route", "requests"), damage)
     rows = {name: {"addresses": [row], "blocked": [row], "baseline": row, "totals": row} for name in PARTS}
     shown({"traffic": {"groups": [{**GROUP, "routes": [row]}]}, "security_audit": {"parts": rows}})
+    logins = {**CALLERS["logins"], "clients": [row, damage], "refused": damage}  # type: ignore[dict-item]
+    for new in (damage, dict.fromkeys(CALLERS["new"], damage), dict.fromkeys(CALLERS["new"], {"newest": [damage, row]})):
+        shown({"traffic": {"groups": [{**CALLERS, "logins": logins, "new": new}]}})
     assert shown({"traffic": {"groups": [GROUP, damage]}})["Traffic"][0][0] == "www"
     for found in (damage, {"databases": damage}, {"databases": [damage]}, {"databases": [{"name": damage, "figures": damage}]}):
         shown({"databases": found})
