@@ -145,6 +145,15 @@ def test_clients_that_were_let_go_of_are_still_different_ones(processes: int, tm
     assert found.clients.different().count() == len({row["client"] for row in made}) == 200
 
 
+def test_two_counts_add_up_in_all_that_they_count() -> None:
+    one, other = Tally(), Tally()
+    names = [name for name, value in vars(other).items() if isinstance(value, busiest.Busiest)]
+    for name in names:
+        getattr(other, name).add(["x", "x"])
+    one.merge(other)
+    assert {name: dict(getattr(one, name).counts) for name in names} == dict.fromkeys(names, {"x": 2})
+
+
 def test_of_equally_rare_status_codes_the_first_in_order_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figures, "_MAX_STATUSES", 3)
     for order in (("503", "200", "404", "101"), ("101", "404", "200", "503")):

@@ -83,7 +83,7 @@ def test_figures_are_those_of_counting_by_hand(tmp_path: Path) -> None:
     ("refused", "given", "status"),
     [
         (100, {}, "warning"), (99, {}, "ok"), (900, {}, "critical"), (899, {}, "warning"),
-        (100, {"logins_min_refused": 101}, "ok"), (100, {"logins_warning_percent": 0.0}, "ok"), (900, {"logins_critical_percent": 0.0}, "warning"),
+        (100, {"logins_min_refused": 100}, "warning"), (100, {"logins_min_refused": 101}, "ok"), (100, {"logins_warning_percent": 0.0}, "ok"), (900, {"logins_critical_percent": 0.0}, "warning"),
     ],
     ids=str,
 )  # fmt: skip
@@ -128,6 +128,16 @@ def test_the_client_is_whom_a_trusted_proxy_names_and_groups_have_routes_of_thei
     ours, usual = (group["logins"] for group in result["groups"])
     assert ours["clients"][0] == {"client": "203.0.113.0", "refused": 20} and ours["routes"][0]["route"] == "POST /in/:number"
     assert usual["requests"] == 0
+
+
+def test_rare_routes_of_logins_stay_apart_however_often_routes_are_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tally, "_KEPT_ROUTES", 2)
+    found = tally.Tally(login_pattern(AUTH_ROUTES, "auth_routes"))
+    for turn in range(3):
+        routes = [f"GET /{turn}{letter}" for letter in "abcde" for _number in range(50)] + ["POST /a/login", "POST /b/login"]
+        found.note_requests(routes, [1] * len(routes), unusual=[("POST /a/login", "401")])
+        found.settle()
+    assert found.routes[OTHER_LOGINS] == {"401": 3, "200": 3} and sum(found.latency[OTHER_LOGINS].values()) == 6
 
 
 @pytest.mark.parametrize("processes", [1, 2])

@@ -186,6 +186,7 @@ def test_names_that_somebody_makes_up_neither_warn_nor_push_out_what_is_usual(tm
             for number in range(5000)
         ]  # fmt: skip
         result = site.run(day, usual(day), *flood)
+        assert result["groups"][0]["new"]["routes"]["newest"] == [], "what was folded is no route"
     assert new_of(result)[:2] == ("ok", 0)
     assert "rare ones are not compared" in new_of(result)[2]
     kept = site.kept()
@@ -223,8 +224,18 @@ def test_what_no_day_has_seen_for_long_is_forgotten_and_days_without_a_run_are_n
     assert set(known["agents"].things) == {"a" * 16, "b" * 16}, "a host that was off for long forgets nothing"
     for day in range(1, MAX_DAYS):
         known = add_seen(known, {"agents": Known({DAY + 3000 + day}, {"b" * 16: Span(DAY + 3000 + day, DAY + 3000 + day)})})
+        assert ("a" * 16 in known["agents"].things) == (day < MAX_DAYS - 1)
     assert known["agents"].things == {"b" * 16: Span(DAY, DAY + 3000 + MAX_DAYS - 1)}
     assert len(known["agents"].days) == MAX_DAYS
+
+
+def test_what_the_oldest_day_has_seen_and_what_was_seen_in_parts_of_a_log_stays() -> None:
+    parts = {"agents": Known(set(), {"a" * 16: Span(DAY - 1, DAY - 1)})}
+    known = add_seen(parts, {"agents": Known({DAY}, {"b" * 16: Span(DAY, DAY)})})
+    assert set(known["agents"].things) == {"a" * 16, "b" * 16}
+    for day in range(1, MAX_DAYS):
+        known = add_seen(known, {"agents": Known({DAY + day})})
+    assert set(known["agents"].things) == {"b" * 16}
 
 
 def test_of_too_many_things_those_stay_that_were_there_for_long() -> None:
