@@ -41,8 +41,9 @@ def new_check(group: Judged) -> Check:
     if status != OK and group.requests < group.limits["min_sample"]:
         status = OK
         parts.append(f"fewer than {group.limits['min_sample']:g} requests are too few to judge")
+    text = "; ".join(parts)
     return check_result(
-        "access.new", group.name, status, f"{'; '.join(parts)}.", value=number if callers else None, unit="new", warning=warning,
+        "access.new", group.name, status, f"{text[:1].upper()}{text[1:]}.", value=number if callers else None, unit="new", warning=warning,
         evidence={kind: found["newest"][:_EVIDENCE] for kind, found in compared.items() if found["newest"]} if status != OK else None,
         hint="See whether somebody knows them: a new client, a search engine, a release. They are told for this day, and known from tomorrow on."
         if status != OK else None,

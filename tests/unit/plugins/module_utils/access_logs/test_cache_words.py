@@ -65,8 +65,10 @@ def test_the_share_is_of_what_the_cache_could_have_had() -> None:
 @pytest.mark.parametrize(
     ("variables", "taken"),
     [
-        ('"$upstream_http_x_cache"', "upstream_http_x_cache"), ('"$sent_http_x_cache"', "sent_http_x_cache"), ("$sent_http_cf_cache_status", "sent_http_cf_cache_status"),
-        ('$upstream_cache_status "$sent_http_x_cache"', "upstream_cache_status"), ('"$sent_http_x_cache" $upstream_cache_status', "upstream_cache_status"),
+        ('"$upstream_http_x_cache"', "upstream_http_x_cache"), ('"$sent_http_x_cache"', "sent_http_x_cache"),
+        ("$sent_http_cf_cache_status", "sent_http_cf_cache_status"),
+        ('$upstream_cache_status "$sent_http_x_cache"', "upstream_cache_status"),
+        ('"$sent_http_x_cache" $upstream_cache_status', "upstream_cache_status"),
     ],
 )  # fmt: skip
 def test_a_header_may_say_it_where_nginx_has_no_cache_of_its_own(variables: str, taken: str) -> None:

@@ -83,7 +83,8 @@ def test_figures_are_those_of_counting_by_hand(tmp_path: Path) -> None:
     ("refused", "given", "status"),
     [
         (100, {}, "warning"), (99, {}, "ok"), (900, {}, "critical"), (899, {}, "warning"),
-        (100, {"logins_min_refused": 100}, "warning"), (100, {"logins_min_refused": 101}, "ok"), (100, {"logins_warning_percent": 0.0}, "ok"), (900, {"logins_critical_percent": 0.0}, "warning"),
+        (100, {"logins_min_refused": 100}, "warning"), (100, {"logins_min_refused": 101}, "ok"),
+        (100, {"logins_warning_percent": 0.0}, "ok"), (900, {"logins_critical_percent": 0.0}, "warning"),
     ],
     ids=str,
 )  # fmt: skip
@@ -99,7 +100,9 @@ def test_the_share_is_judged_from_a_number_on(tmp_path: Path, refused: int, give
 
 
 @pytest.mark.parametrize(
-    ("given", "status"), [({}, "warning"), ({"logins_client_warning": 51}, "ok"), ({"logins_client_critical": 50}, "critical"), ({"logins_client_warning": 0}, "ok")], ids=str
+    ("given", "status"),
+    [({}, "warning"), ({"logins_client_warning": 51}, "ok"), ({"logins_client_critical": 50}, "critical"), ({"logins_client_warning": 0}, "ok")],
+    ids=str,
 )
 def test_one_client_with_very_many_is_judged_apart(tmp_path: Path, given: dict[str, Any], status: str) -> None:
     lines = attempts(50, client="198.51.100.9") + attempts(20, client="198.51.100.8") + attempts(1000, 200)

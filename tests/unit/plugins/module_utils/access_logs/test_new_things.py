@@ -197,7 +197,8 @@ def test_names_that_somebody_makes_up_neither_warn_nor_push_out_what_is_usual(tm
 
 def test_hostile_names_are_told_without_harm_and_not_kept(tmp_path: Path) -> None:
     site = known_site(tmp_path)
-    result = site.run(0, usual(0), rows(0, 200, agent="<script>alert(1)</script>", request="GET /\x1b[31m\udcff<b> HTTP/1.1".encode("utf-8", "replace").decode()))
+    hostile = rows(0, 200, agent="<script>alert(1)</script>", request="GET /\x1b[31m\u202e<b> HTTP/1.1")
+    result = site.run(0, usual(0), hostile)
     row = check(result, "access.new")
     assert row["evidence"]["agents"] == [{"agent": "(other)", "requests": 200, "share_percent": 16.667}]
     assert "\x1b" not in json.dumps(row) and "\\x1b" in row["evidence"]["routes"][0]["route"]
