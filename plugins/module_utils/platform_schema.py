@@ -20,6 +20,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.platform_kinds impo
     HTTP_URL,
     LINE,
     LOG_FORMAT,
+    LOGIN_ROUTE,
     NETWORK,
     PATH,
     PATTERN,
@@ -193,7 +194,7 @@ WEB_LOG = Record(
         "trusted_proxies": optional(ListOf(LINE)),
         "exclude_routes": optional(ListOf(LINE)),
         "exclude_agents": optional(ListOf(LINE)),
-        "auth_routes": optional(ListOf(LINE)),
+        "auth_routes": optional(ListOf(LOGIN_ROUTE)),
         "objective_percent": optional(Number(0, 99.9999)),
     }
 )

@@ -12,6 +12,7 @@ import re
 from urllib.parse import SplitResult, urlsplit
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.formats import JSON, read_format
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.login_routes import login_pattern
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.schema_problems import shown
 
@@ -66,6 +67,15 @@ def read_log_format(text: str) -> str:
             read_format(text, "it")
     except UpkeepError as error:
         raise ValueError(f"must be the format of an access log; {error.message.removeprefix('it: ')}") from None
+    return text
+
+
+def read_login_route(text: str) -> str:
+    """Read the pattern of a path on which somebody logs in, with a method or without."""
+    try:
+        login_pattern([text], "it")
+    except UpkeepError as error:
+        raise ValueError(f"must be the pattern of a path; {error.message.removeprefix('it: ')}") from None
     return text
 
 

@@ -570,7 +570,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.inspection import inspect_access_logs
-from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.logins import AUTH_ROUTES
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.login_routes import AUTH_ROUTES
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
 

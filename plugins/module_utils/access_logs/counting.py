@@ -17,7 +17,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.duratio
     SECONDS_SCALE,
     DurationClasses,
 )
-from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.logins import LoginRoutes
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.login_routes import LoginRoutes
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.moments import Moments
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.routes import EXCLUDED, Agents, Routes
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.rows import Rows, Unparsed, sample_of

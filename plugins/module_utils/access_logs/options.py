@@ -13,7 +13,7 @@ from typing import Any
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.clients import Network, read_networks
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.formats import JSON, Format, read_format
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.json_rows import JsonReader, read_keys
-from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.logins import AUTH_ROUTES, login_pattern
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.login_routes import AUTH_ROUTES, login_pattern
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.remembering import OBJECTIVE_DAYS
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.rows import Reader, TextReader
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError

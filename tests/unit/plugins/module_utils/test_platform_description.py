@@ -125,6 +125,7 @@ def full_description() -> dict[str, Any]:
                 "trusted_proxies": [],
                 "exclude_routes": [],
                 "exclude_agents": [],
+                "auth_routes": [],
                 "objective_percent": None,
             }
         ],

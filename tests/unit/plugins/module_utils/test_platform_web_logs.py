@@ -15,7 +15,7 @@ LOGS = [
     {
         "name": "api", "paths": ["/opt/api/access.log"], "error_paths": ["/opt/api/error.log"], "format": EXTENDED,
         "trusted_proxies": ["10.0.0.0/8"], "exclude_routes": ["/health"], "exclude_agents": ["kube-probe/*"],
-        "objective_percent": 0.0,
+        "auth_routes": ["/in", "GET /admin/*"], "objective_percent": 0.0,
     },
     {"paths": ["/opt/app/access.json"], "format": "json", "fields": {"client": "request.remote_ip"}, "hosts": ["other"]},
 ]  # fmt: skip
@@ -35,6 +35,11 @@ def test_a_format_that_is_none_is_named_with_its_place() -> None:
         UpkeepError, match=r"web_logs\[0\].format: must be the format of an access log; it has no time; log \$time_local"
     ):
         validate_platform({"name": "P", "root": "/", "web_logs": [{"paths": ["/a"], "format": "x $status"}]})
+
+
+def test_a_route_of_logins_that_is_none_is_named_with_its_place() -> None:
+    with pytest.raises(UpkeepError, match=r"web_logs\[0\].auth_routes\[1\]: must be the pattern of a path; 'login' is not accepted"):
+        validate_platform({"name": "P", "root": "/", "web_logs": [{"paths": ["/a"], "auth_routes": ["/login", "login"]}]})
 
 
 @pytest.mark.parametrize("host", ["alpha", "beta"])

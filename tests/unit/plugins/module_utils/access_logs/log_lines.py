@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.inspection import inspect_access_logs
-from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.logins import AUTH_ROUTES
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.login_routes import AUTH_ROUTES
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.options import DEFAULTS
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=timezone.utc)

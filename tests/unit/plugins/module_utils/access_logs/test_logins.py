@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs import blocks, busiest, group_counting, tally
-from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.logins import AUTH_ROUTES, login_pattern
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.login_routes import AUTH_ROUTES, login_pattern
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.routes import OTHER_LOGINS
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.tests.unit.plugins.module_utils.access_logs.log_lines import NOW, check, inspect, line
