@@ -19,8 +19,8 @@ import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall import (
     isolation_boot,
     isolation_record,
-    isolation_timer,
     nftables,
+    revert_timer,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.isolating import isolate_host
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
@@ -297,7 +297,7 @@ def die_before(step: int) -> None:
         return wrapped
 
     for owner, names in (
-        (isolation_record, ["write_record"]), (isolation_timer, ["arm_timer", "stop_timers"]), (nftables, ["load"]),
+        (isolation_record, ["write_record"]), (revert_timer, ["arm_timer", "stop_timers"]), (nftables, ["load"]),
         (isolation_boot, ["install", "remove"]),
     ):
         for name in names:

@@ -126,7 +126,7 @@ def plan_blocks(
     :raises UpkeepError: when something may not be blocked and is not to be skipped, or there are too many.
     """
     operators = list(operators)
-    before, drift = _before(ledger, kernel, now, operators)
+    before, drift = present_entries(ledger, kernel, now, operators)
     entries = dict(before)
     added, refused = [], []
     for one in wanted:
@@ -147,7 +147,7 @@ def plan_blocks(
                           refused=refused_rows(refused))
     if len(entries) > MAX_ENTRIES:
         raise UpkeepError(f"{len(entries)} blocks are more than {MAX_ENTRIES}; block networks instead of addresses.")
-    plan = _plan(entries, allow, operators, ledger, kernel, drift, now)
+    plan = planned(entries, allow, operators, ledger, kernel, drift, now)
     plan.added, plan.refused = added, refused
     return plan
 
@@ -166,7 +166,7 @@ def plan_release(
     :param networks: None releases everything.
     """
     operators = list(operators)
-    entries, drift = _before(ledger, kernel, now, operators)
+    entries, drift = present_entries(ledger, kernel, now, operators)
     removed, missing = [], []
     for network in list(entries) if networks is None else networks:
         entry = entries.pop(network, None)
@@ -176,7 +176,7 @@ def plan_release(
         around = networks_around(network, entries)
         still = f"is still blocked, as part of {shown_network(around[0])}" if around else "was not blocked"
         missing.append((network, still))
-    plan = _plan(entries, allow, operators, ledger, kernel, drift, now)
+    plan = planned(entries, allow, operators, ledger, kernel, drift, now)
     plan.removed, plan.missing = removed, missing
     return plan
 
@@ -245,7 +245,7 @@ def networks_around_each(networks: Iterable[Network], others: Collection[Network
     }
 
 
-def _before(
+def present_entries(
     ledger: Ledger, kernel: BlockTable | None, now: float, operators: Iterable[Address]
 ) -> tuple[dict[Network, Entry], Drift]:
     """Return what is to stay blocked if nothing is asked for: what the ledger has, and what somebody else has put there."""
@@ -257,7 +257,7 @@ def _before(
     return entries, drift
 
 
-def _plan(
+def planned(
     entries: dict[Network, Entry],
     allow: tuple[Network, ...],
     operators: Sequence[Address],
@@ -266,6 +266,7 @@ def _plan(
     drift: Drift,
     now: float,
 ) -> BlockPlan:
+    """Return the plan that leaves exactly these entries blocked."""
     blocked = without_overlaps(ends_of(entries.values()))
     # An entry of somebody else, or of before this operator came, may hold the operator's address.
     ours = [network_of(address) for address in operators]

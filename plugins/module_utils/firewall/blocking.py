@@ -13,7 +13,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.errors import Upkee
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall import nftables
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.addresses import Address, Network
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.block_answer import answer_acting, answer_query, answer_unseen
-from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.block_ledger import read_ledger, write_ledger
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.block_ledger import Ledger, read_ledger, write_ledger
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.block_planning import (
     BlockPlan,
     Wanted,
@@ -66,7 +66,7 @@ def query_blocks(params: Mapping[str, Any], now: float) -> dict[str, Any]:
     """Say what is blocked, by ``state_directory`` and ``return_all`` of the options; ``now`` in seconds since 1970."""
     try:
         ledger = read_ledger(Path(params["state_directory"]))
-        kernel = _kernel(now)
+        kernel = kernel_table(now)
     except nftables.Unseen as exc:
         return answer_unseen(str(exc), exc.hint)
     except UpkeepError as exc:
@@ -78,7 +78,7 @@ def query_blocks(params: Mapping[str, Any], now: float) -> dict[str, Any]:
 def _act(params: Mapping[str, Any], wanted: list[Wanted], moment: datetime, *, check_mode: bool) -> dict[str, Any]:
     directory, now = Path(params["state_directory"]), moment.timestamp()
     try:
-        kernel = _kernel(now)
+        kernel = kernel_table(now)
     except nftables.Unseen as exc:
         raise UpkeepError(f"{exc} {exc.hint}".strip()) from exc
     operators = find_operator().addresses
@@ -87,7 +87,7 @@ def _act(params: Mapping[str, Any], wanted: list[Wanted], moment: datetime, *, c
     if plan.changes_table:
         nftables.load(text, check_only=True)
     if not check_mode:
-        _apply(directory, plan, text, operators, now)
+        apply_plan(directory, plan, text, operators, now)
     return answer_acting(plan, kernel, text, now, return_all=params["return_all"], done=not check_mode)
 
 
@@ -105,14 +105,17 @@ def _plan(
     )
 
 
-def _apply(directory: Path, plan: BlockPlan, text: str, operators: set[Address], now: float) -> None:
+def apply_plan(directory: Path, plan: BlockPlan, text: str, operators: set[Address], now: float) -> None:
     """Write the ledger, then the table: when killed in between, the next call sees what the kernel lacks.
+
+    What is released leaves the ledger only when the kernel has let it go: otherwise the next call would find a block of nobody.
 
     :raises UpkeepError: when the kernel refused; the ledger is then as it was.
     """
     before = read_ledger(directory)
+    first = _with_removed(plan) if plan.changes_table else plan.ledger
     if plan.changes_ledger:
-        write_ledger(directory, plan.ledger)
+        write_ledger(directory, first)
     if not plan.changes_table:
         return
     try:
@@ -121,12 +124,23 @@ def _apply(directory: Path, plan: BlockPlan, text: str, operators: set[Address],
         if plan.changes_ledger:
             write_ledger(directory, before)
         raise
-    drift = find_drift(plan.ledger, _kernel(now), now, operators)
+    if first != plan.ledger:
+        write_ledger(directory, plan.ledger)
+    drift = find_drift(plan.ledger, kernel_table(now), now, operators)
     if drift.lost or drift.strays or drift.altered:
         raise UpkeepError(f"the table {TABLE} in the kernel is not what was loaded; something else changes it at the same time.")
 
 
-def _kernel(now: float) -> BlockTable | None:
+def _with_removed(plan: BlockPlan) -> Ledger:
+    removed = {entry.network: entry for entry in plan.removed}
+    return Ledger(plan.ledger.allow, {**removed, **plan.ledger.entries})
+
+
+def kernel_table(now: float) -> BlockTable | None:
+    """Return the table of the kernel, or None.
+
+    :raises Unseen: when nft does not show it, or it holds what ours never does.
+    """
     objects = nftables.list_table(TABLE)
     try:
         return None if objects is None else read_table(objects, now)

@@ -17,8 +17,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.errors import Upkee
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall import (
     isolation_boot,
     isolation_record,
-    isolation_timer,
     nftables,
+    revert_timer,
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.chains import Chain, read_chains
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.isolation_answer import (
@@ -42,6 +42,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
 
 _RANGES = {"revert_seconds": (10, 86_400), "lock_wait_seconds": (0, 86_400)}
+
+_DESCRIPTION = "Give this host back, unless its isolation is confirmed"
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def _act(params: Mapping[str, Any], place: Place, now: datetime, *, check_mode: 
 def _look(place: Place) -> Seen:
     chains = _chains()
     record = isolation_record.read_record(place.state)
-    timers = [unit for unit in record.timers if isolation_timer.timer_runs(unit)] if record else []
+    timers = [unit for unit in record.timers if revert_timer.timer_runs(unit)] if record else []
     return Seen(chains, record, tuple(timers), isolation_boot.is_installed(place.units))
 
 
@@ -109,12 +111,12 @@ def _isolate(
     guarded = record is not None and (record.phase == CONFIRMED or bool(seen.timers))
     if guarded and is_in_force(seen.chains, rules):
         return False, rules
-    isolation_timer.require_systemd()
+    revert_timer.require_systemd()
     text = ruleset(rules)
     nftables.load(text, check_only=True)
     if check_mode:
         return True, rules
-    timer, old = isolation_timer.new_timer(), record.timers if record else []
+    timer, old = revert_timer.new_timer(isolation_record.TIMER_PREFIX), record.timers if record else []
     made = Record(
         PENDING, record.since if record and seen.chains is not None else to_iso(now), plain(params["reason"] or "", 200),
         params["run_id"] or "", to_iso(now + timedelta(seconds=params["revert_seconds"])), [*old, timer], rules,
@@ -126,23 +128,28 @@ def _isolate(
     noted = made if record is None or seen.chains is None else dataclasses.replace(record, timers=made.timers)
     isolation_record.write_record(place.state, noted)
     try:
-        isolation_timer.arm_timer(timer, params["revert_seconds"], nft, TABLE)
+        revert_timer.arm_timer(timer, params["revert_seconds"], revert_command(nft), _DESCRIPTION)
         isolation_record.write_record(place.state, made)
         nftables.load(text)
     except UpkeepError:
         if _chains() == seen.chains:  # otherwise the timer is needed
             _undo(place, seen, timer, nft)
         raise
-    isolation_timer.stop_timers(old)
+    revert_timer.stop_timers(old)
     isolation_record.write_record(place.state, dataclasses.replace(made, timers=[timer]))
     if not is_in_force(_chains(), rules):
         raise UpkeepError(f"the table {TABLE} in the kernel is not what was loaded; the timer gives the host back at {made.reverts_at}.")
     return True, rules
 
 
+def revert_command(nft: str) -> list[str]:
+    """Return what gives the host back. The table is named first, so that a timer that comes late finds something to delete."""
+    return [nft, f"table inet {TABLE}; delete table inet {TABLE}"]
+
+
 def _undo(place: Place, seen: Seen, timer: str, nft: str) -> None:
     """Put back what was noted before an isolation that did not come about."""
-    isolation_timer.stop_timers([timer])
+    revert_timer.stop_timers([timer])
     isolation_record.write_record(place.state, seen.record)
     if seen.persistent and seen.record is not None:
         isolation_boot.install(place.units, place.state, nft, ruleset(seen.record.rules))
@@ -163,7 +170,7 @@ def _confirm(
         return True, dict(record.rules)
     confirmed = dataclasses.replace(record, phase=CONFIRMED, reverts_at=None)
     isolation_record.write_record(place.state, confirmed)
-    isolation_timer.stop_timers(record.timers)
+    revert_timer.stop_timers(record.timers)
     if not is_in_force(_chains(), record.rules):
         isolation_record.write_record(place.state, record)
         raise UpkeepError("The timer has given the host back just now. Isolate it again, with a longer revert_seconds.")
@@ -184,7 +191,7 @@ def _release(
         isolation_boot.remove(place.units, place.state)
         if seen.chains is not None:
             nftables.load(ruleset(None))
-        isolation_timer.stop_timers(seen.record.timers if seen.record else [])
+        revert_timer.stop_timers(seen.record.timers if seen.record else [])
         isolation_record.write_record(place.state, None)
     return True, None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import sync_directory, write_atomically
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
-from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.isolation_timer import systemctl
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.revert_timer import systemctl
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 UNIT = "upkeep-isolation.service"

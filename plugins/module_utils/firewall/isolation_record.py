@@ -15,12 +15,14 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import
     sync_directory,
     write_atomically,
 )
-from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.isolation_timer import is_timer
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.revert_timer import is_timer
 from ansible_collections.upkeep.runbook.plugins.module_utils.state_records import read_state_record
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 FILE_NAME = "isolation.json"
 SCHEMA = 1
+#: Of the names of its timers.
+TIMER_PREFIX = "upkeep-isolation-revert-"
 #: A timer gives the host back.
 PENDING = "pending"
 #: Somebody came back after the rules were in force, and stopped the timer.
@@ -75,6 +77,6 @@ def _record(content: Mapping[str, Any]) -> Record:
         raise ValueError("phase")
     return Record(
         content["phase"], content["since"], plain(content["reason"], 200), plain(content["run_id"], 100), content["reverts_at"],
-        [name for name in content["timers"] if is_timer(name)],
+        [name for name in content["timers"] if is_timer(name, TIMER_PREFIX)],
         {str(chain): [str(rule) for rule in rules] for chain, rules in content["rules"].items()},
     )

@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
-from ansible_collections.upkeep.runbook.plugins.module_utils.firewall import isolation_timer
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall import revert_timer
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.chains import Chain
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.isolating import revert_command
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.isolation_answer import Seen, answer_acting, judge
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.isolation_boot import unit_text
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.isolation_record import (
     CONFIRMED,
     FILE_NAME,
     PENDING,
+    TIMER_PREFIX,
     Record,
     read_record,
     write_record,
@@ -180,9 +182,9 @@ def test_only_our_own_timers_are_taken_from_a_record(tmp_path: Path) -> None:
 
 
 def test_the_timer_is_armed_by_an_argument_list_and_may_come_late() -> None:
-    name = isolation_timer.new_timer()
-    assert isolation_timer.is_timer(name) and name != isolation_timer.new_timer()
-    argv = isolation_timer.arm_argv("/usr/bin/systemd-run", name, 300, "/usr/sbin/nft", "upkeep_isolation")
+    name = revert_timer.new_timer(TIMER_PREFIX)
+    assert revert_timer.is_timer(name, TIMER_PREFIX) and name != revert_timer.new_timer(TIMER_PREFIX)
+    argv = revert_timer.arm_argv("/usr/bin/systemd-run", name, 300, revert_command("/usr/sbin/nft"), "Give it back")
     assert "--on-active=300s" in argv and f"--unit={name}" in argv and "--timer-property=AccuracySec=1s" in argv
     assert argv[argv.index("--") + 1 :] == ["/usr/sbin/nft", "table inet upkeep_isolation; delete table inet upkeep_isolation"]
 

@@ -1,6 +1,6 @@
 # Copyright: upkeep.runbook contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The dead man's timer: systemd deletes the table of the isolation unless somebody comes back in time and stops it."""
+"""The dead man's timer: systemd takes a change of the firewall back unless somebody comes back in time and stops it."""
 
 from __future__ import annotations
 
@@ -15,29 +15,28 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.errors import Upkee
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall import nftables
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
-PREFIX = "upkeep-isolation-revert-"
-_NAME = re.compile(re.escape(PREFIX) + r"[0-9a-f]{8}")
+_TOKEN = re.compile(r"[0-9a-f]{8}")
 
 
-def new_timer() -> str:
+def new_timer(prefix: str) -> str:
     """Return a name that no timer has: an old one may still be there while the next is armed."""
-    return PREFIX + secrets.token_hex(4)
+    return prefix + secrets.token_hex(4)
 
 
-def is_timer(name: object) -> bool:
-    """Tell whether a name is one of ours."""
-    return isinstance(name, str) and _NAME.fullmatch(name) is not None
+def is_timer(name: object, prefix: str) -> bool:
+    """Tell whether a name is one of those with this prefix."""
+    return isinstance(name, str) and name.startswith(prefix) and _TOKEN.fullmatch(name[len(prefix) :]) is not None
 
 
-def arm_argv(program: str, unit: str, seconds: int, nft: str, table: str) -> list[str]:
+def arm_argv(program: str, unit: str, seconds: int, command: Sequence[str], description: str) -> list[str]:
     """Return the command line that arms a timer.
 
-    The table is named before it is deleted, so that a timer that comes late finds something to delete.
+    :param command: what takes the change back; it must also work when it comes late.
+    :param description: for people who list the timers.
     """
     return [
         program, "--quiet", "--collect", f"--unit={unit}", f"--on-active={seconds}s", "--timer-property=AccuracySec=1s",
-        "--description=Give this host back, unless its isolation is confirmed", "--",
-        nft, f"table inet {table}; delete table inet {table}",
+        f"--description={description}", "--", *command,
     ]
 
 
@@ -53,13 +52,13 @@ def require_systemd() -> None:
         )
 
 
-def arm_timer(unit: str, seconds: int, nft: str, table: str) -> None:
+def arm_timer(unit: str, seconds: int, command: Sequence[str], description: str) -> None:
     """Arm a timer, and make sure that it runs.
 
     :raises UpkeepError: when it does not.
     """
     program = _program("systemd-run")
-    done = run_command(arm_argv(program, unit, seconds, nft, table))
+    done = run_command(arm_argv(program, unit, seconds, command, description))
     if not done.succeeded:
         raise UpkeepError(f"the timer that would give the host back cannot be armed: {_reason(done)}. Nothing was changed.")
     if not timer_runs(unit):
