@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from typing import Any
@@ -20,6 +21,8 @@ INSTALL_HINT = "Install it: apt install nftables."
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 _MAX_OUTPUT_BYTES = 64 * 1024 * 1024
 _TIMEOUT_SECONDS = 60.0
+#: Where nft says that something is wrong in what it was given in memory.
+_PLACE = re.compile(r"/proc/\d+/fd/\d+:(\d+):\d+-\d+: ")
 
 Row = dict[str, Any]
 
@@ -46,15 +49,34 @@ def find_nft() -> str:
     return os.path.abspath(found)
 
 
-def list_table(name: str) -> list[Row] | None:
-    """Return the objects of one of our tables as ``nft`` describes them, or None when there is no such table.
+def list_table(name: str, family: str = FAMILY) -> list[Row] | None:
+    """Return the objects of a table as ``nft`` describes them, or None when there is no such table.
 
     :raises Unseen: when nft is missing, may not look, or answers something else than JSON.
     """
-    done = _run(["-j", "list", "table", FAMILY, name])
+    done = _run(["-j", "list", "table", family, name])
     if not done.succeeded and "No such file or directory" in done.stderr:
         return None
     return _objects(done)
+
+
+def list_tables() -> list[Row]:
+    """Return every table of the kernel, without what it holds.
+
+    :raises Unseen: as :func:`list_table`.
+    """
+    return _objects(_run(["-j", "list", "tables"]))
+
+
+def table_text(family: str, name: str) -> str:
+    """Return a table as rules that bring it back.
+
+    :raises Unseen: as :func:`list_table`, and when there is no such table.
+    """
+    done = _run(["list", "table", family, name])
+    if not done.succeeded or done.truncated:
+        raise Unseen(f"nft does not show the table {family} {name}: {_reason(done)}.")
+    return done.stdout
 
 
 def list_ruleset() -> list[Row]:
@@ -107,4 +129,5 @@ def _reason(done: CommandResult) -> str:
         return f"it did not end within {_TIMEOUT_SECONDS:g} s"
     if done.truncated:
         return "its answer is too large"
-    return plain(done.problem or done.stderr, 300) or f"it ended with {done.returncode}"
+    said = _PLACE.sub(r"line \1: ", done.problem or done.stderr)
+    return plain(said, 300) or f"it ended with {done.returncode}"

@@ -1,0 +1,214 @@
+# Copyright: upkeep.runbook contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Loading rules of nftables: note the way back, arm its timer, and only then load, so that a run that dies leaves a way back.
+
+The files for the next start are written when somebody came back and confirmed: a restart before that is a way back too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import make_private_directory, write_atomically
+from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall import (
+    nftables,
+    revert_timer,
+    rules_persisting,
+    rules_record,
+)
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.rules_answer import (
+    Seen,
+    answer_acting,
+    answer_query,
+    answer_unseen,
+)
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.rules_kernel import digest_of, present_tables, way_back
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.rules_persisting import Kept
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.rules_record import CONFIRMED, PENDING, Record
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.rules_text import Table, read_rules, transaction
+from ansible_collections.upkeep.runbook.plugins.module_utils.locking import CONTAINMENT_LOCK_FILE, LockOwner, exclusive_lock
+from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
+from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
+
+_RANGES = {"revert_seconds": (10, 86_400), "lock_wait_seconds": (0, 86_400)}
+_DESCRIPTION = "Put the rules of nftables from before back, unless the new ones are confirmed"
+#: A path in the command of a timer, in which systemd would read % and $.
+_PLAIN_PATH = re.compile(r"/[A-Za-z0-9._+/-]*")
+
+
+def manage_rules(params: Mapping[str, Any], *, now: datetime, check_mode: bool) -> dict[str, Any]:
+    """Do what the options ask for and return what the module returns.
+
+    :param params: the options of the module.
+    :raises UpkeepError: when an option or the rules are wrong, or they cannot be loaded.
+    """
+    refuse_out_of_range(params, _RANGES)
+    state = Path(params["state_directory"])
+    for name in ("path", "state_directory"):
+        if not _PLAIN_PATH.fullmatch(params[name]):
+            raise UpkeepError(f"{name}: give an absolute path of letters, digits, dots, hyphens and underscores.")
+    kept = Kept(Path(params["path"]), Path(params["configuration"]) if params["configuration"] else None, state)
+    if params["state"] == "query":
+        return _query(kept)
+    if params["state"] == "present" and params["content"] is None:
+        raise UpkeepError("content: give the rules.")
+    if check_mode:
+        return _act(params, kept, now, check_mode=True)
+    owner = LockOwner(params["run_id"] or "-", "nft_rules", to_iso(now))
+    with exclusive_lock(state / CONTAINMENT_LOCK_FILE, owner, wait_seconds=params["lock_wait_seconds"]):
+        return _act(params, kept, now, check_mode=False)
+
+
+def _query(kept: Kept) -> dict[str, Any]:
+    try:
+        return answer_query(str(kept.path), _look(kept))
+    except nftables.Unseen as exc:
+        return answer_unseen(str(kept.path), str(exc), exc.hint)
+    except UpkeepError as exc:
+        return answer_unseen(str(kept.path), exc.message, "")
+
+
+def _act(params: Mapping[str, Any], kept: Kept, now: datetime, *, check_mode: bool) -> dict[str, Any]:
+    try:
+        seen = _look(kept)
+        work = {"present": _load, "confirmed": _confirm, "absent": _remove, "reverted": _revert}[params["state"]]
+        changed, text = work(params, kept, seen, now, check_mode)
+        after = seen if check_mode else _look(kept)
+    except nftables.Unseen as exc:
+        raise UpkeepError(f"{exc} {exc.hint}".strip()) from exc
+    return answer_acting(str(kept.path), params["state"], seen, after, text, changed=changed, done=not check_mode)
+
+
+def _look(kept: Kept) -> Seen:
+    record = rules_record.read_record(kept.state)
+    if record is None:
+        nftables.find_nft()
+        return Seen(None, False, (), "")
+    timers = tuple(unit for unit in record.timers if revert_timer.timer_runs(unit))
+    in_force = bool(record.digest) and digest_of(record.rules.tables) == record.digest
+    return Seen(record, in_force, timers, rules_persisting.why_not_kept(kept, record.rules))
+
+
+def _load(params: Mapping[str, Any], kept: Kept, seen: Seen, now: datetime, check_mode: bool) -> tuple[bool, str]:
+    rules = read_rules(params["content"])
+    record = seen.record
+    if record is not None and record.rules == rules and seen.in_force:
+        if record.phase == CONFIRMED:
+            rules_persisting.refuse_configuration(kept)
+            changes = bool(seen.timers) or rules_persisting.would_change(kept, rules)
+            if changes and not check_mode:
+                revert_timer.stop_timers(record.timers)  # of a run that was killed when it had confirmed
+                rules_persisting.keep(kept, rules)
+            return changes, rules.text
+        if seen.timers:
+            return False, rules.text
+    revert_timer.require_systemd()
+    rules_persisting.refuse_configuration(kept)
+    # Those of before, too: what the new rules do not define any more goes with the same transaction.
+    old = record.rules.tables if record else ()
+    nftables.load(transaction(_union(rules.tables, old), rules.text), check_only=True)
+    if check_mode:
+        return True, rules.text
+    base = _take_back(kept, seen)
+    cleared = _union(rules.tables, base.rules.tables if base else ())
+    back = way_back(cleared)
+    nftables.load(back, check_only=True)  # what cannot be brought back is not taken away
+    others, was = present_tables() - set(cleared), digest_of(cleared)
+    timer = revert_timer.new_timer(rules_record.TIMER_PREFIX)
+    until = to_iso(now + timedelta(seconds=params["revert_seconds"]))
+    made = Record(PENDING, to_iso(now), params["run_id"] or "", until, [timer], rules, "", base)
+    way = rules_record.way_back_file(kept.state, timer)
+    make_private_directory(kept.state)
+    write_atomically(way, back.encode())
+    rules_record.write_record(kept.state, made)
+    try:
+        revert_timer.arm_timer(timer, params["revert_seconds"], [nftables.find_nft(), "-f", str(way)], _DESCRIPTION)
+        nftables.load(transaction(cleared, rules.text))
+    except UpkeepError:
+        if digest_of(cleared) != was:
+            nftables.load(back)
+        _forget(kept, made)
+        raise
+    rules_record.write_record(kept.state, dataclasses.replace(made, digest=digest_of(rules.tables)))
+    missing = (others | set(rules.tables)) - present_tables()
+    if missing:
+        nftables.load(back)
+        _forget(kept, made)
+        raise UpkeepError(f"after the rules were loaded, {', '.join(sorted(map(str, missing)))} was missing; the rules from before are back.")
+    return True, rules.text
+
+
+def _confirm(params: Mapping[str, Any], kept: Kept, seen: Seen, now: datetime, check_mode: bool) -> tuple[bool, str]:
+    record = seen.record
+    if record is None or not seen.in_force:
+        raise UpkeepError("The rules are not in force, so there is nothing to confirm; their timer may have taken them back. Load them again.")
+    waits = record.phase == PENDING or bool(seen.timers)
+    if check_mode:
+        return waits, record.rules.text
+    confirmed = dataclasses.replace(record, phase=CONFIRMED, reverts_at=None, before=None)
+    if waits:
+        rules_record.write_record(kept.state, confirmed)
+        revert_timer.stop_timers(record.timers)
+        if digest_of(record.rules.tables) != record.digest:
+            rules_record.write_record(kept.state, record.before)
+            raise UpkeepError("The timer has put the rules from before back just now. Load them again, with a longer revert_seconds.")
+    written = rules_persisting.keep(kept, record.rules)
+    if record.timers:
+        rules_record.write_record(kept.state, dataclasses.replace(confirmed, timers=[]))
+    rules_record.remove_ways_back(kept.state, [])
+    return waits or written, record.rules.text
+
+
+def _revert(params: Mapping[str, Any], kept: Kept, seen: Seen, now: datetime, check_mode: bool) -> tuple[bool, str]:
+    """Put back what was there before rules that nobody confirmed; those that were confirmed stay."""
+    if seen.record is None or seen.record.phase == CONFIRMED:
+        return False, seen.record.rules.text if seen.record else ""
+    before = seen.record.before
+    if not check_mode:
+        _take_back(kept, seen)
+    return True, before.rules.text if before else ""
+
+
+def _remove(params: Mapping[str, Any], kept: Kept, seen: Seen, now: datetime, check_mode: bool) -> tuple[bool, str]:
+    if seen.record is None:
+        return False, ""
+    if not check_mode:
+        base = _take_back(kept, seen)
+        rules_persisting.drop(kept)
+        if base is not None:
+            nftables.load(transaction(base.rules.tables, ""))
+        rules_record.write_record(kept.state, None)
+    return True, ""
+
+
+def _take_back(kept: Kept, seen: Seen) -> Record | None:
+    """Put the rules from before back where those of the record were never confirmed; return what was confirmed last."""
+    record = seen.record
+    if record is None or record.phase == CONFIRMED:
+        if record is not None:
+            revert_timer.stop_timers(record.timers)
+        rules_record.remove_ways_back(kept.state, [])
+        return record
+    # Not in force and without a timer, the timer or a restart has put them back, and others may have worked on them since.
+    way = rules_record.way_back_file(kept.state, record.timers[-1]) if record.timers else None
+    if way is not None and way.exists() and (seen.in_force or seen.timers):
+        nftables.load(way.read_text(encoding="utf-8"))
+    _forget(kept, record)
+    return record.before
+
+
+def _forget(kept: Kept, record: Record) -> None:
+    """Stop the timers of rules that are gone, and note what was confirmed before."""
+    revert_timer.stop_timers(record.timers)
+    rules_record.write_record(kept.state, record.before)
+    rules_record.remove_ways_back(kept.state, [])
+
+
+def _union(one: tuple[Table, ...], other: tuple[Table, ...]) -> tuple[Table, ...]:
+    return tuple(dict.fromkeys([*one, *other]))

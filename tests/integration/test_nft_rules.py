@@ -1,0 +1,266 @@
+"""Rules are loaded into the real kernel, in network namespaces: the timer gives back, other tables stay, a restart finds the same.
+
+The first host has the rules, the second is the operator's, the third a client.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall import (
+    nftables,
+    revert_timer,
+    rules_loading,
+    rules_persisting,
+    rules_record,
+)
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.blocking import block_addresses
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.rules_loading import manage_rules
+from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
+from ansible_collections.upkeep.runbook.plugins.modules import ip_block, nft_rules
+from ansible_collections.upkeep.runbook.tests.integration.networks import Host, answered, given_options, hosts, wait_until
+from ansible_collections.upkeep.runbook.tests.integration.systemd_stand_in import Systemd
+
+pytestmark = pytest.mark.usefixtures("root")
+
+#: What is there before: rules of the service of Debian, of containers, and of the product.
+CONFIGURATION = "#!/usr/sbin/nft -f\n\nflush ruleset\n\ntable inet filter {\n\tchain input {\n\t\ttype filter hook input priority 0;\n\t}\n}\n"
+OTHERS = "table ip docker {\n\tchain forward {\n\t\ttype filter hook forward priority 0; policy accept;\n\t\tcounter\n\t}\n}\n"
+
+
+def rules(*saddr: str, extra: str = "") -> str:
+    """Return rules that let only these in."""
+    passing = "\n".join(f"\t\tip saddr {one} accept" for one in saddr)
+    return (
+        "define port = 7\ntable inet filter {\n\tset seen {\n\t\ttype ipv4_addr; flags dynamic,timeout; timeout 1m;\n\t}\n"
+        f"\tchain input {{\n\t\ttype filter hook input priority 0; policy drop;\n\t\tudp dport $port counter update @seen {{ ip saddr }}\n"
+        f"{passing}\n\t}}\n}}\n{extra}"
+    )
+
+
+class Place:
+    """The hosts, and the module on the first."""
+
+    def __init__(self, three: list[Host], folder: Path) -> None:
+        self.ours, self.operator, self.client = three
+        self.systemd = Systemd(folder)
+        self.state, self.path, self.configuration = folder / "state", folder / "nftables.d" / "rules.nft", folder / "nftables.conf"
+        self.configuration.write_text(CONFIGURATION)
+        self.configuration.chmod(0o755)
+        self.restart()
+        self.ours.run("nft", "-f", "-", given=OTHERS)
+
+    def __call__(self, content: str | None = None, *, check_mode: bool = False, **options: Any) -> dict[str, Any]:
+        """Do what the module does."""
+        return self.several([{"content": content, **options}], check_mode=check_mode)
+
+    def several(self, calls: list[dict[str, Any]], step: int | None = None, *, check_mode: bool = False) -> dict[str, Any]:
+        """Do what the module does, several times, and return the last answer.
+
+        :param step: be killed before this step of those that change something; the answer is empty then.
+        """
+        place = {"path": str(self.path), "configuration": str(self.configuration), "state_directory": str(self.state)}
+
+        def work() -> dict[str, Any]:
+            os.environ["PATH"] = nftables.SEARCH_PATH = self.systemd.path
+            if step is not None:
+                die_before(step)
+            return [manage_rules(given_options(nft_rules, {**place, **one}), now=utc_now(), check_mode=check_mode) for one in calls][-1]
+
+        return self.ours.use(work) or {}
+
+    def whole(self, content: str) -> None:
+        """Load rules and confirm them."""
+        for answer in (self(content), self(state="confirmed")):
+            assert not answer.get("failed"), answer
+
+    def restart(self) -> None:
+        """Do what nftables.service does when it is restarted."""
+        self.ours.run("nft", "flush", "ruleset")
+        self.ours.run("nft", "-f", str(self.configuration))
+
+    def come_in(self) -> list[bool]:
+        """Tell whether the operator and the client do."""
+        return answered([(self.operator, self.ours, 4), (self.client, self.ours, 4)])
+
+    def who(self) -> str:
+        """Tell whose rules are in force."""
+        chain = self.ours.run("nft", "list", "ruleset")
+        return "mine" if self.operator.address in chain else "theirs" if self.client.address in chain else "nobody"
+
+    def tables(self) -> set[str]:
+        return {line.removeprefix("table ") for line in self.ours.run("nft", "list", "tables").splitlines()}
+
+    def ruleset(self) -> str:
+        return self.ours.run("nft", "-s", "list", "ruleset")
+
+    def close(self) -> None:
+        self.systemd.close()
+        self.ours.run("nft", "flush", "ruleset")
+
+
+def die_before(step: int) -> None:
+    left = [step]
+    for owner, names in (
+        (rules_record, ["write_record", "remove_ways_back"]), (revert_timer, ["arm_timer", "stop_timers"]), (nftables, ["load"]),
+        (rules_persisting, ["keep", "drop", "write_atomically"]), (rules_loading, ["write_atomically"]),
+    ):
+        for name in names:
+            def dying(*arguments: Any, call: Any = getattr(owner, name), **keywords: Any) -> Any:
+                left[0] -= 1
+                if left[0] < 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return call(*arguments, **keywords)
+            setattr(owner, name, dying)
+
+
+@pytest.fixture(scope="module")
+def three() -> Iterator[list[Host]]:
+    with hosts(3) as made:
+        yield made
+
+
+@pytest.fixture
+def place(three: list[Host], tmp_path: Path) -> Iterator[Place]:
+    made = Place(three, tmp_path)
+    yield made
+    made.close()
+
+
+def status(answer: dict[str, Any]) -> str:
+    (check,) = answer["checks"]
+    assert check["check"] == "rules.nftables"
+    return str(check["status"])
+
+
+def test_check_run_confirm_check_run_and_a_restart_of_the_service(place: Place) -> None:
+    text = rules(place.operator.address)
+    before = place.ruleset()
+    seen = place(text, check_mode=True)
+    assert seen["changed"] and seen["diff"]["after"] == text and place.ruleset() == before and not place.state.exists()
+    loaded = place(text)
+    assert loaded["changed"] and status(loaded) == "ok" and len(loaded["rules"]["timers"]) == 1 and not loaded["rules"]["confirmed"], loaded
+    assert place.come_in() == [True, False] and not place.path.exists() and place.configuration.read_text() == CONFIGURATION
+    assert status(place(state="query")) == "warning"
+    assert not place(text)["changed"]  # a run that was killed before it confirmed
+    assert place(state="confirmed", check_mode=True)["changed"] and not place.path.exists()
+    confirmed = place(state="confirmed")
+    assert confirmed["changed"] and status(confirmed) == "ok" and confirmed["rules"]["kept"] and not place.systemd.timers(), confirmed
+    for again in (place(text, check_mode=True), place(text), place(state="confirmed"), place(state="reverted")):
+        assert not again["changed"] and status(again) == "ok"
+    after = place.ruleset()
+    assert place.path.stat().st_mode & 0o777 == 0o600 and place.configuration.stat().st_mode & 0o777 == 0o755
+    assert "docker" in after and list(place.state.glob("*.nft")) == []
+    place.restart()
+    assert place.come_in() == [True, False] and status(place(state="query")) == "ok"
+    assert not place(text)["changed"]
+
+
+def test_rules_that_cut_the_operator_off_are_taken_back_by_the_timer(place: Place) -> None:
+    place.whole(rules(place.operator.address, place.client.address, extra="table ip old {\n}\n"))
+    kept, tables = place.path.read_text(), place.tables()
+    assert place(rules(place.client.address))["changed"]
+    assert place.come_in() == [False, True] and "ip old" not in place.tables()
+    place.systemd.fire()
+    wait_until(lambda: place.come_in() == [True, True])
+    assert place.tables() == tables and place.path.read_text() == kept
+    late = place(state="confirmed")
+    assert late["failed"] and "timer may have taken them back" in late["msg"]
+    assert status(place(state="query")) == "critical"
+    put_back = place(state="reverted")  # what the role does then
+    assert put_back["changed"] and status(put_back) == "ok"
+    assert not place(rules(place.operator.address, place.client.address, extra="table ip old {\n}\n"))["changed"]
+
+
+def test_what_is_put_back_at_once_is_what_was_there(place: Place) -> None:
+    place.whole(rules(place.operator.address))
+    place.come_in()  # fills a set
+    before = place.ours.run("nft", "list", "set", "inet", "filter", "seen").split("expires")[0]
+    place(rules(place.client.address, extra="table ip new {\n}\n"))
+    answer = place(state="reverted")
+    assert answer["changed"] and status(answer) == "ok" and not place.systemd.timers() and list(place.state.glob("upkeep*.nft")) == []
+    assert place.ours.run("nft", "list", "set", "inet", "filter", "seen").split("expires")[0] == before and "ip new" not in place.tables()
+
+
+@pytest.mark.parametrize(("bad", "says"), [
+    ("table inet filter {\n\tchain input {\n\t\ttype filter hook input priority 0;\n\t\ttcp dprot 22 accept\n\t}\n}\n", "line 4: "),
+    ("flush ruleset\n" + rules(), "line 1: flush ruleset takes away every table"),
+    ("table inet filter {\n\tchain input {\n\t\tjump nowhere\n\t}\n}\n", "nft did not accept the rules, and nothing was changed: line "),
+    ("", "define no table"), ("include \"/etc/shadow\"\n" + rules(), "include is not accepted"), (None, "give the rules"),
+])
+def test_what_is_wrong_is_refused_and_changes_nothing(place: Place, bad: str | None, says: str) -> None:
+    before = place.ruleset()
+    for check_mode in (True, False):
+        answer = place(bad, check_mode=check_mode)
+        assert answer["failed"] and says in answer["msg"], answer
+    assert place.ruleset() == before and not place.systemd.timers() and not (place.state / "nft_rules.json").exists()
+
+
+def test_tables_of_the_product_and_of_others_stay(place: Place) -> None:
+    options = given_options(ip_block, {"state_directory": str(place.state), "address": "198.51.100.7"})
+    place.ours.use(lambda: block_addresses(options, now=utc_now(), check_mode=False))
+    place.whole(rules(place.operator.address, extra="table ip old {\n}\n"))
+    place.whole(rules(place.operator.address))
+    assert place.tables() == {"inet upkeep_block", "ip docker", "inet filter"}
+    assert "198.51.100.7" in place.ours.run("nft", "list", "table", "inet", "upkeep_block")
+    assert place(state="absent")["changed"]
+    assert place.tables() == {"inet upkeep_block", "ip docker"} and not place.path.exists()
+    assert place.configuration.read_text() == CONFIGURATION and not place(state="absent")["changed"]
+    assert all(place.come_in())
+
+
+def test_what_somebody_changed_is_critical_and_loaded_again(place: Place) -> None:
+    text = rules(place.operator.address)
+    place.whole(text)
+    place.ours.run("nft", "add", "rule", "inet", "filter", "input", "accept")
+    assert status(place(state="query")) == "critical" and all(place.come_in())
+    place.whole(text)
+    assert place.come_in() == [True, False]
+    place.path.unlink()
+    assert status(place(state="query")) == "warning" and place(text)["changed"] and place.path.exists()
+    place.configuration.write_text("flush rulset\n")
+    answer = place(rules(place.client.address))
+    assert answer["failed"] and "is broken" in answer["msg"] and place.come_in() == [True, False]
+
+
+def test_without_systemd_nothing_is_loaded(place: Place) -> None:
+    place.systemd.break_down()
+    before = place.ruleset()
+    answer = place(rules(place.operator.address))
+    assert answer["failed"] and "Nothing was changed" in answer["msg"] and place.ruleset() == before
+
+
+#: Steps of loading and confirming, or of taking rules away, that change something.
+STEPS = {"loaded": 17, "absent": 8}
+
+
+@pytest.mark.parametrize("last", STEPS)
+def test_killed_before_any_step_there_is_a_way_back(place: Place, last: str, fault_runs: int, chance: random.Random) -> None:
+    """What is in force unconfirmed has a timer, which gives back what was there; and the next run gets to where it was to get."""
+    mine, theirs = rules(place.operator.address), rules(place.client.address)
+    calls: list[dict[str, Any]] = [{"content": theirs}, {"state": "confirmed"}] if last == "loaded" else [{"state": "absent"}]
+    end = "theirs" if last == "loaded" else "nobody"
+    for step in sorted(chance.sample(range(STEPS[last]), min(2 * fault_runs, STEPS[last]))):
+        place.systemd.rearm()
+        place.whole(mine)
+        assert place.several(calls, step) == {}, f"there is no step {step}"
+        record = rules_record.read_record(place.state)
+        confirmed = record is not None and record.phase == "confirmed" and record.rules.text == theirs
+        assert place.who() != "theirs" or place.systemd.timers() or confirmed, f"step {step}"
+        if place.systemd.timers():
+            place.systemd.fire()
+            wait_until(lambda: not place.systemd.timers() and not list(place.systemd.folder.glob("*.service")))
+            assert place.who() == "mine", f"step {step}"
+            place.systemd.rearm()
+        place(state="absent") if last == "absent" else place.whole(theirs)
+        assert place.who() == end, f"step {step}"
+        place.restart()
+        assert place.who() == end and list(place.state.glob("upkeep*.nft")) == [], f"step {step}"
+    place.whole(mine)
+    assert place.several(calls, STEPS[last]) != {} and place.who() == end, "there are more steps"
