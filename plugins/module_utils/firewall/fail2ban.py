@@ -70,15 +70,18 @@ class Jail:
         return len(self.bans) + self.unread
 
 
-def client(socket: str) -> Ask | None:
-    """Return what asks the server behind ``socket``; None when fail2ban is not installed."""
+def client(socket: str, configuration: str = "") -> Ask | None:
+    """Return what asks the server behind ``socket``; None when fail2ban is not installed.
+
+    :param configuration: folder that is read when the server is told to reload; that of the package without it.
+    """
     program = shutil.which("fail2ban-client", path=SEARCH_PATH)
     if program is None:
         return None
 
     def ask(*arguments: str) -> CommandResult:
         return run_command(
-            [os.path.abspath(program), "-s", socket, *arguments],
+            [os.path.abspath(program), *(["-c", configuration] if configuration else []), "-s", socket, *arguments],
             timeout_seconds=_TIMEOUT_SECONDS,
             max_output_bytes=_MAX_OUTPUT_BYTES,
             # The client is a Python program itself, and shall find its own modules only.
@@ -97,6 +100,24 @@ def read_jails(ask: Ask) -> tuple[list[Jail], int]:
     names = jail_names(_answer(ask("status")))
     asked = [name for name in names if _NAME.fullmatch(name)][:MAX_JAILS]
     return [_jail(name, ask) for name in asked], len(names) - len(asked)
+
+
+def running_jails(ask: Ask) -> list[str]:
+    """Return the names of the jails that run.
+
+    :raises NotRunning: when the server does not run.
+    :raises Silent: when it could not be asked, or answers what it never does.
+    """
+    return jail_names(_answer(ask("status")))
+
+
+def reload(ask: Ask) -> None:
+    """Let the server read its configuration anew; bans stay.
+
+    :raises NotRunning: when the server does not run.
+    :raises Silent: when it did not, with what it said.
+    """
+    _answer(ask("reload"))
 
 
 def switched_off() -> bool:

@@ -1,0 +1,215 @@
+"""Jails of the real fail2ban are brought up to date, or left as they were when they are not what they should be."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall import fail2ban as asking
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall import jail_applying, operators
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.addresses import read_address
+from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
+from ansible_collections.upkeep.runbook.plugins.modules import fail2ban_jails
+from ansible_collections.upkeep.runbook.tests.integration.networks import given_options
+
+SETTINGS = """[Definition]
+loglevel = INFO
+logtarget = {place}/output
+syslogsocket = auto
+socket = {place}/socket
+pidfile = {place}/pid
+dbfile = None
+dbpurgeage = 1d
+allowipv6 = auto
+"""
+#: What is there before: a jail of the package.
+PACKAGE = "[DEFAULT]\nbackend = polling\nignoreip = 127.0.0.1/8 ::1 192.0.2.0/24\n[package]\nenabled = true\nfilter = door\nlogpath = {place}/door.log\n"
+FILTER = "[Definition]\nfailregex = ^.* failed from <HOST>$\n"
+MATCH, NO_MATCH = "2026-11-22 01:53:56 failed from 198.51.100.7", "2026-11-22 01:53:56 welcome to 198.51.100.7"
+
+
+class Server:
+    """A server of fail2ban with a configuration of its own, which does nothing to anybody's network, and the module."""
+
+    def __init__(self, place: Path) -> None:
+        self.place, self.config, self.state = place, place / "config", place / "state"
+        for folder in ("filter.d", "jail.d"):
+            (self.config / folder).mkdir(parents=True)
+        (self.config / "fail2ban.conf").write_text(SETTINGS.format(place=place))
+        (self.config / "jail.conf").write_text(PACKAGE.format(place=place))
+        (self.config / "filter.d" / "door.conf").write_text(FILTER)
+        (place / "door.log").write_text("")
+        command = ["fail2ban-server", "-c", str(self.config), "-s", str(place / "socket"), "-p", str(place / "pid"), "-x", "-f", "start"]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while "package" not in self.running():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def running(self) -> list[str]:
+        ask = asking.client(str(self.place / "socket"))
+        assert ask is not None
+        try:
+            return sorted(asking.running_jails(ask))
+        except (asking.NotRunning, asking.Silent):
+            return []
+
+    def __call__(self, jails: str | None = None, *, check_mode: bool = False, **options: Any) -> dict[str, Any]:
+        """Do what the module does."""
+        given = {
+            "jails": jails, "config_directory": str(self.config), "socket": str(self.place / "socket"), "state_directory": str(self.state), **options
+        }
+        given["filters"] = [{"must_match": [], "must_not_match": [], **one} for one in given.get("filters", [])]
+        try:
+            return jail_applying.apply_jails(given_options(fail2ban_jails, given), now=utc_now(), check_mode=check_mode)
+        except UpkeepError as exc:
+            return {"failed": True, "msg": exc.message}
+
+    def killed(self, step: int, *arguments: Any, **options: Any) -> bool:
+        """Do the same in a child that is killed before this step of those that change something; tell whether it was."""
+        child = os.fork()
+        if child == 0:
+            try:
+                die_before(step)
+                self(*arguments, **options)
+            finally:
+                os._exit(0)
+        return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+    def jail(self, name: str, **changes: str) -> str:
+        """Return a jail that works."""
+        keys = {"enabled": "true", "filter": "door", "logpath": f"{self.place}/door.log", **changes}
+        return f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
+
+    def files(self) -> dict[str, str]:
+        return {str(path.relative_to(self.config)): path.read_text() for path in self.config.rglob("*") if path.is_file()}
+
+
+def die_before(step: int) -> None:
+    left = [step]
+    for owner, name in ((jail_applying, "write_record"), (jail_applying, "write_atomically"), (asking, "reload")):
+        def dying(*arguments: Any, call: Any = getattr(owner, name), **keywords: Any) -> Any:
+            left[0] -= 1
+            if left[0] < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return call(*arguments, **keywords)
+        setattr(owner, name, dying)
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("fail2ban"))
+    try:
+        yield server
+    finally:
+        server.process.terminate()
+        server.process.wait(30)
+
+
+@pytest.fixture
+def server(started: Server) -> Iterator[Server]:
+    before = started.files()
+    yield started
+    if (started.state / "fail2ban_jails.json").exists():
+        assert not started(state="absent").get("failed")
+        (started.state / "fail2ban_jails.json").unlink()
+    assert started.files() == before and started.running() == ["package"]
+
+
+def status(answer: dict[str, Any]) -> str:
+    (check,) = answer["checks"]
+    assert check["check"] == "rules.fail2ban"
+    return str(check["status"])
+
+
+def test_check_run_check_run_change_and_take_away(server: Server) -> None:
+    mine = {"name": "mine", "content": FILTER, "must_match": [MATCH], "must_not_match": [NO_MATCH]}
+    text, before = server.jail("new", filter="mine"), server.files()
+    seen = server(text, filters=[mine], check_mode=True)
+    assert seen["changed"] and server.files() == before and not server.state.exists() and "+" not in seen["diff"]["before"]
+    done = server(text, filters=[mine])
+    assert done["changed"] and status(done) == "ok" and server.running() == ["new", "package"], done
+    assert (server.config / "jail.d" / "upkeep.local").read_text() == text and (server.config / "filter.d" / "mine.local").stat().st_mode & 0o777 == 0o644
+    for again in (server(text, filters=[mine], check_mode=True), server(text, filters=[mine])):
+        assert not again["changed"] and status(again) == "ok"
+    assert status(server(state="query")) == "ok"
+    changed = server(server.jail("other"))
+    assert changed["changed"] and server.running() == ["other", "package"] and not (server.config / "filter.d" / "mine.local").exists()
+    subprocess.run(["fail2ban-client", "-s", str(server.place / "socket"), "stop", "other"], check=True, capture_output=True)
+    assert status(server(state="query")) == "critical"
+    assert server(server.jail("other"))["changed"] and status(server(state="query")) == "ok"
+    (server.config / "jail.d" / "upkeep.local").write_text(server.jail("other", maxretry="99"))
+    assert status(server(state="query")) == "critical"
+    assert server(server.jail("other"))["changed"] and server(state="absent")["changed"] and not server(state="absent")["changed"]
+
+
+@pytest.mark.parametrize(("changes", "filters", "says"), [
+    ({"filter": "nowhere"}, [], "Unable to read the filter 'nowhere'"),
+    ({"logpath": "/nowhere/x.log"}, [], "Have not found any log file for new jail"),
+    ({"ignoreip": "203.0.113.1"}, [], "new may ban 192.0.2.0/24"),
+    ({"filter": "mine"}, [{"content": "[Definition]\nfailregex = ^.*( failed from <HOST>$\n"}], "the filter mine cannot be used: Unable to compile"),
+    ({"filter": "mine"}, [{"content": FILTER, "must_match": [MATCH, NO_MATCH]}], f"the filter mine finds nobody in {NO_MATCH!r}"),
+    ({"filter": "mine"}, [{"content": FILTER, "must_not_match": [NO_MATCH, MATCH]}], f"the filter mine finds somebody in {MATCH!r}"),
+])
+def test_what_is_wrong_is_refused_and_changes_nothing(server: Server, changes: dict[str, str], filters: list[dict[str, Any]], says: str) -> None:
+    before = server.files()
+    answer = server(server.jail("new", **changes), filters=[{"name": "mine", **one} for one in filters], ignored=["192.0.2.0/24"])
+    assert answer["failed"] and says in answer["msg"] and "Nothing was changed" in answer["msg"], answer
+    assert server.files() == before and not (server.state / "fail2ban_jails.json").exists()
+    assert not list(Path("/tmp").glob("upkeep-fail2ban-*"))
+
+
+@pytest.mark.parametrize("text", ["", "  \n", "[new\nenabled", "no section\n"])
+def test_a_file_of_jails_that_is_none_is_refused(server: Server, text: str) -> None:
+    before = server.files()
+    assert server(text)["failed"] and server.files() == before
+
+
+def test_a_jail_that_may_ban_the_operator_is_refused_unless_it_is_allowed(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    operator = read_address("198.51.100.5")
+    assert operator is not None
+    monkeypatch.setattr(jail_applying, "find_operator", lambda: operators.Operator((operators.Connection(operator, 22),), ()))
+    answer = server(server.jail("new"))
+    assert answer["failed"] and "new may ban 198.51.100.5" in answer["msg"] and "package may ban" in answer["msg"]
+    assert server(server.jail("new"), allow_unignored=True)["changed"]
+    assert server("[DEFAULT]\nignoreip = 127.0.0.1/8 198.51.100.0/24\n" + server.jail("new"))["changed"]
+
+
+def test_a_jail_that_does_not_run_is_taken_back(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = server.jail("good")
+    assert server(good)["changed"]
+    before = server.files()
+    # What its programs accept and its server does not: a filter whose expression is no one.
+    (server.config / "filter.d" / "broken.conf").write_text("[Definition]\nfailregex = ^.*( failed from <HOST>$\n")
+    answer = server(server.jail("bad", filter="broken"), wait_seconds=2)
+    assert answer["failed"] and "the files from before are back, and fail2ban has read them" in answer["msg"], answer
+    (server.config / "filter.d" / "broken.conf").unlink()
+    assert server.files() == before and server.running() == ["good", "package"] and status(server(state="query")) == "ok"
+    assert not server(good)["changed"]
+
+
+def test_killed_before_each_step_the_next_run_completes_or_puts_back(server: Server) -> None:
+    old, new = server.jail("old"), server.jail("new")
+    step = 0
+    while True:
+        server(old)
+        if not server.killed(step, new):
+            break
+        step += 1
+        assert step < 10
+        assert server(new)["changed"] and server.running() == ["new", "package"] and status(server(state="query")) == "ok"
+    assert step == 4
+
+
+def test_a_server_that_does_not_run_is_said(tmp_path: Path, started: Server) -> None:
+    gone = {"socket": str(tmp_path / "socket"), "state_directory": str(tmp_path / "state")}
+    answer = started(started.jail("new"), **gone)
+    assert answer["failed"] and "systemctl start fail2ban" in answer["msg"]
+    assert status(started(state="query", **gone)) == "warning"
