@@ -24,9 +24,9 @@ def reports(path: Path) -> bool:
 
 #: What looks, and what changes the platform and tells of it: a failure there must not be passed over.
 REPORTING = [path for path in PLAYBOOKS if reports(path)]
-ACTING_AND_REPORTING = [path for path in REPORTING if path.stem in ("backup", "disaster_recovery", "rollback", "security_selftest")]
+ACTING_AND_REPORTING = [path for path in REPORTING if path.stem in ("backup", "disaster_recovery", "rollback", "security_rules", "security_selftest")]
 #: Those that replace what is there: somebody confirms them, and the role puts back what it did when it fails.
-REPLACING = [path for path in ACTING_AND_REPORTING if path.stem in ("disaster_recovery", "rollback")]
+REPLACING = [path for path in ACTING_AND_REPORTING if path.stem in ("disaster_recovery", "rollback", "security_rules")]
 #: What acts, looks and reports, each in a play of its own: what looks there may fail in part, what acts may not.
 INCIDENTS = [path for path in REPORTING if path.stem == "security_incident"]
 LOOKING_IN_AN_INCIDENT = ["sweep", "security_audit", "health"]

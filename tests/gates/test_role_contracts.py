@@ -13,8 +13,8 @@ WRITTEN_IN_ROLE = {"report", "platform", "notify", "custody", "exercise"}
 
 #: Roles of a cadence that change something on the hosts.
 ACTING_IN_A_CADENCE = {"logs"}
-#: Roles that act when seconds count: a procedure that holds the host for an hour must not keep them away.
-URGENT = {"containment"}
+#: Roles that act when seconds count, or protect a host: a procedure that holds it for an hour must not keep them away. Their modules have a lock.
+URGENT = {"containment", "security_rules"}
 #: Roles that look, and act in a file of their own when a playbook asks for it.
 ACTING_WHEN_ASKED = {"backups": "make.yml", "security_audit": "accept.yml"}
 #: Roles that look with several calls: by name the parts, in their order, each a file with one task.

@@ -50,8 +50,16 @@ def refusal(steps: Collection[str], *, incident: str, confirm: str, platform: st
     if RELEASE in steps and {ISOLATE, BLOCK} & set(steps):
         return "release takes back what isolate and block do; choose either: --tags release"
     confirmed = [step for step in CONFIRMED if step in steps]
-    if not confirmed or confirm == platform or (check_mode and not confirm):
+    return confirm_refusal(" and ".join(confirmed), confirm=confirm, platform=platform, check_mode=check_mode) if confirmed else ""
+
+
+def confirm_refusal(what: str, *, confirm: str, platform: str, check_mode: bool) -> str:
+    """Return why something that restricts a host must not begin, '' when it was confirmed or would only be shown.
+
+    :param what: what it is, as the begin of a sentence.
+    :param confirm: what the person who starts it typed.
+    """
+    if confirm == platform or (check_mode and not confirm):
         return ""
-    what = " and ".join(confirmed)
     told = f"it is {platform!r} and not {confirm[:80]!r}" if confirm else extra_variable("upkeep_confirm", platform)
     return f"{what} must be confirmed with the name of the platform: {told}"

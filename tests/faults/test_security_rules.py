@@ -1,0 +1,123 @@
+"""Security rules over a real ssh connection between two network namespaces: what a run does, refuses, and takes back when it is cut off."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.upkeep.runbook.tests.faults.house import House, Outcome, listing
+from ansible_collections.upkeep.runbook.tests.integration.networks import Host, hosts, wait_until
+from ansible_collections.upkeep.runbook.tests.integration.systemd_stand_in import Systemd
+from ansible_collections.upkeep.runbook.tests.integration.test_fail2ban_jails import FILTER, Server
+
+CONFIRMED = {"upkeep_confirm": "Test platform"}
+RULES = "table inet filter {\n\tchain input {\n\t\ttype filter hook input priority 0; policy drop;\n\t\tct state established accept\n\t\tIN\n\t}\n}\n"
+
+
+class Site:
+    """A house whose host alpha is reached over ssh from another."""
+
+    def __init__(self, house: House, two: list[Host], folder: Path, fail2ban: Server) -> None:
+        self.house, (self.ours, self.operator), self.fail2ban = house, two, fail2ban
+        self.systemd = Systemd(folder)
+        self.configuration, self.path = folder / "nftables.conf", folder / "nftables.d" / "rules.nft"
+        self.configuration.write_text("flush ruleset\n")
+        for name in ("host", "user"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
+        (folder / "sshd.conf").write_text(
+            f"Port 22\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/user.pub\nPidFile none\nStrictModes no\nUsePAM no\n"
+            f"PasswordAuthentication no\nPermitRootLogin prohibit-password\nSetEnv PATH={self.systemd.path}\n"
+        )
+        script = 'mount -t tmpfs tmpfs /run && mkdir -m 755 /run/sshd && exec /usr/sbin/sshd -D -e -f "$1"'
+        self.server = subprocess.Popen(
+            self.ours.argv("unshare", "--mount", "sh", "-c", script, "sh", str(folder / "sshd.conf")), stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        wait_until(lambda: bool(self.ours.run("ss", "-Hltn", "sport = :22")))
+        options = "-o IdentitiesOnly=yes -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no -o ConnectTimeout=2"
+        house.hosts["alpha"] = {
+            "ansible_connection": "ssh", "ansible_host": self.ours.address, "ansible_user": "root",
+            "ansible_ssh_private_key_file": str(folder / "user"), "ansible_ssh_common_args": options,
+        }
+        house.environment["ANSIBLE_SSH_TIMEOUT"] = "2"
+        house.variables.update(
+            security_rules_blocklists=[{"name": "bad", "content": "203.0.113.0/24 ; SBL\n"}], security_rules_nftables=self.rules(self.operator.address),
+            security_rules_nftables_path=str(self.path), security_rules_nftables_configuration=str(self.configuration),
+            security_rules_fail2ban_jails=f"[DEFAULT]\nignoreip = 127.0.0.1/8 192.0.2.0/24\n{fail2ban.jail('new', filter='mine')}",
+            security_rules_fail2ban_filters=[{"name": "mine", "content": FILTER}], security_rules_allow=["192.0.2.0/24"],
+            security_rules_fail2ban_config_directory=str(fail2ban.config), security_rules_fail2ban_socket=str(fail2ban.place / "socket"),
+        )
+
+    def rules(self, address: str) -> str:
+        return RULES.replace("IN", f"ip saddr {address} tcp dport 22 accept")
+
+    def run(self, *arguments: str, **extra: Any) -> Outcome:
+        return self.house.start("security_rules", *arguments, before=tuple(self.operator.argv()), **extra).wait()
+
+    def seen(self) -> tuple[str, str, dict[str, str], list[str]]:
+        """Return what a refused run must leave alone."""
+        configuration = self.configuration.read_text() + (self.path.read_text() if self.path.exists() else "")
+        return self.ours.run("nft", "-s", "list", "ruleset"), configuration, self.fail2ban.files(), self.fail2ban.running()
+
+    def close(self) -> None:
+        self.server.terminate()
+        self.server.wait(30)
+        self.systemd.close()
+
+
+@pytest.fixture
+def site(root: None, house: House, tmp_path: Path) -> Iterator[Site]:
+    with ExitStack() as stack:
+        two = stack.enter_context(hosts(2))
+        (tmp_path / "fail2ban").mkdir()
+        fail2ban = Server(tmp_path / "fail2ban")
+        stack.callback(fail2ban.process.wait, 30)
+        stack.callback(fail2ban.process.terminate)
+        made = Site(house, two, tmp_path, fail2ban)
+        stack.callback(made.close)
+        yield made
+
+
+def statuses(outcome: Outcome) -> dict[str, str]:
+    return {check: status for (_host, _role, check, _subject), status in outcome.statuses().items() if check.startswith("rules.")}
+
+
+def test_check_run_refuse_be_cut_off_and_come_back(site: Site) -> None:
+    before, files = site.seen(), listing(site.house.watched)
+    plan = site.run("--check", "--diff")
+    assert plan.rc == 0 and statuses(plan) == dict.fromkeys(("rules.blocklists", "rules.fail2ban", "rules.nftables"), "ok"), plan.output
+    assert "policy drop" in plan.output and "203.0.113.0/24" in plan.output and "[new]" in plan.output
+    assert site.seen() == before and listing(site.house.watched) == files
+
+    done = site.run(**CONFIRMED)
+    assert done.rc == 0 and set(statuses(done).values()) == {"ok"} and not site.systemd.timers(), done.output
+    rules, configuration, _files, jails = good = site.seen()
+    assert "203.0.113.0/24" in rules and "policy drop" in rules and str(site.path) in configuration and jails == ["new", "package"]
+    again = site.run(**CONFIRMED)
+    assert again.rc == 0 and "changed=0 " in again.output.partition("PLAY RECAP")[2] and site.seen() == good, again.output
+
+    # What one part refuses keeps the others from being touched.
+    others = {"security_rules_nftables": site.rules("192.0.2.77"), "security_rules_fail2ban_filters": []}
+    refused = site.run(**CONFIRMED, **{**others, "security_rules_blocklists": [{"name": "bad", "content": ""}]})
+    assert refused.rc == 2 and site.seen() == good, refused.output
+    assert statuses(refused) == {"rules.blocklists": "critical", "rules.fail2ban": "unknown", "rules.nftables": "unknown"}
+    assert "is empty, and had 1 entries before" in refused.check("alpha", "rules.blocklists")["summary"]
+
+    cut_off = site.run(**CONFIRMED, security_rules_nftables=site.rules("192.0.2.77"))
+    assert cut_off.rc == 2 and statuses(cut_off)["rules.nftables"] == "critical", cut_off.output
+    told = cut_off.check("alpha", "rules.nftables")["summary"]
+    assert "nobody could come back in over a new connection" in told and "its timer puts the rules from before back" in told
+    assert site.systemd.timers() and "192.0.2.77" in site.seen()[0]
+    site.systemd.fire()
+    wait_until(lambda: site.seen() == good)
+
+
+def test_without_a_confirmation_nothing_is_touched(site: Site) -> None:
+    before = site.seen()
+    refused = site.run(upkeep_confirm="Another platform")
+    assert refused.rc == 2 and set(statuses(refused).values()) == {"critical"} and site.seen() == before, refused.output
+    assert "updating security rules must be confirmed" in refused.check("alpha", "rules.nftables")["summary"]
