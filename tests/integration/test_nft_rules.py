@@ -246,7 +246,7 @@ def test_killed_before_any_step_there_is_a_way_back(place: Place, last: str, fau
     mine, theirs = rules(place.operator.address), rules(place.client.address)
     calls: list[dict[str, Any]] = [{"content": theirs}, {"state": "confirmed"}] if last == "loaded" else [{"state": "absent"}]
     end = "theirs" if last == "loaded" else "nobody"
-    for step in sorted(chance.sample(range(STEPS[last]), min(2 * fault_runs, STEPS[last]))):
+    for step in sorted(chance.sample(range(STEPS[last]), min(fault_runs, STEPS[last]))):
         place.systemd.rearm()
         place.whole(mine)
         assert place.several(calls, step) == {}, f"there is no step {step}"
