@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.upkeep.runbook.tests.faults.house import House, Outcome, listing
+from ansible_collections.upkeep.runbook.tests.integration.fail2ban_server import FILTER, Fail2ban
 from ansible_collections.upkeep.runbook.tests.integration.networks import Host, hosts, wait_until
 from ansible_collections.upkeep.runbook.tests.integration.systemd_stand_in import Systemd
-from ansible_collections.upkeep.runbook.tests.integration.test_fail2ban_jails import FILTER, Server
 
 CONFIRMED = {"upkeep_confirm": "Test platform"}
 RULES = "table inet filter {\n\tchain input {\n\t\ttype filter hook input priority 0; policy drop;\n\t\tct state established accept\n\t\tIN\n\t}\n}\n"
@@ -22,7 +22,7 @@ RULES = "table inet filter {\n\tchain input {\n\t\ttype filter hook input priori
 class Site:
     """A house whose host alpha is reached over ssh from another."""
 
-    def __init__(self, house: House, two: list[Host], folder: Path, fail2ban: Server) -> None:
+    def __init__(self, house: House, two: list[Host], folder: Path, fail2ban: Fail2ban) -> None:
         self.house, (self.ours, self.operator), self.fail2ban = house, two, fail2ban
         self.systemd = Systemd(folder)
         self.configuration, self.path = folder / "nftables.conf", folder / "nftables.d" / "rules.nft"
@@ -81,9 +81,8 @@ def site(root: None, house: House, tmp_path: Path) -> Iterator[Site]:
     with ExitStack() as stack:
         two = stack.enter_context(hosts(2))
         (tmp_path / "fail2ban").mkdir()
-        fail2ban = Server(tmp_path / "fail2ban")
-        stack.callback(fail2ban.process.wait, 30)
-        stack.callback(fail2ban.process.terminate)
+        fail2ban = Fail2ban(tmp_path / "fail2ban")
+        stack.callback(fail2ban.close)
         made = Site(house, two, tmp_path, fail2ban)
         stack.callback(made.close)
         yield made

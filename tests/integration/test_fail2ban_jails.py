@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,49 +17,21 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.firewall import jai
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.addresses import read_address
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
 from ansible_collections.upkeep.runbook.plugins.modules import fail2ban_jails
+from ansible_collections.upkeep.runbook.tests.integration.fail2ban_server import FILTER, Fail2ban
 from ansible_collections.upkeep.runbook.tests.integration.networks import given_options
 
-SETTINGS = """[Definition]
-loglevel = INFO
-logtarget = {place}/output
-syslogsocket = auto
-socket = {place}/socket
-pidfile = {place}/pid
-dbfile = None
-dbpurgeage = 1d
-allowipv6 = auto
-"""
-#: What is there before: a jail of the package.
-PACKAGE = "[DEFAULT]\nbackend = polling\nignoreip = 127.0.0.1/8 ::1 192.0.2.0/24\n[package]\nenabled = true\nfilter = door\nlogpath = {place}/door.log\n"
-FILTER = "[Definition]\nfailregex = ^.* failed from <HOST>$\n"
 MATCH, NO_MATCH = "2026-11-22 01:53:56 failed from 198.51.100.7", "2026-11-22 01:53:56 welcome to 198.51.100.7"
 
 
-class Server:
-    """A server of fail2ban with a configuration of its own, which does nothing to anybody's network, and the module."""
+class Server(Fail2ban):
+    """The server, and the module.
+
+    :ivar state: folder of the module's record.
+    """
 
     def __init__(self, place: Path) -> None:
-        self.place, self.config, self.state = place, place / "config", place / "state"
-        for folder in ("filter.d", "jail.d"):
-            (self.config / folder).mkdir(parents=True)
-        (self.config / "fail2ban.conf").write_text(SETTINGS.format(place=place))
-        (self.config / "jail.conf").write_text(PACKAGE.format(place=place))
-        (self.config / "filter.d" / "door.conf").write_text(FILTER)
-        (place / "door.log").write_text("")
-        command = ["fail2ban-server", "-c", str(self.config), "-s", str(place / "socket"), "-p", str(place / "pid"), "-x", "-f", "start"]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
-        while "package" not in self.running():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-
-    def running(self) -> list[str]:
-        ask = asking.client(str(self.place / "socket"))
-        assert ask is not None
-        try:
-            return sorted(asking.running_jails(ask))
-        except (asking.NotRunning, asking.Silent):
-            return []
+        super().__init__(place)
+        self.state = place / "state"
 
     def __call__(self, jails: str | None = None, *, check_mode: bool = False, **options: Any) -> dict[str, Any]:
         """Do what the module does."""
@@ -84,14 +55,6 @@ class Server:
                 os._exit(0)
         return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
-    def jail(self, name: str, **changes: str) -> str:
-        """Return a jail that works."""
-        keys = {"enabled": "true", "filter": "door", "logpath": f"{self.place}/door.log", **changes}
-        return f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
-
-    def files(self) -> dict[str, str]:
-        return {str(path.relative_to(self.config)): path.read_text() for path in self.config.rglob("*") if path.is_file()}
-
 
 def die_before(step: int) -> None:
     left = [step]
@@ -110,8 +73,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     try:
         yield server
     finally:
-        server.process.terminate()
-        server.process.wait(30)
+        server.close()
 
 
 @pytest.fixture

@@ -137,6 +137,6 @@ def _of_range(entry: str, shown: str) -> Iterator[Network]:
     first, _hyphen, last = entry.partition("-")
     try:
         ends = ipaddress.ip_address(first.strip()), ipaddress.ip_address(last.strip())
-        yield from ipaddress.summarize_address_range(*ends)  # type: ignore[type-var]
+        yield from ipaddress.summarize_address_range(*ends)
     except (ValueError, TypeError) as exc:
         raise UpkeepError(f"{shown!r} is no range of addresses.") from exc
