@@ -105,7 +105,7 @@ def judge(subject: str, seen: Seen) -> Row:
 def _asked(row: Row, state: str, after: Seen) -> Row:
     """Return the check after an action: what was asked for is ok, also while it waits to be confirmed."""
     if state in ("absent", "reverted") and after.record is None:
-        return {**row, "status": OK, "summary": "No rules are loaded.", "hint": "-"}
+        return check_result(CHECK, row["subject"], OK, "No rules are loaded.")
     waits = after.record is not None and after.record.phase != CONFIRMED and after.in_force and bool(after.timers)
     return {**row, "status": OK} if state == "present" and waits else row
 
