@@ -1,0 +1,169 @@
+"""Secrets that are rotated by a process that is killed at each of its steps, and on a disk that is full."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.secret_rotation.rotating import rotate_secrets
+from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
+from ansible_collections.upkeep.runbook.tests.faults.forking import forked
+from ansible_collections.upkeep.runbook.tests.faults.small_disk import PAGE, small_disk
+
+OLD = "an-old-secret-of-two-services"
+#: What Python does to files, as it tells its auditors.
+_STEPS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.chown", "os.truncate", "fcntl.flock")
+
+
+@dataclass
+class Site:
+    """Two services that share a secret."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self.state = self.folder / "state"
+        self.files = [self.folder / name / ".env" for name in ("api", "worker")]
+        for number, path in enumerate(self.files):
+            path.parent.mkdir()
+            path.write_text(f"NUMBER={number}\nTOKEN_SECRET={OLD}\n# the end\n")
+
+    def call(self, state: str = "present", **options: Any) -> dict[str, Any]:
+        secret = {"places": [{"path": str(path), "key": "TOKEN_SECRET"} for path in self.files], "encoding": "base64url", "bytes": 48, "characters": 64}
+        params = {
+            "state": state, "rotation_id": "INC-42", "secrets": [secret] if state == "present" else [],
+            "state_directory": str(self.state), "lock_wait_seconds": 0.0, "run_id": None, **options,
+        }
+        return rotate_secrets(params, now=utc_now(), check_mode=False)
+
+    def values(self) -> list[str]:
+        """Return the secret of each service, whose file is whole."""
+        found = []
+        for number, path in enumerate(self.files):
+            match = re.fullmatch(rf"NUMBER={number}\nTOKEN_SECRET=(.+)\n# the end\n", path.read_text())
+            assert match, path.read_text()
+            found.append(match[1])
+        return found
+
+    def leftovers(self) -> list[str]:
+        """Return what is beside the files of the services, or in the state directory and not noted."""
+        beside = [one.name for path in self.files for one in path.parent.iterdir() if one != path]
+        return beside + [one.name for one in self.state.rglob("*") if one.name.endswith(".new")]
+
+    def copies(self) -> int:
+        return len([path for path in self.state.glob("secrets/*/*") if path.is_file()])
+
+    def killed(self, state: str, step: int) -> bool:
+        """Let a process do it that is killed before one of its steps; return whether it was."""
+
+        def work() -> None:
+            left = [step]
+
+            def count(event: str, _arguments: object) -> None:
+                if event in _STEPS:
+                    left[0] -= 1
+                    if left[0] == 0:
+                        os.kill(os.getpid(), signal.SIGKILL)
+
+            sys.addaudithook(count)
+            self.call(state)
+
+        status = os.waitstatus_to_exitcode(os.waitpid(forked(work), 0)[1])
+        assert status in (0, -signal.SIGKILL)
+        return status != 0
+
+
+def every_step(make: Callable[[int], Site], state: str, prepare: Callable[[Site], object]) -> Iterator[Site]:
+    """Yield a place for each step before which a process was killed that did what ``state`` says."""
+    step, killed = 0, True
+    while killed:
+        step += 1
+        site = make(step)
+        prepare(site)
+        killed = site.killed(state, step)
+        yield site
+    assert step > 10, "nothing was killed in the middle"
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[[int], Site]:
+    def made(number: int) -> Site:
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        return Site(folder)
+
+    return made
+
+
+def test_killed_while_it_rotates(make: Callable[[int], Site]) -> None:
+    mixed = 0
+    for site in every_step(make, "present", lambda _site: None):
+        values = site.values()
+        assert len(set(values) - {OLD}) <= 1
+        if len(set(values)) > 1:
+            mixed += 1
+            assert site.call("query")["status"] == "critical", "some have the new value, and nobody knows"
+        site.call()
+        after = site.values()
+        assert len(set(after)) == 1 and OLD not in after
+        assert not site.leftovers() and site.copies() == 2
+        # What was noted before the kill is what is put back.
+        site.call("previous")
+        assert site.values() == [OLD] * 2 and not site.leftovers() and site.copies() == 0
+    assert mixed, "no kill came between two files"
+
+
+def test_killed_while_it_rotates_and_then_put_back(make: Callable[[int], Site]) -> None:
+    """Also the next run that was started for something else repairs."""
+    for site in every_step(make, "present", lambda _site: None):
+        whole = len(set(site.values())) == 1 and OLD not in site.values() and not site.call("query")["status"] == "critical"
+        site.call("confirmed")
+        assert site.values() == [OLD] * 2 or (whole and len(set(site.values())) == 1)
+        site.call("previous")
+        assert site.values() == [OLD] * 2 and site.copies() == 0
+        assert not site.leftovers()
+
+
+def test_killed_while_it_puts_back(make: Callable[[int], Site]) -> None:
+    mixed = 0
+    for site in every_step(make, "previous", lambda site: site.call()):
+        if len(set(site.values())) > 1:
+            mixed += 1
+            assert site.call("query")["status"] == "critical"
+        site.call("previous")
+        assert site.values() == [OLD] * 2 and not site.leftovers() and site.copies() == 0
+    assert mixed, "no kill came between two files"
+
+
+def test_killed_while_it_forgets(make: Callable[[int], Site]) -> None:
+    for site in every_step(make, "released", lambda site: site.call()):
+        new = site.values()
+        site.call("released")
+        assert site.values() == new and OLD not in new and site.copies() == 0
+        assert not site.call()["rotated"], "what was forgotten still counts as rotated"
+
+
+@pytest.mark.usefixtures("root")
+def test_a_full_disk_leaves_all_or_none(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        site, refused, room = Site(disk.path), 0, 0
+        site.call("query")
+        while set(site.values()) == {OLD}:
+            disk.leave_free(room * PAGE)
+            try:
+                site.call()
+            except UpkeepError as exc:
+                refused, room = refused + 1, room + 1
+                assert "No space left" in exc.message and site.values() == [OLD] * 2, exc.message
+                disk.make_room()
+                site.call("confirmed")
+                assert site.values() == [OLD] * 2 and not site.leftovers() and site.copies() == 0
+        assert refused > 5 and len(set(site.values())) == 1
