@@ -67,7 +67,7 @@ _value:
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-_ROLES = ("platform", "evidence", "containment", "sweep", "security_audit", "health")
+_ROLES = ("platform", "evidence", "containment", "secrets", "sweep", "security_audit", "health")
 
 
 def custody_entries(

@@ -9,8 +9,9 @@ name: incident_steps
 version_added: 0.1.0
 short_description: Tell which steps of acting in a security incident the tags of a run choose
 description:
-  - Returns those of C(evidence), C(isolate), C(block), C(sweep), C(verify) and C(release), in their order. C(release) is chosen only by its name.
-positional: _input, skip_tags
+  - Returns those of C(evidence), C(isolate), C(block), C(rotate), C(sweep), C(verify) and C(release), in their order. C(release) is chosen only by
+    its name, and so is C(rotate) unless secrets are named.
+positional: _input, skip_tags, secrets
 author:
   - upkeep.runbook contributors
 options:
@@ -23,6 +24,10 @@ options:
     description: C(ansible_skip_tags).
     type: list
     elements: str
+    default: []
+  secrets:
+    description: Names of secrets that are to be rotated, as a list or a text with commas.
+    type: raw
     default: []
 """
 
@@ -43,12 +48,12 @@ from collections.abc import Callable
 from typing import Any
 
 
-def incident_steps(run_tags: Any, skip_tags: Any = ()) -> list[str]:
+def incident_steps(run_tags: Any, skip_tags: Any = (), secrets: Any = ()) -> list[str]:
     """Return the steps that are chosen."""
     # Late, since Ansible loads every filter file in each worker process that uses one of them.
     from ansible_collections.upkeep.runbook.plugins.module_utils.incidents.steps import chosen_steps
 
-    return chosen_steps([str(tag) for tag in run_tags], [str(tag) for tag in skip_tags])
+    return chosen_steps([str(tag) for tag in run_tags], [str(tag) for tag in skip_tags], rotates=bool(secrets))
 
 
 class FilterModule:

@@ -67,7 +67,7 @@ def recovery_plan(
         "env_files": _of_host(recovery["env_files"], host, platform["owner"]),
         "configuration_checks": [item["command"] for item in recovery["configuration_checks"] if host.concerns(item["hosts"])],
         "node_projects": list(dict.fromkeys(item["path"] for item in platform["node_projects"] if host.concerns(item["hosts"]))),
-        "services": _services(platform, host, recovery["start_order"]),
+        "services": services_in_order(platform, host, recovery["start_order"]),
         "unmanaged": _unmanaged(platform, host),
         "probes": probes,
         "inner_probes": [probe for probe in probes if _is_inner(probe)],
@@ -91,7 +91,7 @@ def _of_host(files: list[dict[str, Any]], host: Host, owner: str) -> list[dict[s
     ]
 
 
-def _services(platform: dict[str, Any], host: Host, start_order: list[str]) -> list[dict[str, Any]]:
+def services_in_order(platform: dict[str, Any], host: Host, start_order: list[str]) -> list[dict[str, Any]]:
     """Return how the services of the host that can be started are started."""
     services = []
     for service in platform["services"]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.upkeep.runbook.plugins.module_utils.platform_secrets import contradictions
 from ansible_collections.upkeep.runbook.plugins.module_utils.schema_problems import Problems, shown, suggestion
 
 #: Any of these makes a service something that can be looked at.
@@ -27,6 +28,9 @@ def check_rules(platform: dict[str, Any], problems: Problems) -> list[str]:
     for index, database in enumerate(platform["databases"]):
         if not problems.within(f"databases[{index}]"):
             _check_database(database, f"databases[{index}]", problems)
+    if not problems.within("services"):
+        for place, reason in contradictions(platform):
+            problems.add(place, reason)
     certificates = platform["certificates"]
     if certificates and not problems.within("certificates"):
         if not any(certificates[key] for key in ("paths", "endpoints", "served_by")):
@@ -54,6 +58,8 @@ def _check_service(service: dict[str, Any], path: str, problems: Problems) -> No
         lower, upper = limits.get(low), limits.get(high)
         if lower is not None and upper is not None and lower > upper:
             problems.add(f"{path}.{key}.{low}", f"must not be more than {high}")
+    if service["rotate"] and not (service["unit"] or service["pm2"]):
+        problems.add(f"{path}.rotate", "nobody could restart the service so that it reads its new secrets: give unit or pm2")
     reopen = service["reopen"]
     if reopen is None:
         return

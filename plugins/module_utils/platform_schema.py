@@ -26,6 +26,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.platform_kinds impo
     PATTERN,
     PORT,
     SECONDS,
+    SETTINGS_KEY,
     UNIT,
     USER,
     WEBSOCKET_URL,
@@ -91,6 +92,20 @@ WEBSOCKET = Record(
 
 CONNECTION = Record({**HOST_PORT, "tls": Field(Flag(), default=False)}, from_text=_host_and_port)
 
+#: The lengths are those of an entry of ``secrets`` of ``secret_rotate``.
+ROTATED = Record(
+    {
+        "key": Field(SETTINGS_KEY, required=True),
+        "file": optional(PATH),
+        "shared": optional(WORD),
+        "per_host": Field(Flag(), default=False),
+        "encoding": Field(Choice(("base64url", "hex", "alphanumeric")), default="base64url"),
+        "bytes": Field(Integer(16, 512), default=48),
+        "characters": Field(Integer(22, 1024), default=64),
+    },
+    from_text=_as("key"),
+)
+
 SERVICE = Record(
     {
         "name": Field(LINE, required=True),
@@ -124,6 +139,7 @@ SERVICE = Record(
                 }
             )
         ),
+        "rotate": optional(ListOf(ROTATED)),
         "hint": optional(LINE),
     }
 )

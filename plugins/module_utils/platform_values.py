@@ -22,6 +22,7 @@ _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 _UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]{1,255}")
 _UNIT_TYPE = re.compile(r"\.(?:service|socket|timer|target|mount|path)\Z")
 _DIGITS = re.compile(r"[0-9]{1,5}")
+_SETTINGS_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,99}")
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _LABEL_OF_BACKUPS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MODE = re.compile(r"0[0-7]{3}")
@@ -122,6 +123,13 @@ def read_word(text: str) -> str:
     """Read a lower-case identifier, such as a role or an audience."""
     if not _WORD.fullmatch(text.strip()):
         raise ValueError(f"must be a word of lower-case letters, digits and _, not {shown(text)}")
+    return text.strip()
+
+
+def read_settings_key(text: str) -> str:
+    """Read the name of a key of a file of settings."""
+    if not _SETTINGS_KEY.fullmatch(text.strip()):
+        raise ValueError(f"must be the name of a key, such as JWT_SECRET, not {shown(text)}")
     return text.strip()
 
 

@@ -58,7 +58,7 @@ class Run:
 
 
 #: A role has its name for a tag, and some a second one.
-_OTHER_TAGS = {"security_audit": {"security"}}
+_OTHER_TAGS = {"security_audit": {"security"}, "secrets": {"rotate"}}
 
 
 @dataclass(frozen=True)

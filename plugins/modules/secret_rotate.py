@@ -87,6 +87,10 @@ options:
         description: How many characters a value of V(alphanumeric) has, V(22) to V(1024).
         type: int
         default: 64
+  only_unconfirmed:
+    description: For the other states than O(state=present), leave out what is confirmed already.
+    type: bool
+    default: false
   state_directory:
     description: Folder of the record, the copies and of the lock that keeps such runs apart on a host. It is created with mode 0700.
     type: path
@@ -237,6 +241,7 @@ def argument_spec() -> dict[str, Any]:
         "state": {"type": "str", "choices": ["present", "confirmed", "previous", "released", "query"], "default": "present"},
         "rotation_id": {"type": "str", "default": ""},
         "secrets": {"type": "list", "elements": "dict", "options": secret, "default": [], "no_log": False},
+        "only_unconfirmed": {"type": "bool", "default": False},
         "state_directory": {"type": "path", "default": "/var/lib/upkeep"},
         "lock_wait_seconds": {"type": "float", "default": 30.0},
         "run_id": {"type": "str"},

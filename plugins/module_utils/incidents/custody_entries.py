@@ -2,7 +2,7 @@
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What a run writes into the custody log of an incident on behalf of all hosts: what is about to be done, and what became of it.
 
-Steps that write for themselves (``evidence``, and those of ``containment``) are written here only for hosts that never came to them.
+Steps that write for themselves (``evidence``, and those of ``containment`` and ``secrets``) are written here only for hosts that never came to them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.incidents.steps imp
     EVIDENCE,
     ISOLATE,
     RELEASE,
+    ROTATE,
     SWEEP,
     VERIFY,
 )
@@ -28,9 +29,11 @@ DONE, FAILED, REFUSED, PLANNED = "done", "failed", "refused", "planned"
 
 #: The roles whose results make up a step.
 _ROLES = {
-    EVIDENCE: ("evidence",), ISOLATE: ("containment",), BLOCK: ("containment",), RELEASE: ("containment",), SWEEP: ("sweep",),
-    VERIFY: ("security_audit", "health"),
+    EVIDENCE: ("evidence",), ISOLATE: ("containment",), BLOCK: ("containment",), ROTATE: ("secrets",),
+    RELEASE: ("containment", "secrets"), SWEEP: ("sweep",), VERIFY: ("security_audit", "health"),
 }
+#: They write what they did themselves, and at once.
+_WRITING = ("containment", "secrets")
 _MAX_SUMMARY = 500
 _MAX_NAMED = 20
 
@@ -65,9 +68,10 @@ def _entry(step: str, found: Mapping[str, Any]) -> dict[str, Any] | None:
     if ping is None or says(ping, "unreachable") or says(ping, "failed"):
         why = said_reason(ping) if ping is not None else "nobody asked whether it answers"
         return _told(FAILED, f"{step}: the host was not reached: {why}.")
-    own = found.get("containment") if "containment" in _ROLES[step] else None
-    if isinstance(own, Mapping) and not says(own, "skipped"):
-        return _of_containment(step, own)
+    own = [found.get(role) for role in _ROLES[step] if role in _WRITING]
+    entries = [_of_acting(step, result) for result in own if isinstance(result, Mapping) and not says(result, "skipped")]
+    if entries:
+        return next((entry for entry in entries if entry is not None), None)
     results = {role: found.get(role) for role in _ROLES[step]}
     if all(was_left_out(result) for result in results.values()):
         return _told(DONE, f"{step}: nothing is configured for this host, and nothing was done.")
@@ -76,8 +80,8 @@ def _entry(step: str, found: Mapping[str, Any]) -> dict[str, Any] | None:
     return _of_looks(step, results)
 
 
-def _of_containment(step: str, result: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the entry of a step of ``containment`` that could not write it itself."""
+def _of_acting(step: str, result: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the entry of a step of a role that acts and could not write it itself."""
     written = next((one for one in result.get("steps") or [] if isinstance(one, Mapping) and one.get("step") == step), None)
     if result.get("logged"):
         return None

@@ -9,22 +9,27 @@ from collections.abc import Collection
 from ansible_collections.upkeep.runbook.plugins.module_utils.custody.entries import INCIDENT_ID
 from ansible_collections.upkeep.runbook.plugins.module_utils.extra_variables import extra_variable
 
-EVIDENCE, ISOLATE, BLOCK, SWEEP, VERIFY, RELEASE = "evidence", "isolate", "block", "sweep", "verify", "release"
+EVIDENCE, ISOLATE, BLOCK, ROTATE, SWEEP, VERIFY, RELEASE = "evidence", "isolate", "block", "rotate", "sweep", "verify", "release"
 
 #: In their order, and the tags by which each is chosen besides its own name.
 STEPS: dict[str, tuple[str, ...]] = {
-    EVIDENCE: (), ISOLATE: ("containment",), BLOCK: ("containment",), SWEEP: (), VERIFY: ("security_audit", "health"), RELEASE: (),
+    EVIDENCE: (), ISOLATE: ("containment",), BLOCK: ("containment",), ROTATE: ("secrets",), SWEEP: (), VERIFY: ("security_audit", "health"),
+    RELEASE: (),
 }
-#: What takes something away from somebody, or gives it back to an intruder.
-CONFIRMED = (ISOLATE, BLOCK, RELEASE)
+#: What takes something away from somebody, such as his login, or gives it back to an intruder.
+CONFIRMED = (ISOLATE, BLOCK, ROTATE, RELEASE)
 
 
-def chosen_steps(run_tags: Collection[str], skip_tags: Collection[str]) -> list[str]:
-    """Return the steps that the tags of a run choose, in their order; ``release`` only when it is named."""
+def chosen_steps(run_tags: Collection[str], skip_tags: Collection[str], *, rotates: bool = False) -> list[str]:
+    """Return the steps that the tags of a run choose, in their order; ``release`` only when it is named.
+
+    :param rotates: somebody has named secrets, so that ``rotate`` is one of the usual steps; otherwise only when it is named itself.
+    """
     chosen = []
     for step, others in STEPS.items():
         names = {step, *others}
-        wanted = names & set(run_tags) if step == RELEASE else {*names, "all", "tagged"} & set(run_tags)
+        by_name_only = step == RELEASE or (step == ROTATE and not rotates)
+        wanted = names & set(run_tags) if by_name_only else {*names, "all", "tagged"} & set(run_tags)
         if wanted and not {*names, "all", "tagged"} & set(skip_tags):
             chosen.append(step)
     return chosen
@@ -47,8 +52,8 @@ def refusal(steps: Collection[str], *, incident: str, confirm: str, platform: st
     mistake = incident_mistake(incident)
     if mistake:
         return mistake
-    if RELEASE in steps and {ISOLATE, BLOCK} & set(steps):
-        return "release takes back what isolate and block do; choose either: --tags release"
+    if RELEASE in steps and {ISOLATE, BLOCK, ROTATE} & set(steps):
+        return "release ends what isolate, block and rotate do; choose either: --tags release"
     confirmed = [step for step in CONFIRMED if step in steps]
     return confirm_refusal(" and ".join(confirmed), confirm=confirm, platform=platform, check_mode=check_mode) if confirmed else ""
 

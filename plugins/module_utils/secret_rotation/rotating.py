@@ -27,7 +27,13 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.secret_rotation.rec
     without,
     write_rotation,
 )
-from ansible_collections.upkeep.runbook.plugins.module_utils.secret_rotation.requests import Change, planned_changes, refuse_wrong, reverted
+from ansible_collections.upkeep.runbook.plugins.module_utils.secret_rotation.requests import (
+    Change,
+    places_of,
+    planned_changes,
+    refuse_wrong,
+    reverted,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.secret_rotation.rotation_answer import Done, answer
 from ansible_collections.upkeep.runbook.plugins.module_utils.secret_rotation.settings_file import remove_leftovers, replace_settings
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
@@ -57,7 +63,7 @@ def _act(params: Mapping[str, Any], state_directory: Path, rotation_id: str, sin
     done = Done(params["state"])
     done.repaired = _repair(state_directory, check_mode)
     rotation = read_rotation(state_directory, rotation_id)
-    entries = _meant(rotation, params["secrets"])
+    entries = _meant(rotation, params)
     if params["state"] == "present":
         rotation = without(rotation, reverted(state_directory, rotation))
         changes = planned_changes(params["secrets"], rotation)
@@ -80,10 +86,13 @@ def _act(params: Mapping[str, Any], state_directory: Path, rotation_id: str, sin
     return answer(state_directory, [rotation_id], done, check_mode=check_mode)
 
 
-def _meant(rotation: Rotation, secrets: Sequence[Mapping[str, Any]]) -> list[Entry]:
+def _meant(rotation: Rotation, params: Mapping[str, Any]) -> list[Entry]:
     """Return the entries that the options name; without names all of them."""
-    places = {(place["path"], place["key"]) for secret in secrets for place in secret["places"]}
-    return [entry for entry in rotation.entries if entry.done and (not places or (entry.path, entry.key) in places)]
+    places = {place for secret in params["secrets"] for place in places_of(secret)}
+    return [
+        entry for entry in rotation.entries
+        if entry.done and (not places or (entry.path, entry.key) in places) and not (params["only_unconfirmed"] and entry.confirmed)
+    ]
 
 
 def _repair(state_directory: Path, check_mode: bool) -> list[Entry]:

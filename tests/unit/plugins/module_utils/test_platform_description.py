@@ -17,7 +17,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.platform_descriptio
 )
 
 GROUPS = {"all": ["app-1", "app-2"], "ungrouped": [], "backend": ["app-1"], "empty": []}
-SERVICE_KEYS = "name, hosts, user, unit, pm2, process, port, http, websocket, tcp, upstream, logs, reopen, hint"
+SERVICE_KEYS = "name, hosts, user, unit, pm2, process, port, http, websocket, tcp, upstream, logs, reopen, rotate, hint"
 SECRET = "the description holds no secret: give it to the role that needs it, as a variable in ansible-vault"
 ONE = "upkeep_platform is wrong: "
 WHERE = " (every key is explained in docs/platform.md of upkeep.runbook)"
@@ -71,6 +71,11 @@ def full_description() -> dict[str, Any]:
                 "upstream": {"host": "live.ctraderapi.com", "port": 5035, "tls": True},
                 "logs": ["/opt/neurosensefx/logs/backend.log"],
                 "reopen": {"signal": "USR1", "pid_file": "/run/ticks.pid", "command": []},
+                "rotate": [
+                    {
+                        "key": "JWT_SECRET", "file": "/opt/ticks/.env", "shared": "jwt", "per_host": True, "encoding": "hex", "bytes": 32, "characters": 64,
+                    }
+                ],
                 "hint": "Ask the team of the market data.",
             }
         ],

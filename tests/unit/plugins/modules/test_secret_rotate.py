@@ -126,6 +126,15 @@ def test_what_somebody_has_changed_since_stays_and_the_rest_is_put_back(shop: Sh
     assert shop.values() == [OLD, "set-by-hand-1234", OLD] and "PORT=4000" in shop.env.read_text()
 
 
+def test_what_is_confirmed_can_be_left_as_it_is(shop: Shop) -> None:
+    shop.call("present", shop.shared)
+    shop.call("confirmed")
+    value = shop.values()[0]
+    shop.call("present", shop.shared, shop.session)
+    assert shop.call("previous", only_unconfirmed=True)["put_back"] == [{"path": str(shop.env), "keys": ["SESSION_SECRET"]}]
+    assert shop.values() == [value, f"session-{OLD}", value]
+
+
 def test_released_old_values_are_gone_for_good(shop: Shop) -> None:
     shop.call("present", shop.shared)
     shop.call("confirmed")
