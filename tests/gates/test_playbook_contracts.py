@@ -118,7 +118,7 @@ def test_an_incident_acts_looks_and_reports_in_three_plays(path: Path) -> None:
     assert not IGNORING & (act.keys() | report.keys()), "what acts, and the verdict, are never passed over"
     assert look["ignore_errors"] is look["ignore_unreachable"] is True and roles_of(look) == LOOKING_IN_AN_INCIDENT
     assert {role["when"] for role in look["roles"]} == {"platform_result is not unreachable"}, "each would wait for a dead host"
-    assert roles_of(act) == ["platform", "custody", "evidence", "containment"], "evidence before isolation"
+    assert roles_of(act) == ["platform", "custody", "evidence", "containment", "secrets"], "evidence before isolation"
     # Evidence only looks: that it could not be had must not keep a host from being isolated.
     assert [name for name, role in zip(roles_of(act), act["roles"]) if IGNORING & role.keys()] == ["evidence"]
     assert roles_of(report) == ["custody", "report"] and report["tags"] == ["always"]
@@ -126,7 +126,8 @@ def test_an_incident_acts_looks_and_reports_in_three_plays(path: Path) -> None:
     assert {name for name, tag in tags.items() if tag == ["always"]} == {"platform", "custody"}
     assert all(name in tag for name, tag in tags.items() if tag != ["always"])
     assert {name for name, tag in tags.items() if "verify" in tag} == {"security_audit", "health"}
-    assert act["roles"][-1]["vars"] == {"containment_reported": True}
+    assert [role["vars"] for role in act["roles"][-2:]] == [{"containment_reported": True}, {"secrets_reported": True}]
+    assert tags["secrets"] == ["secrets", "rotate", "release"]
     assert report["roles"][0]["vars"] == {"custody_state": "ends"}
     variables = report["roles"][1]["vars"]
     assert variables["report_playbook"] == path.stem

@@ -48,6 +48,11 @@ def test_a_run_that_begins_says_what_is_planned_on_each_host() -> None:
         ("block", {"platform": PING, "containment": {"steps": [], "failed": True, "msg": "died"}}, "failed", "died"),
         ("isolate", {"platform": PING, "containment": LEFT_OUT}, "done", "nothing is configured"),
         ("isolate", {"platform": PING, "containment": None}, "failed", "left no result"),
+        ("rotate", {"platform": PING, "secrets": LEFT_OUT, "containment": {"logged": True}}, "done", "nothing is configured"),
+        ("rotate", {"platform": PING, "secrets": {"logged": True, "steps": [{"step": "rotate"}]}}, "", ""),
+        ("rotate", {"platform": PING, "secrets": None}, "failed", "left no result"),
+        ("release", {"platform": PING, "containment": {"logged": True}, "secrets": LEFT_OUT}, "", ""),
+        ("release", {"platform": PING, "containment": {"logged": True}, "secrets": {"steps": [], "failed": True, "msg": "died"}}, "failed", "died"),
     ],
 )
 def test_what_became_of_a_step(step: str, found: dict[str, Any], outcome: str, said: str) -> None:

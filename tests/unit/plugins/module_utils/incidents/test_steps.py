@@ -25,10 +25,18 @@ ALL = ["evidence", "isolate", "block", "sweep", "verify"]
         (["untagged"], [], []),
         (["release"], ["release"], []),
         (["files"], [], []),
+        (["rotate"], [], ["rotate"]),
+        (["secrets"], [], ["rotate"]),
+        (["rotate"], ["secrets"], []),
     ],
 )
 def test_tags_choose_steps_and_release_only_by_its_name(run_tags: list[str], skip_tags: list[str], chosen: list[str]) -> None:
     assert chosen_steps(run_tags, skip_tags) == chosen
+
+
+def test_secrets_that_are_named_are_rotated_with_the_rest() -> None:
+    assert chosen_steps(["all"], [], rotates=True) == ["evidence", "isolate", "block", "rotate", "sweep", "verify"]
+    assert chosen_steps(["isolate"], [], rotates=True) == ["isolate"] and "rotate" not in chosen_steps(["all"], ["rotate"], rotates=True)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +56,8 @@ def test_tags_choose_steps_and_release_only_by_its_name(run_tags: list[str], ski
         (["sweep"], "I" * 65, "", False, "is no id"),
         (["sweep"], "I" * 64, "", False, ""),
         (["isolate", "release"], "INC-42", "Shop", False, "choose either"),
+        (["rotate", "release"], "INC-42", "Shop", False, "choose either"),
+        (["rotate"], "INC-42", "", False, "rotate must be confirmed"),
         (["evidence", "release"], "INC-42", "Shop", False, ""),
     ],
 )
