@@ -23,7 +23,8 @@ options:
     required: true
   results:
     description: >-
-      What the calls returned, under C(rotated), C(confirmed) and C(forgotten), and the names of services, under C(restarted) and C(idle).
+      What the calls returned, under C(rotated), C(confirmed) and C(forgotten), the names of services, under C(restarted) and C(idle), and what
+      was said of probes that were not well before, under C(unjudged).
     type: dict
     required: true
   incident:

@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.secret_rotation import rotating
 from ansible_collections.upkeep.runbook.plugins.module_utils.secret_rotation.rotating import rotate_secrets
+from ansible_collections.upkeep.runbook.plugins.module_utils.secret_rotation.settings_file import Settings, replace_settings
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
 from ansible_collections.upkeep.runbook.tests.faults.forking import forked
 from ansible_collections.upkeep.runbook.tests.faults.small_disk import PAGE, small_disk
@@ -94,13 +96,16 @@ def every_step(make: Callable[[int], Site], state: str, prepare: Callable[[Site]
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Callable[[int], Site]:
-    def made(number: int) -> Site:
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        return Site(folder)
+def make(root: None, tmp_path: Path) -> Iterator[Callable[[int], Site]]:
+    """Make places in memory, since each of them is flushed to its disk a hundred times."""
+    with small_disk(tmp_path / "memory", 32 * 1024 * 1024) as disk:
 
-    return made
+        def made(number: int) -> Site:
+            folder = disk.path / str(number)
+            folder.mkdir()
+            return Site(folder)
+
+        yield made
 
 
 def test_killed_while_it_rotates(make: Callable[[int], Site]) -> None:
@@ -110,7 +115,9 @@ def test_killed_while_it_rotates(make: Callable[[int], Site]) -> None:
         assert len(set(values) - {OLD}) <= 1
         if len(set(values)) > 1:
             mixed += 1
-            assert site.call("query")["status"] == "critical", "some have the new value, and nobody knows"
+            found = site.call("query")
+            assert found["status"] == "critical", "some have the new value, and nobody knows"
+            assert all("a run was killed while it exchanged TOKEN_SECRET" in row["summary"] for row in found["checks"])
         site.call()
         after = site.values()
         assert len(set(after)) == 1 and OLD not in after
@@ -138,6 +145,8 @@ def test_killed_while_it_puts_back(make: Callable[[int], Site]) -> None:
         if len(set(site.values())) > 1:
             mixed += 1
             assert site.call("query")["status"] == "critical"
+            site.call("confirmed")  # whatever the next run was started for
+            assert site.values() == [OLD] * 2
         site.call("previous")
         assert site.values() == [OLD] * 2 and not site.leftovers() and site.copies() == 0
     assert mixed, "no kill came between two files"
@@ -151,6 +160,22 @@ def test_killed_while_it_forgets(make: Callable[[int], Site]) -> None:
         assert not site.call()["rotated"], "what was forgotten still counts as rotated"
 
 
+def test_a_file_that_cannot_be_written_takes_the_others_back(make: Callable[[int], Site], monkeypatch: pytest.MonkeyPatch) -> None:
+    site = make(1)
+
+    def refusing(path: str, before: Settings, content: bytes) -> None:
+        if path == str(site.files[1]):
+            raise UpkeepError(f"cannot write {path}: it is immutable")
+        replace_settings(path, before, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rotating, "replace_settings", refusing)
+        with pytest.raises(UpkeepError, match="it is immutable; all files have their old values"):
+            site.call()
+    assert site.values() == [OLD] * 2 and site.copies() == 0 and site.call("query")["secrets"] == []
+    assert site.call()["rotated"] and OLD not in site.values()
+
+
 @pytest.mark.usefixtures("root")
 def test_a_full_disk_leaves_all_or_none(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
@@ -162,8 +187,8 @@ def test_a_full_disk_leaves_all_or_none(tmp_path: Path) -> None:
                 site.call()
             except UpkeepError as exc:
                 refused, room = refused + 1, room + 1
-                assert "No space left" in exc.message and site.values() == [OLD] * 2, exc.message
+                assert "No space left" in exc.message and site.values() == [OLD] * 2 and not site.leftovers(), exc.message
                 disk.make_room()
                 site.call("confirmed")
                 assert site.values() == [OLD] * 2 and not site.leftovers() and site.copies() == 0
-        assert refused > 5 and len(set(site.values())) == 1
+        assert refused > 3 and len(set(site.values())) == 1

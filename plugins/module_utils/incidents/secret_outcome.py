@@ -21,6 +21,7 @@ _CALLS = {ROTATE: ("rotated", "confirmed"), RELEASE: ("forgotten",)}
 _LEFT_OUT = {"changed": False, "skipped": True, "skip_reason": "Conditional result was False", "steps": []}
 _MAX_REASON = 300
 _NAMED = 5
+_MAX_PROBE = 80
 
 Results = Mapping[str, Any]
 
@@ -31,7 +32,8 @@ def secret_outcome(
     """Return ``{changed, checks, steps}`` for the report and the custody log.
 
     :param steps: those that the run chose, of ``rotate`` and ``release``.
-    :param results: what the calls returned, as ``rotated``, ``confirmed`` and ``forgotten``; ``restarted`` and ``idle``, names of services.
+    :param results: what the calls returned, as ``rotated``, ``confirmed`` and ``forgotten``; ``restarted`` and ``idle``, names of
+        services; ``unjudged``, what was said of probes that were not well before.
     :param failure: ``step`` that failed (``preflight`` when nothing was touched), ``msg``, and ``put_back``, results of what was put
         back: of ``files``, ``services`` and ``health``.
     """
@@ -73,6 +75,9 @@ def _said(step: str, results: Results, check_mode: bool) -> str:
     restarted, idle = _names(results.get("restarted")), _names(results.get("idle"))
     if restarted:
         parts.append(f"{restarted} {'would be restarted' if check_mode else 'restarted and healthy'}")
+    unjudged = [plain(str(text), _MAX_PROBE).rstrip(".") for text in results.get("unjudged") or []]
+    if restarted and unjudged:
+        parts.append(f"not judged, since it was not well before: {_names(unjudged)}")
     if idle:
         parts.append(f"not running and not restarted: {idle}")
     return "; ".join(parts)

@@ -49,6 +49,8 @@ def test_check_mode_and_what_has_nothing_to_do() -> None:
 def test_services_that_do_not_run_and_a_release() -> None:
     idle = outcome(["rotate"], {"rotated": ROTATED, "restarted": ["api"], "idle": ["worker"]})
     assert told(idle)[0] == "warning" and "not running and not restarted: worker" in told(idle)[1]
+    unjudged = outcome(["rotate"], {**RESULTS, "unjudged": ["Port 3000 could not be checked."]})
+    assert told(unjudged)[0] == "ok" and "not judged, since it was not well before: Port 3000 could not be checked." in told(unjudged)[1]
     repaired = outcome(["rotate"], {**RESULTS, "rotated": {**ROTATED, "repaired": PLACES}})
     assert "a killed run had left was put back first: JWT_SECRET" in told(repaired)[1]
     released = outcome(["release"], {"forgotten": {"changed": True, "forgotten": PLACES, "checks": [row("ok")]}})
