@@ -77,6 +77,16 @@ class Etc:
         """Do what the module does, in a child that sees this /etc; None when it was killed before a step that changes something."""
         params = given_options(account_containment, {"users": list(users), "state_directory": str(self.state), **options})
         check_mode = params.pop("_ansible_check_mode", False)
+
+        def prepare() -> None:
+            before()
+            if step is not None:
+                die_before(step)
+
+        return self.use(lambda: contain_accounts(params, now=utc_now(), check_mode=check_mode), prepare)
+
+    def use(self, work: Callable[[], Any], before: Callable[[], None] = lambda: None) -> Any:
+        """Do something in a child that sees this /etc, and return its answer as a module would; None when it was killed."""
         read, write = os.pipe()
         child = os.fork()
         if child == 0:
@@ -85,10 +95,8 @@ class Etc:
                 subprocess.run(["mount", "--make-rprivate", "/"], check=True)
                 subprocess.run(["mount", "--bind", str(self.etc), "/etc"], check=True)
                 before()
-                if step is not None:
-                    die_before(step)
                 try:
-                    answer = contain_accounts(params, now=utc_now(), check_mode=check_mode)
+                    answer = work()
                 except UpkeepError as exc:
                     answer = {"failed": True, "msg": exc.message}
                 os.write(write, json.dumps(answer).encode())

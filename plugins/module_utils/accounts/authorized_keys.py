@@ -62,12 +62,12 @@ def read_key_file(path: str, home: str) -> tuple[bytes, os.stat_result] | None:
     :raises Unsafe: when it, or a folder below the home, is something else than a file or a folder.
     """
     try:
-        with _folder(path, home) as (folder, name):
+        with open_folder(path, home) as (folder, name):
             descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except FileNotFoundError:
         return None
     except OSError as exc:
-        raise _unsafe(path, exc) from exc
+        raise as_unsafe(path, exc) from exc
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
@@ -103,13 +103,13 @@ def take_away(key_file: KeyFile, home: str) -> None:
     if hashlib.sha256(found[0]).hexdigest() != key_file.sha256:
         raise Unsafe(f"{plain(key_file.path, 300)} was changed just now")
     try:
-        with _folder(key_file.path, home) as (folder, name):
+        with open_folder(key_file.path, home) as (folder, name):
             os.unlink(name, dir_fd=folder)
             os.fsync(folder)
     except FileNotFoundError:
         return
     except OSError as exc:
-        raise _unsafe(key_file.path, exc) from exc
+        raise as_unsafe(key_file.path, exc) from exc
 
 
 def put_back(key_file: KeyFile, home: str, stored: Path) -> bool:
@@ -130,10 +130,10 @@ def put_back(key_file: KeyFile, home: str, stored: Path) -> bool:
     if hashlib.sha256(content).hexdigest() != key_file.sha256:
         raise UpkeepError(f"{stored / key_file.stored} is not what was stored; {plain(key_file.path, 300)} was not put back")
     try:
-        with _folder(key_file.path, home) as (folder, name):
+        with open_folder(key_file.path, home) as (folder, name):
             _place(folder, name, content, key_file)
     except OSError as exc:
-        raise _unsafe(key_file.path, exc) from exc
+        raise as_unsafe(key_file.path, exc) from exc
     return True
 
 
@@ -156,8 +156,12 @@ def _place(folder: int, name: str, content: bytes, key_file: KeyFile) -> None:
 
 
 @contextmanager
-def _folder(path: str, home: str) -> Iterator[tuple[int, str]]:
-    """Open the folder of a path, without following links below the home, and yield it with the last name."""
+def open_folder(path: str, home: str) -> Iterator[tuple[int, str]]:
+    """Open the folder of a path, without following links below the home, and yield it with the last name.
+
+    :raises OSError: when there is none, or a link is in the way; :func:`as_unsafe` says it in words.
+    :raises Unsafe: when it is no path of a file.
+    """
     root = home.rstrip("/")
     inside = path.startswith(f"{root}/")
     start = root or "/" if inside else os.path.dirname(path)
@@ -175,7 +179,8 @@ def _folder(path: str, home: str) -> Iterator[tuple[int, str]]:
         os.close(descriptor)
 
 
-def _unsafe(path: str, exc: OSError) -> Unsafe:
+def as_unsafe(path: str, exc: OSError) -> Unsafe:
+    """Return what stands against using a file, in words."""
     if exc.errno in (errno.ELOOP, errno.ENOTDIR):
         return Unsafe(f"{plain(path, 300)} is a link, or lies behind one")
     if exc.errno == errno.EPERM:

@@ -97,9 +97,9 @@ def read_jails(ask: Ask) -> tuple[list[Jail], int]:
     :raises NotRunning: when the server does not run.
     :raises Silent: when it could not be asked, or answers what it never does.
     """
-    names = jail_names(_answer(ask("status")))
+    names = jail_names(answer_of(ask("status")))
     asked = [name for name in names if _NAME.fullmatch(name)][:MAX_JAILS]
-    return [_jail(name, ask) for name in asked], len(names) - len(asked)
+    return [read_jail(name, ask) for name in asked], len(names) - len(asked)
 
 
 def running_jails(ask: Ask) -> list[str]:
@@ -160,13 +160,23 @@ def jail_bans(listed: str) -> tuple[list[Ban], int]:
     return bans, len(lines) - len(bans)
 
 
-def _jail(name: str, ask: Ask) -> Jail:
-    failed, banned, total = jail_figures(_answer(ask("status", name)))
-    bans, unread = jail_bans(_answer(ask("get", name, "banip", "--with-time"))) if banned else ([], 0)
+def read_jail(name: str, ask: Ask) -> Jail:
+    """Return one jail.
+
+    :raises NotRunning: when the server does not run.
+    :raises Silent: when it could not be asked, or answers what it never does.
+    """
+    failed, banned, total = jail_figures(answer_of(ask("status", name)))
+    bans, unread = jail_bans(answer_of(ask("get", name, "banip", "--with-time"))) if banned else ([], 0)
     return Jail(plain(name, 100), failed, total, tuple(bans), unread)
 
 
-def _answer(done: CommandResult) -> str:
+def answer_of(done: CommandResult) -> str:
+    """Return what the client printed.
+
+    :raises NotRunning: when the server does not run.
+    :raises Silent: when it could not be asked.
+    """
     if done.succeeded and not done.truncated:
         return done.stdout
     if done.timed_out:
