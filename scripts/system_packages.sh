@@ -20,6 +20,10 @@ sanity    shellcheck                                        shellcheck
 lint      shellcheck                                        shellcheck
 browser   chromium                                          chromium
 faults    ssh                                               openssh-client
+faults    sshd                                              openssh-server
+faults    fail2ban-client                                   fail2ban
+faults    nft                                               nftables
+faults    ip                                                iproute2
 faults    mount                                             mount
 faults    unshare                                           util-linux
 faults    zstd                                              zstd

@@ -9,14 +9,15 @@ name: selftest_outcome
 version_added: 0.1.0
 short_description: Turn what the parts of a self-test left into check results
 description:
-  - Returns C(changed) and C(checks), C(selftest.block), C(selftest.files) and C(selftest.alert), for the role C(selftest).
+  - Returns C(changed) and C(checks), C(selftest.block), C(selftest.files), C(selftest.alert), C(selftest.key) and C(selftest.jail),
+    for the role C(selftest).
   - A part that could not be tried to its end is V(unknown); one whose alarm did not ring is V(critical).
 positional: _input
 author:
   - upkeep.runbook contributors
 options:
   _input:
-    description: The parts, V(block), V(files) and V(alert).
+    description: The parts, V(block), V(files), V(alert), V(key) and V(jail).
     type: list
     elements: str
     required: true

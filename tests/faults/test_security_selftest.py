@@ -35,6 +35,7 @@ def site(root: None, house: House, two: list[Host]) -> House:
         "beta": {**fading, "fading_inside": two[1].namespace},
     }
     house.variables.update(selftest_observer="beta", selftest_observer_address=two[1].address, selftest_port=PORT, selftest_probe_seconds=1)
+    house.variables["selftest_parts"] = "block,files,alert"  # this machine may have a fail2ban of its own
     (house.application / "server.js").write_text("listen(8081)\n")
     house.platform["security"] = {"integrity": {"paths": [str(house.application)], "exclude": ["*.log"]}}
     house.platform["contacts"] = [

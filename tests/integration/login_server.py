@@ -21,13 +21,16 @@ from pathlib import Path
 START_SECONDS = 30.0
 USER, PASSWORD = "upkeep-alice", "the right one"
 _PAM = "auth required pam_unix.so nodelay\naccount required pam_unix.so\nsession required pam_unix.so\npassword required pam_deny.so\n"
-_NAMESPACE = """
+#: Shell lines that let sshd find its folder and a ``/dev/log`` of ours; ``$1`` is a folder with the socket ``log.socket``.
+DEVICES = """
 set -eu
 mount -t tmpfs tmpfs /run && mkdir -m 755 /run/sshd
 mkdir "$1/dev" && mount --rbind /dev "$1/dev" && mount -t tmpfs -o mode=755 tmpfs /dev
 for name in null zero random urandom tty; do touch "/dev/$name"; mount --bind "$1/dev/$name" "/dev/$name"; done
 mkdir /dev/pts && mount --bind "$1/dev/pts" /dev/pts
 ln -s pts/ptmx /dev/ptmx && ln -s /proc/self/fd /dev/fd && ln -s "$1/log.socket" /dev/log
+"""
+_NAMESPACE = f"""{DEVICES}
 for name in passwd shadow group; do
     cat "/etc/$name" "$1/$name" > "$1/whole-$name" && mount --bind "$1/whole-$name" "/etc/$name"
 done
@@ -93,7 +96,7 @@ def login_server(*, keyboard_interactive: bool) -> Iterator[LoginServer]:
             f"StrictModes no\nUsePAM yes\nPasswordAuthentication {yes}\nKbdInteractiveAuthentication {no}\nMaxAuthTries 10\n"
         )
         program = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin") or "sshd"
-        with _syslog(directory / "log.socket", directory / "auth.log"):
+        with syslog(directory / "log.socket", directory / "auth.log"):
             argv = ["unshare", "--mount", "sh", "-c", _NAMESPACE, "sh", str(directory), program]
             server = LoginServer(directory, port, directory / "auth.log", subprocess.Popen(argv, stdin=subprocess.DEVNULL))
             try:
@@ -105,7 +108,7 @@ def login_server(*, keyboard_interactive: bool) -> Iterator[LoginServer]:
 
 
 @contextmanager
-def _syslog(path: Path, log: Path) -> Iterator[None]:
+def syslog(path: Path, log: Path) -> Iterator[None]:
     """Write what comes over the socket to a file, as a syslog daemon does."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver, log.open("wb", buffering=0) as stream:
         receiver.bind(str(path))
