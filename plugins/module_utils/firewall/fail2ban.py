@@ -108,7 +108,7 @@ def running_jails(ask: Ask) -> list[str]:
     :raises NotRunning: when the server does not run.
     :raises Silent: when it could not be asked, or answers what it never does.
     """
-    return jail_names(_answer(ask("status")))
+    return jail_names(answer_of(ask("status")))
 
 
 def reload(ask: Ask) -> None:
@@ -117,7 +117,7 @@ def reload(ask: Ask) -> None:
     :raises NotRunning: when the server does not run.
     :raises Silent: when it did not, with what it said.
     """
-    _answer(ask("reload"))
+    answer_of(ask("reload"))
 
 
 def switched_off() -> bool:
