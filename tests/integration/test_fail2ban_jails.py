@@ -155,6 +155,14 @@ def test_a_jail_that_does_not_run_is_taken_back(server: Server, monkeypatch: pyt
     assert not server(good)["changed"]
 
 
+def test_jails_that_do_not_come_within_the_time_are_taken_back(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = server.files()
+    monkeypatch.setattr(asking, "reload", lambda _ask: None)  # it says yes and does nothing
+    answer = server(server.jail("late"), wait_seconds=1)
+    assert answer["failed"] and "late: the jails do not run 1 s after" in answer["msg"] and server.files() == before, answer
+    monkeypatch.undo()
+
+
 #: Steps of a change that change something.
 STEPS = 4
 

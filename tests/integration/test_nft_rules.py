@@ -29,8 +29,8 @@ from ansible_collections.upkeep.runbook.tests.integration.systemd_stand_in impor
 
 pytestmark = pytest.mark.usefixtures("root")
 
-#: What is there before: rules of the service of Debian, of containers, and of the product.
-CONFIGURATION = "#!/usr/sbin/nft -f\n\nflush ruleset\n\ntable inet filter {\n\tchain input {\n\t\ttype filter hook input priority 0;\n\t}\n}\n"
+#: What is there before: rules of nftables.service, also in a table that the new ones define, and of containers.
+CONFIGURATION = "#!/usr/sbin/nft -f\n\nflush ruleset\n\ntable inet filter {\n\tchain input {\n\t\ttype filter hook input priority 0;\n\t\tudp dport 9 accept\n\t}\n}\n"
 OTHERS = "table ip docker {\n\tchain forward {\n\t\ttype filter hook forward priority 0; policy accept;\n\t\tcounter\n\t}\n}\n"
 
 
@@ -186,6 +186,16 @@ def test_what_is_put_back_at_once_is_what_was_there(place: Place) -> None:
     answer = place(state="reverted")
     assert answer["changed"] and status(answer) == "ok" and not place.systemd.timers() and list(place.state.glob("upkeep*.nft")) == []
     assert place.ours.run("nft", "list", "set", "inet", "filter", "seen").split("expires")[0] == before and "ip new" not in place.tables()
+
+
+def test_rules_after_others_that_nobody_confirmed_go_back_to_those_that_were(place: Place) -> None:
+    place.whole(rules(place.operator.address))
+    before = place.ruleset()
+    place(rules("192.0.2.66", extra="table ip second {\n}\n"))
+    assert place(rules(place.client.address, extra="table ip third {\n}\n"))["changed"]
+    assert place.who() == "theirs" and len(place.systemd.timers()) == 1 and "ip second" not in place.tables()
+    place.systemd.fire()
+    wait_until(lambda: place.ruleset() == before)
 
 
 @pytest.mark.parametrize(("bad", "says"), [
