@@ -16,6 +16,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 MAX_CHARACTERS = 32 * 1024 * 1024
 MAX_MISTAKES = 20
+#: A range in a line can be hundreds of networks; lists of so many would take the memory of the host.
+MAX_NETWORKS = 1_000_000
 #: Fewer entries than this may come or go in any list: a share of a short list says nothing.
 FEW = 10
 #: No address is longer, nor a range of two of them.
@@ -78,6 +80,8 @@ def read_blocklist(name: str, text: str) -> Blocklist:
             wrong += 1
             if len(mistakes) < MAX_MISTAKES:
                 mistakes.append(f"line {number}: {exc.message}")
+        if len(networks) > MAX_NETWORKS:
+            raise UpkeepError(f"the blocklist {name} holds more than {MAX_NETWORKS} networks. Nothing was changed.")
     merged = sorted(collapse(networks), key=lambda one: (one.version, int(one[0]), one.prefixlen))
     return Blocklist(name, tuple(merged), lines, tuple(mistakes), wrong)
 
@@ -108,7 +112,8 @@ def _entry(line: str) -> str:
     words = text.split()
     if words[:1] == ["create"]:
         return ""
-    return words[2] if words[:1] == ["add"] and len(words) > 2 else text
+    # nomatch is what the set does not hold, out of a wider network.
+    return words[2] if words[:1] == ["add"] and len(words) > 2 and "nomatch" not in words else text
 
 
 def _of_json(text: str) -> str:

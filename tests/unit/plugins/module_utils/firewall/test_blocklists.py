@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall import blocklists
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.addresses import Network
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.block_ledger import Entry, Ledger
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.blocklist_planning import ListPlan, plan_lists
@@ -45,13 +46,19 @@ def test_the_usual_forms_are_read_and_merged(text: str, found: list[str]) -> Non
 
 @pytest.mark.parametrize("line", [
     "example.com", "192.0.2.7/24", "192.0.2.300", "192.0.2.1 192.0.2.2", "192.0.2.9-192.0.2.1", "192.0.2.1-2001:db8::1", "<html>", "fe80::1%eth0",
-    '{"cidr": 5}', "{", "[" * 5000, "{" * 5000, "1" * 5000, "192.0.2.7/33", "\x1b[2J",
+    "add bad 192.0.2.8 nomatch", '{"cidr": 5}', "{", "[" * 5000, "{" * 5000, "1" * 5000, "192.0.2.7/33", "\x1b[2J",
 ])
 def test_what_cannot_be_read_is_told_by_its_line(line: str) -> None:
     found = read_blocklist("x", f"# first\n192.0.2.7\n{line}\n")
     assert [str(one) for one in found.networks] == ["192.0.2.7/32"]
     assert (found.lines, found.wrong_lines) == (2, 1) and found.mistakes[0].startswith("line 3: ")
     assert len(found.mistakes[0]) < 250 and "\x1b" not in found.mistakes[0]
+
+
+def test_ranges_that_would_take_the_memory_of_the_host_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocklists, "MAX_NETWORKS", 1000)
+    with pytest.raises(UpkeepError, match="holds more than 1000 networks"):
+        read_blocklist("x", "::1-ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe\n" * 5)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "-x", "a" * 65, "ü", "a\n"])
