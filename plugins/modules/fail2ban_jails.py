@@ -38,7 +38,9 @@ options:
     choices: [present, absent, query]
     default: present
   name:
-    description: Name of the file of jails, C(jail.d/<name>.local). Up to 64 letters, digits, underscores and hyphens.
+    description:
+      - Name of the file of jails, C(jail.d/<name>.local). Up to 64 letters, digits, underscores and hyphens.
+      - A file of jails or a filter that is there and not from this module is not replaced.
     type: str
     default: upkeep
   jails:

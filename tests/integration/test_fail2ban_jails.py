@@ -175,6 +175,29 @@ def test_killed_before_any_step_the_next_run_puts_back_and_completes(server: Ser
     assert not server.killed(STEPS, server.jail("last")) and server.running() == ["last", "package"], "there are more steps"
 
 
+def test_what_a_killed_run_wrote_is_put_back_also_where_the_server_does_not_run(server: Server, tmp_path: Path) -> None:
+    server(server.jail("old"))
+    before = server.files()
+    assert server.killed(3, server.jail("new")) and server.files() != before
+    gone = str(tmp_path / "socket")
+    asked = server(server.jail("new"), socket=gone, check_mode=True)
+    assert asked["failed"] and "Nothing was changed" in asked["msg"] and server.files() != before
+    answer = server(server.jail("new"), socket=gone)
+    assert answer["failed"] and "The files from before a run that was killed are back" in answer["msg"] and server.files() == before
+    assert server(server.jail("new"))["changed"] and server.running() == ["new", "package"]
+
+
+def test_a_file_of_somebody_else_is_not_replaced(server: Server) -> None:
+    theirs = server.config / "filter.d" / "door.local"
+    for text in ("[Definition]\nmaxlines = 1\n", "#" * (2 * 1024 * 1024)):
+        theirs.write_text(text)
+        before = server.files()
+        for check_mode in (True, False):
+            answer = server(server.jail("new"), filters=[{"name": "door", "content": FILTER}], check_mode=check_mode)
+            assert answer["failed"] and "filter.d/door.local is " in answer["msg"] and server.files() == before
+    theirs.unlink()
+
+
 def test_a_server_that_does_not_run_is_said(tmp_path: Path, started: Server) -> None:
     gone = {"socket": str(tmp_path / "socket"), "state_directory": str(tmp_path / "state")}
     answer = started(started.jail("new"), **gone)

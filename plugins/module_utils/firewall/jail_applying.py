@@ -70,11 +70,21 @@ class _Work:
             raise UpkeepError("jails: give the text of a file of jails.")
         if wants:
             self.files[f"jail.d/{name}.local"] = _ended(params["jails"])
+        for one, text in self.files.items():
+            if len(text.encode()) > _MAX_FILE_BYTES:
+                raise UpkeepError(f"{one} would be larger than {_MAX_FILE_BYTES // 1024} KiB. Nothing was changed.")
         self.needed = _needed(params["ignored"])
 
     def do(self, *, check_mode: bool) -> Row:
-        running = self.running()
         record = read_record(self.state)
+        try:
+            running = self.running()
+        except UpkeepError as exc:
+            if record is None or not record.pending or check_mode:
+                raise UpkeepError(f"{exc.message} Nothing was changed.") from exc
+            # What the killed run has written may be what keeps the server from starting.
+            _write(self.configuration, record.before)
+            raise UpkeepError(f"{exc.message} The files from before a run that was killed are back.") from exc
         interrupted = record is not None and record.pending
         if record is not None and record.pending and not check_mode:
             record = self.put_back(record)
@@ -84,6 +94,12 @@ class _Work:
         present = {name: _read(self.configuration / name) for name in wanted}
         if interrupted and check_mode and record is not None:
             present.update({name: record.before[name] for name in wanted if name in record.before})
+        strange = [name for name, text in self.files.items() if name not in owned and present[name] not in (None, text)]
+        if strange:
+            raise UpkeepError(
+                f"{self.configuration / strange[0]} is there, and not from this module, which would take it away one day. It was not touched: choose"
+                " another name, or move it away."
+            )
         jails = self.judge(wanted)
         missing = sorted(set(jails) - set(running))
         changed = present != wanted or bool(missing)
@@ -167,7 +183,7 @@ class _Work:
         try:
             return fail2ban.running_jails(self.ask)
         except fail2ban.NotRunning as exc:
-            raise UpkeepError("fail2ban does not run. Start it: systemctl start fail2ban. Nothing was changed.") from exc
+            raise UpkeepError("fail2ban does not run. Start it: systemctl start fail2ban.") from exc
         except fail2ban.Silent as exc:
             raise UpkeepError(f"{exc}.") from exc
 
@@ -249,7 +265,10 @@ def _read(path: Path) -> str | None:
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as stream:
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                 raise UpkeepError(f"{path} is no file")
-            return stream.read(_MAX_FILE_BYTES).decode()
+            data = stream.read(_MAX_FILE_BYTES + 1)
+            if len(data) > _MAX_FILE_BYTES:
+                raise UpkeepError(f"{path} is larger than {_MAX_FILE_BYTES // 1024} KiB")
+            return data.decode()
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as exc:
