@@ -35,7 +35,8 @@ options:
   state:
     description:
       - V(present) loads the rules until the timer takes them back.
-      - V(confirmed) stops the timer and writes the rules for the next start. It never loads any.
+      - V(confirmed) stops the timer and writes the rules for the next start. It never loads any. Rules that another O(run_id) has loaded are
+        refused, since this run may have come in before them.
       - V(reverted) puts the rules from before back now, where nobody confirmed the present ones.
       - V(absent) takes the rules away, from the kernel and from O(path).
       - V(query) looks and changes nothing.
@@ -46,7 +47,7 @@ options:
     description:
       - The rules, with O(state=present). Accepted are whole tables (C(table inet filter { … })) and C(define).
       - Refused are C(flush ruleset), which would take away the tables of everybody, C(include), C(add) and other commands, and tables whose name
-        begins with C(upkeep_).
+        begins with C(upkeep_). So is C(flags owner), since nobody else than the owner could take such a table back.
     type: str
   path:
     description: File of the rules on the host, of root with mode 0600.
@@ -66,6 +67,7 @@ options:
     description:
       - Folder of the record, of the previous files (C(nft_rules.previous.nft), C(nftables.conf.previous)) and of the lock. It is created with mode
         0700.
+      - Tables of somebody else that the rules have replaced are kept there as C(nft_rules.replaced-*.nft).
     type: path
     default: /var/lib/upkeep
   lock_wait_seconds:

@@ -156,7 +156,8 @@ def test_check_run_confirm_check_run_and_a_restart_of_the_service(place: Place) 
         assert not again["changed"] and status(again) == "ok"
     after = place.ruleset()
     assert place.path.stat().st_mode & 0o777 == 0o600 and place.configuration.stat().st_mode & 0o777 == 0o755
-    assert "docker" in after and list(place.state.glob("*.nft")) == []
+    (replaced,) = place.state.glob("*.nft")  # nobody else may have what was in the table before
+    assert "docker" in after and replaced.name.startswith("nft_rules.replaced-") and "udp dport 9 accept" in replaced.read_text()
     place.restart()
     assert place.come_in() == [True, False] and status(place(state="query")) == "ok"
     assert not place(text)["changed"]
@@ -237,6 +238,56 @@ def test_what_somebody_changed_is_critical_and_loaded_again(place: Place) -> Non
     place.configuration.write_text("flush rulset\n")
     answer = place(rules(place.client.address))
     assert answer["failed"] and "is broken" in answer["msg"] and place.come_in() == [True, False]
+
+
+def test_a_timer_whose_time_is_over_before_the_rules_are_loaded_is_no_way_back(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, load = sorted(place.ruleset().splitlines()), nftables.load
+
+    def slow(text: str, *, check_only: bool = False) -> None:
+        if not check_only and place.systemd.timers():
+            place.systemd.fire()
+            wait_until(lambda: not place.systemd.timers() and not list(place.systemd.folder.glob("*.service")))
+        load(text, check_only=check_only)
+
+    monkeypatch.setattr(nftables, "load", slow)
+    answer = place(rules("192.0.2.77"))
+    assert answer["failed"] and "timer was over before" in answer["msg"] and sorted(place.ruleset().splitlines()) == before
+    assert not (place.state / "nft_rules.json").exists()
+
+
+def test_a_run_that_waited_does_not_confirm_the_rules_of_another(place: Place) -> None:
+    place(rules(place.operator.address), run_id="first")
+    place(rules("192.0.2.77"), run_id="second")
+    answer = place(state="confirmed", run_id="first")
+    assert answer["failed"] and "loaded by another run since (second)" in answer["msg"] and place.systemd.timers()
+    # One that finds the rules of a killed run makes them its own.
+    assert not place(rules("192.0.2.77"), run_id="third")["changed"] and place(state="confirmed", run_id="third")["changed"]
+
+
+def test_what_cannot_be_brought_back_is_refused_when_it_is_only_asked(place: Place) -> None:
+    place.ours.run("iptables-nft", "-A", "INPUT", "-m", "hashlimit", "--hashlimit-name", "a", "--hashlimit-above", "5/sec", "-j", "DROP")
+    for check_mode in (True, False):
+        answer = place("table ip filter {\n}\n", check_mode=check_mode)
+        assert answer["failed"] and "unsupported xtables" in answer["msg"] and "hashlimit" in place.ruleset()
+
+
+def test_tables_that_came_back_after_a_run_died_in_confirming_go_with_the_next(place: Place) -> None:
+    place.whole(rules(place.operator.address, extra="table ip old {\n}\n"))
+    place(rules(place.client.address))
+    assert place.several([{"state": "confirmed"}], 1) == {} and place.systemd.timers()  # noted, and the timer not stopped
+    place.systemd.fire()
+    wait_until(lambda: "ip old" in place.tables())
+    place.systemd.rearm()
+    place.whole(rules(place.client.address))
+    assert "ip old" not in place.tables() and place.who() == "theirs"
+
+
+def test_rules_of_hours_are_the_same_when_the_clocks_change(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "table inet filter {\n\tchain input {\n\t\tmeta hour \"08:00\"-\"17:00\" accept\n\t}\n}\n"
+    monkeypatch.setenv("TZ", "UTC-1")
+    place.whole(text)
+    monkeypatch.setenv("TZ", "UTC-2")
+    assert status(place(state="query")) == "ok" and not place(text)["changed"]
 
 
 def test_without_systemd_nothing_is_loaded(place: Place) -> None:

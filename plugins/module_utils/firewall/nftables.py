@@ -8,7 +8,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.commands import CommandResult, run_command
@@ -54,7 +54,8 @@ def list_table(name: str, family: str = FAMILY) -> list[Row] | None:
 
     :raises Unseen: when nft is missing, may not look, or answers something else than JSON.
     """
-    done = _run(["-j", "list", "table", family, name])
+    # Hours of rules are shown in the time zone of the host, and would be others after a change of the clocks.
+    done = _run(["-j", "list", "table", family, name], {"TZ": "UTC"})
     if not done.succeeded and "No such file or directory" in done.stderr:
         return None
     return _objects(done)
@@ -109,8 +110,10 @@ def load(ruleset: str, *, check_only: bool = False) -> None:
         raise UpkeepError(f"nft did not accept the rules, and nothing was changed: {_reason(done)}", ruleset=ruleset[:100_000])
 
 
-def _run(arguments: Sequence[str]) -> CommandResult:
-    return run_command([find_nft(), *arguments], timeout_seconds=_TIMEOUT_SECONDS, max_output_bytes=_MAX_OUTPUT_BYTES)
+def _run(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> CommandResult:
+    return run_command(
+        [find_nft(), *arguments], timeout_seconds=_TIMEOUT_SECONDS, max_output_bytes=_MAX_OUTPUT_BYTES, environment=environment
+    )
 
 
 def _objects(done: CommandResult) -> list[Row]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -34,6 +35,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.rules_reco
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.rules_text import Table, read_rules, transaction
 from ansible_collections.upkeep.runbook.plugins.module_utils.locking import CONTAINMENT_LOCK_FILE, LockOwner, exclusive_lock
 from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
+from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
 
 _RANGES = {"revert_seconds": (10, 86_400), "lock_wait_seconds": (0, 86_400)}
@@ -102,21 +104,24 @@ def _load(params: Mapping[str, Any], kept: Kept, seen: Seen, now: datetime, chec
         if record.phase == CONFIRMED:
             rules_persisting.refuse_configuration(kept)
             changes = bool(seen.timers) or rules_persisting.would_change(kept, rules)
-            if changes and not check_mode:
+            if (changes or record.timers) and not check_mode:
                 revert_timer.stop_timers(record.timers)  # of a run that was killed when it had confirmed
-                rules_persisting.keep(kept, rules)
+                _settle(kept, record)
             return changes, rules.text
         if seen.timers:
+            if params["run_id"] and not check_mode:  # it is this run now that comes back and confirms
+                rules_record.write_record(kept.state, dataclasses.replace(record, run_id=params["run_id"]))
             return False, rules.text
     revert_timer.require_systemd()
     rules_persisting.refuse_configuration(kept)
     # Those of before, too: what the new rules do not define any more goes with the same transaction.
-    old = record.rules.tables if record else ()
-    nftables.load(transaction(_union(rules.tables, old), rules.text), check_only=True)
+    asked = _union(rules.tables, rules_record.tables_of(record))
+    nftables.load(transaction(asked, rules.text), check_only=True)
     if check_mode:
+        nftables.load(way_back(asked), check_only=True)
         return True, rules.text
     base = _take_back(kept, seen)
-    cleared = _union(rules.tables, base.rules.tables if base else ())
+    cleared = _union(rules.tables, rules_record.tables_of(base))
     back = way_back(cleared)
     nftables.load(back, check_only=True)  # what cannot be brought back is not taken away
     others, was = present_tables() - set(cleared), digest_of(cleared)
@@ -127,9 +132,13 @@ def _load(params: Mapping[str, Any], kept: Kept, seen: Seen, now: datetime, chec
     make_private_directory(kept.state)
     write_atomically(way, back.encode())
     rules_record.write_record(kept.state, made)
+    begin = time.monotonic()
     try:
         revert_timer.arm_timer(timer, params["revert_seconds"], [nftables.find_nft(), "-f", str(way)], _DESCRIPTION)
         nftables.load(transaction(cleared, rules.text))
+        # A timer whose time was over before that took nothing back, and never comes again.
+        if time.monotonic() - begin >= params["revert_seconds"] or not revert_timer.timer_runs(timer):
+            raise UpkeepError("The timer was over before the rules were loaded; those from before are back. Give a longer revert_seconds.")
     except UpkeepError:
         if digest_of(cleared) != was:
             nftables.load(back)
@@ -148,21 +157,32 @@ def _confirm(params: Mapping[str, Any], kept: Kept, seen: Seen, now: datetime, c
     record = seen.record
     if record is None or not seen.in_force:
         raise UpkeepError("The rules are not in force, so there is nothing to confirm; their timer may have taken them back. Load them again.")
+    if record.phase == PENDING and params["run_id"] and record.run_id not in ("", plain(params["run_id"], 100)):
+        # This one may have come in before those rules were loaded, which proves nothing.
+        raise UpkeepError(f"The rules were loaded by another run since ({record.run_id}), which confirms them itself.")
     waits = record.phase == PENDING or bool(seen.timers)
     if check_mode:
         return waits, record.rules.text
-    confirmed = dataclasses.replace(record, phase=CONFIRMED, reverts_at=None, before=None)
+    # What was before is noted until the timer is gone: it may still come back when this run is killed.
+    confirmed = dataclasses.replace(record, phase=CONFIRMED, reverts_at=None)
     if waits:
         rules_record.write_record(kept.state, confirmed)
         revert_timer.stop_timers(record.timers)
         if digest_of(record.rules.tables) != record.digest:
             rules_record.write_record(kept.state, record.before)
             raise UpkeepError("The timer has put the rules from before back just now. Load them again, with a longer revert_seconds.")
-    written = rules_persisting.keep(kept, record.rules)
-    if record.timers:
-        rules_record.write_record(kept.state, dataclasses.replace(confirmed, timers=[]))
-    rules_record.remove_ways_back(kept.state, [])
+    written = _settle(kept, confirmed)
     return waits or written, record.rules.text
+
+
+def _settle(kept: Kept, record: Record) -> bool:
+    """Write confirmed rules whose timers are gone for the next start, and forget the way back; return whether a file was written."""
+    written = rules_persisting.keep(kept, record.rules)
+    rules_record.keep_replaced(kept.state, record)
+    if record.timers:
+        rules_record.write_record(kept.state, dataclasses.replace(record, timers=[], before=None))
+    rules_record.remove_ways_back(kept.state, [])
+    return written
 
 
 def _revert(params: Mapping[str, Any], kept: Kept, seen: Seen, now: datetime, check_mode: bool) -> tuple[bool, str]:
@@ -182,7 +202,7 @@ def _remove(params: Mapping[str, Any], kept: Kept, seen: Seen, now: datetime, ch
         base = _take_back(kept, seen)
         rules_persisting.drop(kept)
         if base is not None:
-            nftables.load(transaction(base.rules.tables, ""))
+            nftables.load(transaction(rules_record.tables_of(base), ""))
         rules_record.write_record(kept.state, None)
     return True, ""
 
@@ -193,6 +213,7 @@ def _take_back(kept: Kept, seen: Seen) -> Record | None:
     if record is None or record.phase == CONFIRMED:
         if record is not None:
             revert_timer.stop_timers(record.timers)
+            rules_record.keep_replaced(kept.state, record)
         rules_record.remove_ways_back(kept.state, [])
         return record
     # Not in force and without a timer, the timer or a restart has put them back, and others may have worked on them since.

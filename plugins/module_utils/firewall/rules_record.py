@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import
     sync_directory,
     write_atomically,
 )
+from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.revert_timer import is_timer
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.rules_text import Rules, Table
 from ansible_collections.upkeep.runbook.plugins.module_utils.state_records import read_state_record
@@ -23,6 +25,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 FILE_NAME = "nft_rules.json"
 SCHEMA = 1
 TIMER_PREFIX = "upkeep-rules-revert-"
+#: Files with tables of somebody else that rules have replaced.
+REPLACED_PREFIX = "nft_rules.replaced-"
 #: A timer takes the rules back.
 PENDING = "pending"
 #: Somebody came back after they were in force, and stopped the timer.
@@ -38,7 +42,7 @@ class Record:
     :ivar reverts_at: when the timer takes them back unless somebody confirms; None when it was confirmed.
     :ivar timers: units of timers that may run; each is noted before it runs.
     :ivar digest: of the tables in the kernel after they were loaded; "" until then.
-    :ivar before: what was confirmed before and comes back with the timer; None when nothing was.
+    :ivar before: what was confirmed before and comes back with the timer; None when nothing was, or no timer can come any more.
     """
 
     phase: str
@@ -77,6 +81,28 @@ def write_record(directory: Path, record: Record | None) -> None:
 def way_back_file(directory: Path, timer: str) -> Path:
     """Return the file that a timer loads."""
     return directory / f"{timer}.nft"
+
+
+def tables_of(record: Record | None) -> tuple[Table, ...]:
+    """Return the tables that are this collection's: those of a record, and of what was before it and may have come back."""
+    return () if record is None else tuple(dict.fromkeys([*record.rules.tables, *tables_of(record.before)]))
+
+
+def keep_replaced(directory: Path, record: Record) -> None:
+    """Keep the way back of rules that replaced a table of somebody else, who may have it nowhere but in the kernel.
+
+    :raises UpkeepError: when it cannot be kept.
+    """
+    way = way_back_file(directory, record.timers[-1]) if record.timers else None
+    if way is None or not way.exists():
+        return
+    try:
+        text = way.read_text(encoding="utf-8")
+        if any(f"table {one} {{" in text for one in set(record.rules.tables) - set(tables_of(record.before))):
+            os.replace(way, directory / f"{REPLACED_PREFIX}{record.timers[-1][len(TIMER_PREFIX):]}.nft")
+            sync_directory(directory)
+    except OSError as exc:
+        raise UpkeepError(f"the rules that were replaced cannot be kept: {way}: {exc.strerror}") from exc
 
 
 def remove_ways_back(directory: Path, timers: list[str]) -> None:

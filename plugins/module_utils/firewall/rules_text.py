@@ -136,11 +136,18 @@ def _statements(content: str) -> Iterator[tuple[int, list[str], bool]]:
     :raises UpkeepError: when braces or quotes are not closed, or another file is included, whatever that holds.
     """
     words: list[str] = []
+    inside: list[str] = []
     depth, number, begin = 0, 1, 1
     for found in _TOKEN.finditer(content):
         kind, text = found.lastgroup, found.group()
         if kind == "word" and text == "include":
             raise UpkeepError(f"line {number}: include is not accepted: the rules are one file, which is sent to the host.")
+        if kind in ("end", "open", "close"):
+            inside = []
+        elif kind == "word" and depth == 1:
+            inside += text.replace(",", " ").split()
+            if inside[:1] == ["flags"] and {"owner", "persist"} & {*inside}:
+                raise UpkeepError(f"line {number}: flags owner is not accepted: no timer could bring such a table back, since only its owner may change it.")
         if kind == "quote":
             raise UpkeepError(f"line {number}: a quote is not closed.")
         if kind == "open":

@@ -55,6 +55,8 @@ def test_the_tables_of_a_file_are_found(content: str, found: list[str]) -> None:
     ("{ }", "is not accepted"),
     ('table inet shop { comment "x\n }', "a quote is not closed"),
     ("table inet $shop { }", "names no table"),
+    ("table inet shop {\n chain a { }\n flags dormant,\\\n owner\n}", "line 4: flags owner is not accepted"),
+    ("table inet shop { flags owner, persist; }", "flags owner is not accepted"),
     ("table inet a b { }", "names no table"),
     ("table bad shop { }", "names no table"),
     ("# nothing\n", "the rules define no table"),
