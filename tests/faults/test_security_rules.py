@@ -88,8 +88,8 @@ def site(root: None, house: House, tmp_path: Path) -> Iterator[Site]:
         yield made
 
 
-def statuses(outcome: Outcome) -> dict[str, str]:
-    return {check: status for (_host, _role, check, _subject), status in outcome.statuses().items() if check.startswith("rules.")}
+def statuses(outcome: Outcome, asked: str = "alpha") -> dict[str, str]:
+    return {check: status for (host, _role, check, _subject), status in outcome.statuses().items() if host == asked and check.startswith("rules.")}
 
 
 def test_check_run_refuse_be_cut_off_and_come_back(site: Site) -> None:
@@ -98,30 +98,33 @@ def test_check_run_refuse_be_cut_off_and_come_back(site: Site) -> None:
     plan = site.run("--check", "--diff", **quick)
     assert plan.rc == 0 and statuses(plan) == {"rules.blocklists": "ok", "rules.nftables": "ok"}, plan.output
     assert "policy drop" in plan.output and "203.0.113.0/24" in plan.output
-    unconfirmed = site.run(upkeep_confirm="Another platform")
-    assert unconfirmed.rc == 2 and set(statuses(unconfirmed).values()) == {"critical"}, unconfirmed.output
-    assert "updating security rules must be confirmed" in unconfirmed.check("alpha", "rules.nftables")["summary"]
     assert site.seen() == before and files.items() <= listing(site.house.watched).items()
 
     done = site.run(**CONFIRMED)
     assert done.rc == 0 and statuses(done) == dict.fromkeys(("rules.blocklists", "rules.fail2ban", "rules.nftables"), "ok"), done.output
     rules, configuration, _files, jails = good = site.seen()
     assert "203.0.113.0/24" in rules and "policy drop" in rules and str(site.path) in configuration and jails == ["new", "package"]
+
+    # A second name of the host, in the same run: nobody has confirmed that one. The first has everything already.
+    site.house.hosts["beta"] = beta = {**site.house.hosts["alpha"], "upkeep_state_directory": str(site.house.state / "alpha")}
+    beta["security_rules_confirm"] = "Another platform"
     again = site.run(**CONFIRMED, **quick)
-    assert again.rc == 0 and "changed=0 " in again.output.partition("PLAY RECAP")[2] and site.seen() == good, again.output
+    assert again.rc == 2 and statuses(again, "beta") == dict.fromkeys(("rules.blocklists", "rules.nftables"), "critical"), again.output
+    assert "updating security rules must be confirmed" in again.check("beta", "rules.nftables")["summary"]
+    assert statuses(again) == dict.fromkeys(("rules.blocklists", "rules.nftables"), "ok") and site.seen() == good, again.output
+    recap = {line.split()[0]: line for line in again.output.partition("PLAY RECAP")[2].splitlines() if " : " in line}
+    assert "changed=0 " in recap["alpha"] and "changed=0 " in recap["beta"], again.output
 
-    # What one part refuses keeps the others from being touched.
-    bad = {"security_rules_blocklists": [{"name": "bad", "content": ""}], "security_rules_nftables": site.rules("192.0.2.77")}
-    refused = site.run(**CONFIRMED, **quick, **bad)
-    assert refused.rc == 2 and site.seen() == good, refused.output
-    assert statuses(refused) == {"rules.blocklists": "critical", "rules.nftables": "unknown"}
-    assert "is empty, and had 1 entries before" in refused.check("alpha", "rules.blocklists")["summary"]
-
-    # Connections from before go on, and nobody comes in any more.
-    cut_off = site.run(**CONFIRMED, security_rules_nftables=site.rules("192.0.2.77"), security_rules_parts=["nftables"])
-    assert cut_off.rc == 2 and statuses(cut_off) == {"rules.nftables": "critical"}, cut_off.output
+    # What one part refuses keeps the others from being touched. Connections from before go on, and nobody comes in any more.
+    beta.update(security_rules_confirm="Test platform", security_rules_blocklists=[{"name": "bad", "content": ""}])
+    beta["security_rules_nftables"] = site.rules("192.0.2.66")
+    site.house.hosts["alpha"]["security_rules_nftables"] = site.rules("192.0.2.77")
+    cut_off = site.run(**CONFIRMED, **quick)
+    assert cut_off.rc == 2 and statuses(cut_off, "beta") == {"rules.blocklists": "critical", "rules.nftables": "unknown"}, cut_off.output
+    assert "is empty, and had 1 entries before" in cut_off.check("beta", "rules.blocklists")["summary"]
+    assert statuses(cut_off) == {"rules.blocklists": "ok", "rules.nftables": "critical"}, cut_off.output
     told = cut_off.check("alpha", "rules.nftables")["summary"]
     assert "nobody could come back in over a new connection" in told and "its timer puts the rules from before back" in told
-    assert site.systemd.timers() and "192.0.2.77" in site.seen()[0]
+    assert site.systemd.timers() and "192.0.2.77" in site.seen()[0] and "192.0.2.66" not in site.seen()[0]
     site.systemd.fire()
     wait_until(lambda: site.seen() == good)
