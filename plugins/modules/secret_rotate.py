@@ -47,7 +47,8 @@ options:
     default: present
   rotation_id:
     description:
-      - Id under which the values change, such as that of an incident. Up to 64 letters, digits, dots, underscores and hyphens.
+      - Id under which the values change, such as that of an incident. Up to 64 letters, digits, dots, underscores and hyphens,
+        without C(.json) at the end.
       - Needed unless O(state=query), which then looks at all.
     type: str
     default: ""

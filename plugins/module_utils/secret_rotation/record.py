@@ -84,8 +84,11 @@ def check_id(rotation_id: str) -> str:
 
     :raises UpkeepError: otherwise.
     """
-    if not INCIDENT_ID.fullmatch(rotation_id):
-        raise UpkeepError(f"rotation_id: {plain(rotation_id, 100)!r} is no id; take up to 64 letters, digits, dots, underscores and hyphens.")
+    # A folder of copies with that end would be where the record of another id belongs.
+    if not INCIDENT_ID.fullmatch(rotation_id) or rotation_id.endswith(".json"):
+        raise UpkeepError(
+            f"rotation_id: {plain(rotation_id, 100)!r} is no id; take up to 64 letters, digits, dots, underscores and hyphens, without .json at the end."
+        )
     return rotation_id
 
 

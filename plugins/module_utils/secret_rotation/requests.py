@@ -71,9 +71,13 @@ def refuse_wrong(secrets: Sequence[Mapping[str, Any]]) -> None:
             seen.add((path, key))
 
 
-def reverted(state_directory: Path, rotation: Rotation) -> list[Entry]:
-    """Return what has its old value again, such as after a file was restored from a backup: it is to be rotated anew."""
-    return [entry for entry in rotation.entries if entry.done and value_now(state_directory, rotation, entry) == OLD]
+def reverted(state_directory: Path, rotation: Rotation, secrets: Sequence[Mapping[str, Any]]) -> list[Entry]:
+    """Return what of some secrets has its old value again, such as after a file was restored from a backup: it is to be rotated anew."""
+    meant = {place for secret in secrets for place in places_of(secret)}
+    return [
+        entry for entry in rotation.entries
+        if entry.done and (entry.path, entry.key) in meant and value_now(state_directory, rotation, entry) == OLD
+    ]
 
 
 def value_now(state_directory: Path, rotation: Rotation, entry: Entry) -> str:

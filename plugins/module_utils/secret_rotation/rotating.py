@@ -65,7 +65,7 @@ def _act(params: Mapping[str, Any], state_directory: Path, rotation_id: str, sin
     rotation = read_rotation(state_directory, rotation_id)
     entries = _meant(rotation, params)
     if params["state"] == "present":
-        rotation = without(rotation, reverted(state_directory, rotation))
+        rotation = without(rotation, reverted(state_directory, rotation, params["secrets"]))
         changes = planned_changes(params["secrets"], rotation)
         done.rotated = [(change.path, key) for change in changes for key in change.written]
         if changes and not check_mode:

@@ -57,11 +57,13 @@ def answer(state_directory: Path, ids: Sequence[str], done: Done, *, check_mode:
     """
     everything = [read_rotation(state_directory, one) for one in known_ids(state_directory)]
     newest = {(entry.path, entry.key): entry.since for entry in sorted((e for one in everything for e in one.entries), key=lambda e: e.since)}
-    rows = [
-        _row(state_directory, rotation, entry)
+    # What was rotated once more under another id is judged there; here it counts only as long as its old value is kept.
+    told = [
+        (_row(state_directory, rotation, entry), newest[entry.path, entry.key] == entry.since)
         for rotation in everything if rotation.rotation_id in ids
-        for entry in rotation.entries if newest[entry.path, entry.key] == entry.since
+        for entry in rotation.entries if entry.kept or newest[entry.path, entry.key] == entry.since
     ]
+    rows = [row for row, last in told if last]
     checks = _checks(rows) + _left(done)
     result = {
         "changed": done.changed,
@@ -71,13 +73,13 @@ def answer(state_directory: Path, ids: Sequence[str], done: Done, *, check_mode:
         "left": _listed((entry.path, entry.key) for entry in done.put_back.left),
         "forgotten": _listed((entry.path, entry.key) for entry in done.forgotten),
         "unconfirmed": _listed((row["path"], row["key"]) for row in rows if not row["confirmed"]),
-        "secrets": [{key: row[key] for key in ("rotation_id", "path", "key", "since", "value", "confirmed", "kept")} for row in rows],
+        "secrets": [{key: row[key] for key in ("rotation_id", "path", "key", "since", "value", "confirmed", "kept")} for row, _last in told],
         "checks": checks,
         # Nothing is rotated yet in check mode, or nothing ever was.
         "status": worst_of(checks) if checks else OK,
     }
-    told = _diff(done)
-    return {**result, "diff": told} if told and done.changed else result
+    difference = _diff(done)
+    return {**result, "diff": difference} if difference and done.changed else result
 
 
 def _listed(places: Any) -> list[Row]:

@@ -8,6 +8,7 @@ import re
 import stat
 import struct
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,33 @@ def test_an_old_value_that_is_back_is_told_and_rotated_anew_to_what_the_others_h
     assert shop.values()[0] == shop.values()[2] != OLD
     shop.call("previous")
     assert shop.values()[0] == shop.values()[2] == OLD
+
+
+def test_an_old_value_that_is_back_and_is_not_meant_is_not_forgotten(shop: Shop) -> None:
+    shop.call("present", shop.shared, shop.session)
+    shop.call("confirmed")
+    shop.env.write_bytes(TEXT.encode())  # restored from a backup, with both secrets
+    assert shop.call("present", shop.session)["rotated"] == [{"path": str(shop.env), "keys": ["SESSION_SECRET"]}]
+    found = shop.call("query")
+    assert found["status"] == "critical" and "JWT_SECRET has the value again that it had before" in summaries(found)
+
+
+def test_what_was_rotated_again_under_another_id_is_still_released(shop: Shop) -> None:
+    shop.call("present", shop.shared)
+    time.sleep(1.1)  # the record knows seconds
+    shop.call("present", shop.shared, rotation_id="INC-43")
+    found = shop.call("query")
+    assert [one["kept"] for one in found["secrets"]] == [True, True], "its copies have old values"
+    assert found["unconfirmed"] == found["checks"] == [], "they are no secrets of this id any more"
+    released = shop.call("released")
+    assert len(released["forgotten"]) == 2 and released["secrets"] == []
+    assert len(shop.copies()) == 2, "those of the other id"
+
+
+def test_an_id_that_looks_like_a_record_of_another_one_is_refused(shop: Shop) -> None:
+    before = shop.texts()
+    assert "is no id" in shop.call("present", shop.shared, rotation_id="INC.json")["msg"] and shop.texts() == before
+    assert shop.call("present", shop.shared, rotation_id="INC")["changed"]
 
 
 def test_an_old_value_elsewhere_in_the_file_is_told(shop: Shop) -> None:
