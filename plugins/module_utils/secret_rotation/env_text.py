@@ -9,15 +9,16 @@ them find the same one; whatever else it is, is refused. No value is ever part o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 
 _BOM = b"\xef\xbb\xbf"
 _KEY = r"[A-Za-z_][A-Za-z0-9_.]*"
+#: Some programs take more as a key than can be rotated; the lines of its value are none of their own.
 _ASSIGNMENT = re.compile(
-    rb"[ \t]*(?:export[ \t]+)?(?P<key>" + _KEY.encode() + rb")(?P<sign>[ \t]*=|[ \t]*:[ \t])[ \t]*(?P<rest>.*)", re.DOTALL
+    rb"[ \t]*(?:export[ \t]+)?(?P<key>[A-Za-z0-9_.-]+)(?P<sign>[ \t]*=|[ \t]*:[ \t])[ \t]*(?P<rest>.*)", re.DOTALL
 )
 _COMMENT = re.compile(rb"[ \t]*(?:#.*)?", re.DOTALL)
 _COMMENT_BEHIND = re.compile(rb"[ \t]#")
@@ -56,11 +57,13 @@ def find_value(content: bytes, key: str) -> tuple[int, int]:
     """
     if b"\0" in content or re.search(rb"\r(?!\n)", content):
         raise Unclear("it holds bytes that no file of settings has")
-    found = [one for one in _assignments(content) if one.key == key.encode()]
+    everything = list(_assignments(content))
+    found = [one for one in everything if one.key == key.encode()]
     if not found:
         raise Unclear(f"it has no {key}")
-    if len(found) > 1:
-        raise Unclear(f"it has {key} {len(found)} times; take away all but the one that counts")
+    times = max(len(found), _lines_that_may_assign(content, everything, key))
+    if times > 1:
+        raise Unclear(f"it has {key} {times} times; take away all but the one that counts")
     if found[0].problem:
         raise Unclear(f"the value of {key} {found[0].problem}")
     return found[0].start, found[0].end
@@ -106,11 +109,21 @@ def _assignments(content: bytes) -> Iterator[Assignment]:
             if closing < 0:
                 raise Unclear(f"the quote behind {match['key'].decode()} has no end")
             end = _end_of_line(content, closing)
-            yield Assignment(match["key"], problem="has several lines")
+            # A shell knows no backslash between single quotes, and runs what is between backquotes: it may see other lines there.
+            agreed = content[begin:begin + 1] == b'"' or (content[begin:begin + 1] == b"'" and b"\\" not in content[begin:closing])
+            yield Assignment(match["key"], begin if agreed else 0, closing if agreed else 0, "has several lines")
         elif match is not None:
             yield _assigned(match, position, "may belong to the line before, which ends with a backslash" if continued else "")
         continued = text.endswith(b"\\")
         position = end + 1
+
+
+def _lines_that_may_assign(content: bytes, everything: Sequence[Assignment], key: str) -> int:
+    """Count the lines that give the key a value as some program reads them: behind ``declare``, a byte order mark or other blanks, or with ``+=``."""
+    ends = [0, *(one.end for one in everything if one.end)]
+    starts = [*(one.start for one in everything if one.end), len(content)]
+    outside = b"".join(content[end:start] for end, start in zip(ends, starts))
+    return len(re.findall(rb"(?m)^(?![ \t]*;)[^#\n=]*(?<![A-Za-z0-9_.-])" + re.escape(key.encode()) + rb"[ \t]*\+?=", outside))
 
 
 def _end_of_line(content: bytes, position: int) -> int:

@@ -25,11 +25,12 @@ NEW = b"n-e_w1"
         (b'A="first\nK=inside\nlast"\nK=old\n', b'A="first\nK=inside\nlast"\nK=n-e_w1\n'),
         (b'A="a\\"b"\nK=old\n', b'A="a\\"b"\nK=n-e_w1\n'),
         (b"A=it's\nK=old\nB=it's\n", b"A=it's\nK=n-e_w1\nB=it's\n"),
+        (b"A='first\nK=inside\nlast'\n;K=older\nURL=x?K=1\nX-K=1\nK=old\n", b"A='first\nK=inside\nlast'\n;K=older\nURL=x?K=1\nX-K=1\nK=n-e_w1\n"),
         (b"\xff\xfe=\x80\nK=old\n", b"\xff\xfe=\x80\nK=n-e_w1\n"),
     ],
     ids=[
         "alone", "among others", "bom and crlf", "export, blanks, comment", "hash in the middle", "single quotes", "double quotes",
-        "backquotes", "other keys", "several lines of another key", "escaped quote of another key", "apostrophes", "no utf-8",
+        "backquotes", "other keys", "several lines of another key", "escaped quote of another key", "apostrophes", "what looks like it", "no utf-8",
     ],
 )
 def test_only_the_value_changes(before: bytes, after: bytes) -> None:
@@ -43,6 +44,11 @@ def test_only_the_value_changes(before: bytes, after: bytes) -> None:
         (b"A=1\n#K=old\n", "has no K"),
         (b"K=old\nexport K=other\n", "has K 2 times"),
         (b"K=old\nK: other\n", "has K 2 times"),
+        (b"K=old\ndeclare -x K=other\n", "has K 2 times"),
+        (b"K=old\nK+=more\n", "has K 2 times"),
+        (b"\xef\xbb\xbfK=old\n\xef\xbb\xbfK=other\n", "has K 2 times"),
+        (b"K=old\nA='a\\'\nK=other\nB='b'\n", "has K 2 times"),
+        (b'X-A="first\nK=inside\n"\n', "has no K"),
         (b"K: old\n", "behind a colon"),
         (b"K=\n", "is empty"),
         (b'K=""\n', "is empty"),
