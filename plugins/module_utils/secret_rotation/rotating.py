@@ -81,6 +81,7 @@ def _act(params: Mapping[str, Any], state_directory: Path, rotation_id: str, sin
             write_rotation(state_directory, with_others(rotation, {entry: dataclasses.replace(entry, confirmed=True) for entry in done.confirmed}))
     else:
         done.forgotten = [entry for entry in entries if entry.kept]
+        _refuse_half_a_copy(rotation, done.forgotten)
         if not check_mode:
             _forget(state_directory, rotation, done.forgotten)
     return answer(state_directory, [rotation_id], done, check_mode=check_mode)
@@ -140,6 +141,19 @@ def _undo(state_directory: Path, rotation: Rotation, begun: Sequence[Entry], cau
         problems = [exc.message]
     told = f"NOT everything could be put back, the next run tries it: {'; '.join(problems)}" if problems else "all files have their old values"
     raise UpkeepError(f"{cause.message}; {told}.") from cause
+
+
+def _refuse_half_a_copy(rotation: Rotation, entries: Sequence[Entry]) -> None:
+    """Refuse to forget a key of a copy that another key needs: the old value would still be in it.
+
+    :raises UpkeepError: then.
+    """
+    others = {entry.kept: entry.key for entry in rotation.entries if entry.kept and entry not in entries}
+    for entry in entries:
+        if entry.kept in others:
+            raise UpkeepError(
+                f"{entry.path}: the copy with the old value of {entry.key} has that of {others[entry.kept]} as well; release both. Nothing was changed."
+            )
 
 
 def _forget(state_directory: Path, rotation: Rotation, entries: Sequence[Entry]) -> None:

@@ -150,6 +150,14 @@ def test_released_old_values_are_gone_for_good(shop: Shop) -> None:
     assert not shop.call("present", shop.shared)["changed"] and shop.call("query")["status"] == "ok"
 
 
+def test_half_a_copy_cannot_be_released(shop: Shop) -> None:
+    shop.call("present", shop.shared, shop.session)
+    for check in (True, False):
+        refused = shop.call("released", shop.session, _ansible_check_mode=check)
+        assert refused["failed"] and "has that of JWT_SECRET as well; release both" in refused["msg"] and len(shop.copies()) == 2
+    assert shop.call("released", shop.session, shop.shared)["changed"] and not shop.copies()
+
+
 def test_a_place_that_was_forgotten_gets_the_same_value(shop: Shop) -> None:
     shop.call("present", {"places": shop.shared["places"][:1]})
     value = shop.values()[0]
