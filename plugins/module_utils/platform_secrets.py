@@ -11,8 +11,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.platform_items impo
 from ansible_collections.upkeep.runbook.plugins.module_utils.platform_recovery import services_in_order
 from ansible_collections.upkeep.runbook.plugins.module_utils.schema_problems import shown
 
-#: How long services have to become healthy when the description says nothing.
-_HEALTH_SECONDS = 120.0
+#: How long services have to become healthy, and how many times in a row, when the description says nothing.
+_HEALTH_SECONDS, _HEALTH_CONSECUTIVE = 120.0, 3
 _NAMED = 5
 
 #: Two items that have any of these in common are one secret.
@@ -57,9 +57,14 @@ def secret_plan(platform: dict[str, Any], host: Host, groups: Mapping[str, Seque
         "names": known,
         "problems": [*_unknown(named, known), *_apart(secrets)],
         "services": services_in_order(concerned, host, recovery.get("start_order", [])),
-        "probes": service_probes(concerned, host),
+        "probes": _probes(concerned, host, recovery.get("health_consecutive", _HEALTH_CONSECUTIVE)),
         "health_seconds": recovery.get("health_seconds", _HEALTH_SECONDS),
     }
+
+
+def _probes(platform: dict[str, Any], host: Host, consecutive: int) -> list[dict[str, Any]]:
+    """Return what must be well, and stay so: a program that does not like its settings may run for a moment."""
+    return [{**probe, "consecutive": max(consecutive, probe.get("consecutive", 1))} for probe in service_probes(platform, host)]
 
 
 def _unknown(named: Sequence[str], known: Sequence[str]) -> list[str]:

@@ -33,7 +33,7 @@ def test_a_key_alone_is_one_of_the_file_below_the_root() -> None:
         "hosts": ["w"], "encoding": "base64url", "bytes": 48, "characters": 64, "per_host": False,
     }]
     assert [one["name"] for one in found["services"]] == ["web"] and {probe["name"] for probe in found["probes"]} == {"web"}
-    assert found["health_seconds"] == 120.0
+    assert found["health_seconds"] == 120.0 and [probe["consecutive"] for probe in found["probes"]] == [3], "once may be just before it dies"
 
 
 def test_the_same_key_of_the_same_file_and_the_same_word_are_one_secret() -> None:
