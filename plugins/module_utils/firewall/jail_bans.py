@@ -114,6 +114,8 @@ def refusal(jails: Sequence[Jail], unasked: int, address: Address, rules: Rules,
         return f"nobody can tell whether {address} is banned already: not all bans of fail2ban could be read"
     if rules.ignored:
         return f"{address} is left alone by the jail: {rules.ignored}"
+    if rules.bantime < 0:
+        return "the jail bans without an end, so that the observer would stay banned when the run is killed"
     if rules.maxretry < 2:
         return "the jail bans after a single failed login, so that nobody can see beforehand under which address the host knows the observer"
     return ""

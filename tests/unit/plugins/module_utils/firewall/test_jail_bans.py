@@ -85,6 +85,7 @@ def test_who_is_banned_is_known_however_an_address_is_written() -> None:
         ([FREE], 1, RULES, [], "nobody can tell whether"),
         ([FREE], 0, dataclasses.replace(RULES, ignored="its ignoreip holds 192.0.2.0/24"), [], "left alone by the jail: its ignoreip"),
         ([FREE], 0, dataclasses.replace(RULES, maxretry=1), [], "after a single failed login"),
+        ([FREE], 0, dataclasses.replace(RULES, bantime=-1), [], "bans without an end"),
         ([FREE], 0, dataclasses.replace(RULES, may_be_ignored="it has an ignorecommand"), [], ""),
     ],
 )
