@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
-from ansible_collections.upkeep.runbook.plugins.module_utils.secret_rotation import rotating
+from ansible_collections.upkeep.runbook.plugins.module_utils.secret_rotation import putting_back, rotating
 from ansible_collections.upkeep.runbook.plugins.module_utils.secret_rotation.rotating import rotate_secrets
 from ansible_collections.upkeep.runbook.plugins.module_utils.secret_rotation.settings_file import Settings, replace_settings
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
@@ -174,6 +174,24 @@ def test_a_file_that_cannot_be_written_takes_the_others_back(make: Callable[[int
             site.call()
     assert site.values() == [OLD] * 2 and site.copies() == 0 and site.call("query")["secrets"] == []
     assert site.call()["rotated"] and OLD not in site.values()
+
+
+def test_what_cannot_be_put_back_either_is_said_first_and_by_the_next_run(make: Callable[[int], Site], monkeypatch: pytest.MonkeyPatch) -> None:
+    site = make(1)
+
+    def refusing(path: str, before: Settings, content: bytes) -> None:
+        if len(set(site.values())) > 1:
+            raise UpkeepError(f"cannot write {path}: it is immutable")
+        replace_settings(path, before, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rotating, "replace_settings", refusing)
+        patched.setattr(putting_back, "replace_settings", refusing)
+        with pytest.raises(UpkeepError, match="^NOT everything could be put back, the next run tries it: .* it began with: cannot write"):
+            site.call()
+    assert site.call("query")["status"] == "critical" and len(set(site.values())) == 2
+    site.call("confirmed")
+    assert site.values() == [OLD] * 2
 
 
 @pytest.mark.usefixtures("root")

@@ -99,7 +99,7 @@ def _main(
 ) -> dict[str, Any]:
     text = "; ".join(told[step] for step in steps)
     if failure:
-        return _failed(incident, failure)
+        return _failed(incident, results, failure)
     if check_mode:
         return check_result(RESULT, incident, OK, f"{incident}: nothing stands against it: {text}.")
     if results.get("idle") and ROTATE in steps:
@@ -109,14 +109,14 @@ def _main(
     return check_result(RESULT, incident, OK, f"{incident}: {text}.")
 
 
-def _failed(incident: str, failure: Mapping[str, Any]) -> dict[str, Any]:
+def _failed(incident: str, results: Results, failure: Mapping[str, Any]) -> dict[str, Any]:
     step, reason = _failed_step(failure), _reason(failure)
     if step == "preflight":
         return check_result(
             RESULT, incident, CRITICAL, f"{incident}: refused before anything was touched: {reason}.", hint="Mend that and run it again: --tags rotate.",
         )
     return check_result(
-        RESULT, incident, CRITICAL, f"{incident}: {step} failed: {reason}. {_put_back(failure)}", hint="Mend the cause, then run the step again.",
+        RESULT, incident, CRITICAL, f"{incident}: {step} failed: {reason}. {_put_back(results, failure)}", hint="Mend the cause, then run the step again.",
         evidence={"step": step},
     )
 
@@ -129,12 +129,14 @@ def _reason(failure: Mapping[str, Any]) -> str:
     return plain(str(failure.get("msg") or "it gave no reason"), _MAX_REASON).rstrip(".")
 
 
-def _put_back(failure: Mapping[str, Any]) -> str:
+def _put_back(results: Results, failure: Mapping[str, Any]) -> str:
     """Say whether the old values are back, and the services well with them."""
     back = dict(failure.get("put_back") or {})
     files, services, health = (_made(back, name) for name in ("files", "services", "health"))
     if _failed_step(failure) == RELEASE:
         return "What was not forgotten is kept."
+    if not files and _bad(_made(results, "rotated")):
+        return "What was begun was put back at once, unless the reason says otherwise."
     if not files:
         return "It had changed nothing that could be put back."
     if _bad(files):
@@ -164,5 +166,5 @@ def _entry(step: str, told: str, results: Results, failure: Mapping[str, Any] | 
         for name in _CALLS[step] if (call := _made(results, name))
     }
     if failure:
-        return {"step": step, "outcome": FAILED, "summary": f"{step}: {_reason(failure)}. {_put_back(failure)}", "details": details}
+        return {"step": step, "outcome": FAILED, "summary": f"{step}: {_reason(failure)}. {_put_back(results, failure)}", "details": details}
     return {"step": step, "outcome": DONE, "summary": f"{step}: {told}.", "details": details}

@@ -139,8 +139,9 @@ def _undo(state_directory: Path, rotation: Rotation, begun: Sequence[Entry], cau
         problems = put_back(state_directory, rotation, begun).problems
     except UpkeepError as exc:
         problems = [exc.message]
-    told = f"NOT everything could be put back, the next run tries it: {'; '.join(problems)}" if problems else "all files have their old values"
-    raise UpkeepError(f"{cause.message}; {told}.") from cause
+    if problems:  # first, since reports shorten what is long
+        raise UpkeepError(f"NOT everything could be put back, the next run tries it: {'; '.join(problems)}; it began with: {cause.message}.") from cause
+    raise UpkeepError(f"{cause.message}; all files have their old values.") from cause
 
 
 def _refuse_half_a_copy(rotation: Rotation, entries: Sequence[Entry]) -> None:

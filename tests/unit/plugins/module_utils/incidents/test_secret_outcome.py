@@ -77,3 +77,10 @@ def test_failures_say_how_it_is_now(step: str, put_back: dict[str, Any], said: s
     assert told(failed)[0] == "critical" and said in told(failed)[1]
     (entry,) = failed["steps"]
     assert (entry["step"], entry["outcome"]) == (chosen, outcome_of_entry)
+
+
+def test_a_module_that_could_not_put_back_what_it_began_is_not_said_to_have_changed_nothing() -> None:
+    failed = {"failed": True, "msg": "NOT everything could be put back"}
+    found = outcome(["rotate"], {"rotated": failed}, {"step": "rotate", "msg": failed["msg"], "put_back": {"files": {"skipped": True}}})
+    for said in (told(found)[1], found["steps"][0]["summary"]):
+        assert "NOT everything could be put back. What was begun was put back at once, unless the reason says otherwise." in said
