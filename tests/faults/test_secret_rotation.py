@@ -190,8 +190,11 @@ def test_what_cannot_be_put_back_either_is_said_first_and_by_the_next_run(make: 
         with pytest.raises(UpkeepError, match="^NOT everything could be put back, the next run tries it: .* it began with: cannot write"):
             site.call()
     assert site.call("query")["status"] == "critical" and len(set(site.values())) == 2
-    site.call("confirmed")
-    assert site.values() == [OLD] * 2
+    # What somebody sets meanwhile is not said to have its old value again.
+    site.files[0].write_text("NUMBER=0\nTOKEN_SECRET=set-by-hand\n# the end\n")
+    found = site.call("confirmed")
+    assert site.values() == ["set-by-hand", OLD] and found["left"] == [{"path": str(site.files[0]), "keys": ["TOKEN_SECRET"]}]
+    assert found["repaired"] == [] and found["status"] == "warning", "the other one was put back by the run that failed"
 
 
 @pytest.mark.usefixtures("root")

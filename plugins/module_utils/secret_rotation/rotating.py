@@ -61,7 +61,8 @@ def rotate_secrets(params: Mapping[str, Any], *, now: datetime, check_mode: bool
 
 def _act(params: Mapping[str, Any], state_directory: Path, rotation_id: str, since: str, *, check_mode: bool) -> dict[str, Any]:
     done = Done(params["state"])
-    done.repaired = _repair(state_directory, check_mode)
+    repaired = _repair(state_directory, check_mode)
+    done.repaired = repaired.back
     rotation = read_rotation(state_directory, rotation_id)
     entries = _meant(rotation, params)
     if params["state"] == "present":
@@ -84,6 +85,7 @@ def _act(params: Mapping[str, Any], state_directory: Path, rotation_id: str, sin
         _refuse_half_a_copy(rotation, done.forgotten)
         if not check_mode:
             _forget(state_directory, rotation, done.forgotten)
+    done.put_back.left += repaired.left
     return answer(state_directory, [rotation_id], done, check_mode=check_mode)
 
 
@@ -96,17 +98,18 @@ def _meant(rotation: Rotation, params: Mapping[str, Any]) -> list[Entry]:
     ]
 
 
-def _repair(state_directory: Path, check_mode: bool) -> list[Entry]:
-    """Put back what runs that were killed have left unfinished; return it.
+def _repair(state_directory: Path, check_mode: bool) -> PutBack:
+    """Put back what runs that were killed have left unfinished; return what became of it.
 
     :raises UpkeepError: when that fails: nobody rotates on top of it.
     """
-    found: list[Entry] = []
+    found = PutBack()
     for rotation_id in known_ids(state_directory):
         rotation = read_rotation(state_directory, rotation_id)
         if rotation.unfinished:
-            found += rotation.unfinished
-            outcome = PutBack() if check_mode else put_back(state_directory, rotation, rotation.unfinished)
+            outcome = PutBack(back=list(rotation.unfinished)) if check_mode else put_back(state_directory, rotation, rotation.unfinished)
+            found.back += outcome.back
+            found.left += outcome.left
             if outcome.problems:
                 raise UpkeepError(f"what a killed run has exchanged for {rotation_id} cannot be put back: {'; '.join(outcome.problems)}.")
     if not check_mode:
