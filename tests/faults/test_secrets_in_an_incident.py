@@ -31,7 +31,8 @@ if command[0] == "is-active":
 if command[0] == "show":
     for unit in units:
         state = "active" if runs(unit) else "failed"
-        print(f"Id={{unit}}\\nLoadState=loaded\\nActiveState={{state}}\\nSubState=running\\nResult=success\\nNRestarts=0\\nMainPID=1\\nUnitFileState=enabled\\n")
+        print(f"Id={{unit}}\\nLoadState=loaded\\nActiveState={{state}}\\nSubState=running\\nResult=success")
+        print("NRestarts=0\\nMainPID=1\\nUnitFileState=enabled\\n")
 if command[0] in ("restart", "start"):
     with open(f"{{folder}}/log", "a") as log:
         log.write(units[0] + "\\n")

@@ -30,7 +30,10 @@ from ansible_collections.upkeep.runbook.tests.integration.systemd_stand_in impor
 pytestmark = pytest.mark.usefixtures("root")
 
 #: What is there before: rules of nftables.service, also in a table that the new ones define, and of containers.
-CONFIGURATION = "#!/usr/sbin/nft -f\n\nflush ruleset\n\ntable inet filter {\n\tchain input {\n\t\ttype filter hook input priority 0;\n\t\tudp dport 9 accept\n\t}\n}\n"
+CONFIGURATION = (
+    "#!/usr/sbin/nft -f\n\nflush ruleset\n\n"
+    "table inet filter {\n\tchain input {\n\t\ttype filter hook input priority 0;\n\t\tudp dport 9 accept\n\t}\n}\n"
+)
 OTHERS = "table ip docker {\n\tchain forward {\n\t\ttype filter hook forward priority 0; policy accept;\n\t\tcounter\n\t}\n}\n"
 
 
