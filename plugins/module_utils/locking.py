@@ -23,6 +23,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc
 #: Of what isolates, blocks and shuts accounts: a backup that holds the lock of the host for an hour must not keep that away.
 CONTAINMENT_LOCK_FILE = "containment.lock"
 
+#: How long a killed process may still hold a lock: a command that it was about to start has its files until that command runs.
+LETTING_GO_SECONDS = 2.0
 _RETRY_SECONDS = 0.1
 _MAX_NOTE_BYTES = 4096
 
@@ -78,17 +80,35 @@ def exclusive_lock(path: Path, owner: LockOwner, *, wait_seconds: float = 0.0, r
         os.close(descriptor)
 
 
-def _lock(descriptor: int, path: Path, wait_seconds: float) -> None:
+def flock_within(descriptor: int, wait_seconds: float) -> bool:
+    """Lock an open file for this process alone.
+
+    :param wait_seconds: how long to wait for whoever holds it now.
+    :return: False when it is still held then.
+    :raises OSError: when the file system has no locks.
+    """
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
+            return True
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                holder = _read_note(descriptor)
-                raise LockHeld(_held_message(path, holder), holder=holder) from None
+                return False
             time.sleep(_RETRY_SECONDS)
+
+
+def _lock(descriptor: int, path: Path, wait_seconds: float) -> None:
+    if flock_within(descriptor, wait_seconds):
+        return
+    holder = _read_note(descriptor)
+    if not _is_gone(holder.get("pid")) or not flock_within(descriptor, LETTING_GO_SECONDS):
+        raise LockHeld(_held_message(path, holder), holder=holder)
+
+
+def _is_gone(pid: object) -> bool:
+    """Tell whether no such process is here. One of another host that shares the file may look so, too, and is waited for in vain."""
+    return isinstance(pid, int) and not os.path.exists(f"/proc/{pid}")
 
 
 def _write_note(descriptor: int, note: bytes) -> None:

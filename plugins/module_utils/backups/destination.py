@@ -23,6 +23,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import
 )
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import sidecar_path
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
+from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LETTING_GO_SECONDS, flock_within
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 _LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
@@ -119,14 +120,11 @@ def _is_written(path: Path) -> bool:
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not flock_within(descriptor, LETTING_GO_SECONDS)
     except OSError:
         return time.time() - os.fstat(descriptor).st_mtime < _IN_USE_SECONDS
     finally:
         os.close(descriptor)
-    return False
 
 
 def last_archive_bytes(folder: Path, label: str) -> int | None:

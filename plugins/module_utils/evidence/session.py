@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.questions 
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.store import NotStored, Store, collection_id, host_folder
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.tally import clock_check, collected_check, complete_check
 from ansible_collections.upkeep.runbook.plugins.module_utils.evidence.verifying import note_manifest, verified_collection
+from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LETTING_GO_SECONDS, flock_within
 from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain_value
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
@@ -157,10 +157,8 @@ def _alone(folder: Path) -> Iterator[None]:
     """Keep a second collection of the same host and incident out; the kernel ends this with the process."""
     descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UpkeepError(f"another run collects evidence into {folder}; wait until it has ended and start again") from None
+        if not flock_within(descriptor, LETTING_GO_SECONDS):
+            raise UpkeepError(f"another run collects evidence into {folder}; wait until it has ended and start again")
         yield
     finally:
         os.close(descriptor)

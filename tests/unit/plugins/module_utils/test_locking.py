@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.upkeep.runbook.plugins.module_utils import locking
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.locking import LockHeld, LockOwner, exclusive_lock
 
@@ -52,6 +54,41 @@ def test_the_second_learns_who_holds_it_and_gets_it_after_a_kill(tmp_path: Path)
     with exclusive_lock(path, SECOND):
         assert json.loads(path.read_text())["run_id"] == SECOND.run_id
     assert path.read_text() == ""
+
+
+def killed_holder(path: Path, keep_seconds: str) -> subprocess.Popen:
+    """Return a process that is dead, and whose child, which has its files, keeps the lock for so long: what a command does until it runs."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    keeper = "import os, signal, time\n    if os.fork():\n        os.kill(os.getpid(), signal.SIGKILL)\n    time.sleep(float(sys.argv[2]))"
+    process = subprocess.Popen([sys.executable, "-c", HOLDER.replace("sys.stdin.read()", keeper), str(path), keep_seconds], env=environment)
+    assert process.wait() == -signal.SIGKILL
+    return process
+
+
+def test_what_a_killed_run_was_about_to_start_is_waited_for(tmp_path: Path) -> None:
+    killed_holder(tmp_path / "lock", "0.4")
+    with exclusive_lock(tmp_path / "lock", SECOND):
+        assert json.loads((tmp_path / "lock").read_text())["run_id"] == SECOND.run_id
+
+
+def test_it_is_not_waited_for_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locking, "LETTING_GO_SECONDS", 0.2)
+    process = killed_holder(tmp_path / "lock", "5")
+    with pytest.raises(LockHeld, match=f"process {process.pid}"):
+        with exclusive_lock(tmp_path / "lock", SECOND):
+            pytest.fail("two runs held one lock")
+
+
+def test_a_holder_that_lives_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locking, "LETTING_GO_SECONDS", 3600)
+    process = start_holder(tmp_path / "lock")
+    try:
+        with pytest.raises(LockHeld):
+            with exclusive_lock(tmp_path / "lock", SECOND):
+                pytest.fail("two runs held one lock")
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_waiting_gets_the_lock_when_it_is_released(tmp_path: Path) -> None:
