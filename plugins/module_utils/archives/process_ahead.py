@@ -31,6 +31,8 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams im
 SLOT_BYTES = 512 * 1024
 #: So many that no process waits for another one that another waits for: with 16 they are idle for a seventh of the time.
 _SLOTS = 48
+#: For what is unpacked about as fast as it is read and hashed, so that now the one process is the slowest and now another.
+_MANY_SLOTS = 128
 _LENGTH = struct.Struct("=q")
 #: Below this a process or a thread costs more than it saves.
 _LEAST_BYTES = 1024 * 1024
@@ -43,7 +45,7 @@ Unpack = Callable[[Space], Generator[Chunk, None, None]]
 @contextmanager
 def read_ahead(
     unpack: Unpack, size: int, budget: Budget, *, outermost: bool, outcome: Callable[[], Any] = lambda: None,
-    take_outcome: Callable[[Any], None] = lambda _outcome: None, expected: ExpectedDigests | None = None,
+    take_outcome: Callable[[Any], None] = lambda _outcome: None, expected: ExpectedDigests | None = None, far: bool = False,
 ) -> Iterator[Iterator[Chunk]]:
     """Give the chunks of an iterator that unpacks, as far ahead as pays; each is gone when the next one is asked for.
 
@@ -53,13 +55,14 @@ def read_ahead(
     :param outcome: is called in the child when the iterator has ended; returns what this process has to know of it.
     :param take_outcome: is then called with that in this process, before the last chunk was read.
     :param expected: what is added to it is hashed by one more process, where one can be had.
+    :param far: be further ahead, in 40 MiB more of memory.
     :raises Unread: when that process died.
     """
     if size < _LEAST_BYTES:
         with closing(unpack(own_space())) as chunks:
             yield chunks
         return
-    child = _started(unpack, outcome, expected) if outermost else None
+    child = _started(unpack, outcome, expected, _MANY_SLOTS if far else _SLOTS) if outermost else None
     if child is None:
         with ReadAhead(unpack(own_space())) as ahead:
             yield ahead
@@ -71,10 +74,10 @@ def read_ahead(
     child.check()
 
 
-def _started(unpack: Unpack, outcome: Callable[[], Any], expected: ExpectedDigests | None) -> _Child | None:
+def _started(unpack: Unpack, outcome: Callable[[], Any], expected: ExpectedDigests | None, slots: int) -> _Child | None:
     """Return a child process that runs the iterator; None where the host has too many processes or files, or too little memory."""
     try:
-        memory = mmap.mmap(-1, _SLOTS * SLOT_BYTES)
+        memory = mmap.mmap(-1, slots * SLOT_BYTES)
     except OSError:
         return None
     forked = fork_with_pipes()
@@ -106,6 +109,7 @@ class _Child:
         :raises ArchiveProblem: whatever the iterator raised.
         """
         view = memoryview(self._memory)
+        slots = len(view) // SLOT_BYTES
         slot = 0
         while True:
             length = self._length()
@@ -119,7 +123,7 @@ class _Child:
             start = slot * SLOT_BYTES
             self._present = length
             yield view[start : start + length]
-            slot = (slot + 1) % _SLOTS
+            slot = (slot + 1) % slots
             if self._hashing is not None:
                 self._present = 0
                 self._hashing.read(length)
@@ -186,7 +190,7 @@ class _Slots:
         self._filled = filled
         self._free = free
         self._slot = 0
-        self._ready = _SLOTS
+        self._slots = self._ready = len(memory) // SLOT_BYTES
 
     def space(self) -> memoryview:
         """Return the slot that is to be filled next, when it is free.
@@ -194,7 +198,7 @@ class _Slots:
         :raises _ReaderGone: when nobody reads any more.
         """
         if not self._ready:
-            self._ready = len(os.read(self._free, _SLOTS))
+            self._ready = len(os.read(self._free, self._slots))
             if not self._ready:
                 raise _ReaderGone
         start = self._slot * SLOT_BYTES
@@ -213,7 +217,7 @@ class _Slots:
             os.write(self._filled, _LENGTH.pack(length))
         except BrokenPipeError:
             raise _ReaderGone from None
-        self._slot = (self._slot + 1) % _SLOTS
+        self._slot = (self._slot + 1) % self._slots
         self._ready -= 1
 
     def end(self, answer: bytes) -> None:

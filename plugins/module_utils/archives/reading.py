@@ -110,7 +110,7 @@ class _Reading:
         # Closed in any case: nothing may go on reading the outer archive behind the back of who reads it on.
         with read_ahead(
             unpack_into, size, self._budget, outermost=not depth, outcome=self._outcome, take_outcome=self._take_outcome,
-            expected=None if self._watcher is None else self._watcher.expected,
+            expected=None if self._watcher is None else self._watcher.expected, far=kind == formats.ZSTD,
         ) as chunks:
             first, inside = look_ahead(chunks, formats.HEAD_BYTES)
             if formats.looks_like_tar(first) or promised.startswith("tar."):
