@@ -40,6 +40,7 @@ integration  sshd                                           openssh-server
 integration  ssh-keygen                                     openssh-client
 integration  unshare                                        util-linux
 integration  nft                                            nftables
+integration  iptables-nft                                   iptables
 integration  fail2ban-client                                fail2ban
 integration  ip                                             iproute2
 integration  jq                                             jq
