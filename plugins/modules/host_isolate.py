@@ -38,8 +38,9 @@ options:
     description:
       - V(present) isolates the host until the timer gives it back.
       - V(confirmed) stops the timer. The host stays isolated until it is given back or restarted, or, with O(persist), over a
-        restart too. It never isolates a host.
-      - V(absent) gives the host back.
+        restart too. It never isolates a host, and is refused where nobody can tell whether the timer is stopped.
+      - V(absent) gives the host back, also where systemd does not answer, which is a warning. A timer that comes late finds nothing to
+        delete, and stays noted until it is seen to be gone, since it would end the next isolation.
       - V(query) looks and changes nothing.
     type: str
     choices: [present, confirmed, absent, query]
@@ -147,7 +148,7 @@ checks:
     - C(isolation.state). For O(state=query) an isolated host is a warning; critical is one that should be isolated and is not, or whose
       rules are not those that were loaded.
     - C(isolation.timer) says when the host is given back, and is critical when nothing does that, or when a timer would end an isolation
-      that was confirmed.
+      that was confirmed. It is unknown where systemd does not say whether a timer runs.
   returned: success
   type: list
   elements: dict
@@ -184,7 +185,7 @@ isolation:
       description: When the timer gives the host back, UTC; null when there is none.
       type: str
     timers:
-      description: The timers that run.
+      description: The timers that run; null when nobody can tell.
       type: list
       elements: str
     persistent:

@@ -39,6 +39,8 @@ options:
         refused, since this run may have come in before them.
       - V(reverted) puts the rules from before back now, where nobody confirmed the present ones.
       - V(absent) takes the rules away, from the kernel and from O(path).
+      - Where systemd does not say whether a timer runs, V(present) and V(confirmed) are refused. V(reverted) and V(absent) are done, with a
+        warning; the file that the timer would load is gone then, so that it changes nothing.
       - V(query) looks and changes nothing.
     type: str
     choices: [present, confirmed, reverted, absent, query]
@@ -109,7 +111,7 @@ status:
 checks:
   description:
     - C(rules.nftables) says whether the rules are in force, and whether they would be after a restart, which is a warning when not. It is critical
-      when the kernel has others, or when a timer has taken them back.
+      when the kernel has others, or when a timer has taken them back, and unknown where nobody can tell whether a timer will.
   returned: success
   type: list
   elements: dict
@@ -147,7 +149,7 @@ rules:
       description: When the timer takes them back, UTC; null when there is none.
       type: str
     timers:
-      description: The timers that run.
+      description: The timers that run; null when nobody can tell.
       type: list
       elements: str
     kept:

@@ -216,6 +216,22 @@ def test_who_locks_himself_out_is_let_in_again_by_the_timer(site: Site) -> None:
     wait_for(lambda: not site.tables())
 
 
+def test_a_host_whose_timer_nobody_can_see_is_given_back_and_the_report_says_so(site: Site) -> None:
+    before = dict(site.house.hosts["alpha"])
+    site.house.hosts["alpha"] = {"ansible_connection": "fading", "fading_lost_while_table": "upkeep_isolation"}
+    lost = site.run("--tags", "isolate", **CONFIRMED)
+    assert lost.rc == 2 and site.tables() == {"upkeep_isolation"} and len(site.systemd.timers()) == 1, lost.output
+    site.house.hosts["alpha"] = before
+    site.systemd.fall_silent()
+    freed = site.run("--tags", "release", **CONFIRMED)
+    assert not site.tables() and "the host was given back" in summary(freed), freed.output
+    seen = statuses(freed)
+    assert (seen["containment.result"], seen["isolation.state"], seen["isolation.timer"]) == ("ok", "ok", "unknown") and freed.rc == 2
+    site.systemd.fire()
+    wait_for(lambda: not site.systemd.timers())
+    assert not site.tables()
+
+
 def test_a_controller_that_dies_after_isolating_leaves_the_host_to_its_timer(site: Site) -> None:
     started = site.start("--tags", "isolate", **CONFIRMED)
     # The timer comes first. The table alone may be there for a moment only: the kernel is asked whether it would take it.

@@ -49,8 +49,12 @@ with open(f"{{folder}}/log", "a") as stream:
     stream.write(" ".join(arguments) + "\\n")
 if os.path.exists(f"{{folder}}/broken"):
     sys.exit("System has not been booted with systemd as init system (PID 1). Can't operate.")
+if os.path.exists(f"{{folder}}/silent") and arguments[0] in ("is-active", "stop"):
+    sys.exit("Failed to connect to bus: Connection refused")
 if arguments[0] == "is-active":
-    sys.exit(0 if os.path.exists(f"{{folder}}/{{arguments[1]}}") else 3)
+    there = [os.path.exists(f"{{folder}}/{{unit}}") for unit in arguments[1:]]
+    print("\\n".join("active" if one else "inactive" for one in there))
+    sys.exit(0 if any(there) else 3)
 if arguments[0] == "enable" and os.path.exists(f"{{folder}}/refuses"):
     sys.exit("Failed to enable unit: Access denied")
 if arguments[0] == "stop":
@@ -117,6 +121,15 @@ class Systemd:
     def break_down(self) -> None:
         """Answer as where systemd does not run."""
         (self.folder / "broken").touch()
+
+    def fall_silent(self) -> None:
+        """Say nothing of units any more, and stop none; timers sleep on and can be armed."""
+        (self.folder / "silent").touch()
+
+    def speak(self) -> None:
+        """Answer again."""
+        for name in ("silent", "broken"):
+            (self.folder / name).unlink(missing_ok=True)
 
     def calls(self) -> list[str]:
         """Return what systemctl was asked."""

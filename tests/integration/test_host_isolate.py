@@ -239,6 +239,75 @@ def test_without_systemd_it_refuses_and_changes_nothing(place: Place) -> None:
     assert place.works() and "upkeep" not in place.ours.run("nft", "list", "ruleset")
 
 
+def test_where_nobody_can_see_the_timer_nothing_is_said_to_be_confirmed_and_the_host_is_given_back(place: Place) -> None:
+    place.managed(reason="one")
+    place.systemd.fall_silent()
+    seen = place.managed(state="query")
+    assert states(seen) == {"isolation.state": "warning", "isolation.timer": "unknown"} and seen["isolation"]["timers"] is None
+    assert "Failed to connect to bus" in seen["checks"][-1]["summary"] and not seen["isolation"]["confirmed"]
+    record = (place.state / "isolation.json").read_text()
+    for check_mode in (True, False):
+        refused = place.managed(state="confirmed", _ansible_check_mode=check_mode)
+        assert refused["failed"] and "The isolation is not confirmed" in refused["msg"]
+        again = place.managed(reason="two", _ansible_check_mode=check_mode)
+        assert again["failed"] and "Nothing was changed" in again["msg"]
+    assert (place.state / "isolation.json").read_text() == record and len(place.systemd.timers()) == 1 and place.is_silent()
+
+    planned = place.managed(state="absent", _ansible_check_mode=True)
+    assert planned["changed"] and states(planned) == {"isolation.state": "ok", "isolation.timer": "warning"} and place.is_silent()
+    freed = place.managed(state="absent")
+    assert freed["changed"] and states(freed) == states(planned) and place.works(), freed
+    assert "there is nothing to give back" in freed["checks"][-1]["summary"]
+    for check_mode in (True, False):
+        assert not place.managed(state="absent", _ansible_check_mode=check_mode)["changed"]
+    assert states(place.managed(state="query")) == {"isolation.state": "ok", "isolation.timer": "unknown"}
+
+    # The timer is noted still, so that it does not end the next isolation; with that one there is one timer again.
+    place.systemd.speak()
+    (late,) = place.systemd.timers()
+    assert states(place.managed(state="query")) == {"isolation.state": "ok", "isolation.timer": "warning"}
+    assert place.managed()["changed"] and late not in place.systemd.timers() and place.managed(state="confirmed")["changed"]
+    place.systemd.fire()
+    assert place.is_silent() and place.managed(state="query")["isolation"]["confirmed"]
+
+
+def test_a_timer_that_comes_after_the_host_was_given_back_changes_nothing(place: Place) -> None:
+    before = place.ours.run("nft", "list", "ruleset")
+    place.managed()
+    place.systemd.break_down()
+    assert place.managed(state="absent")["changed"] and place.works()
+    place.systemd.fire()
+    wait_until(lambda: not place.systemd.timers() and not list(place.systemd.folder.glob("*.service")))
+    assert place.ours.run("nft", "list", "ruleset") == before
+    place.systemd.speak()
+    assert states(place.managed(state="query")) == {"isolation.state": "ok"}
+    assert not place.managed(state="absent")["changed"] and not (place.state / "isolation.json").exists()
+
+
+@pytest.mark.parametrize("silent_from", ["arm_timer", "stop_timers"])
+def test_systemd_falls_silent_in_the_middle(place: Place, silent_from: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new timer cannot be seen to run: nothing is isolated. Its end cannot be seen: nothing is confirmed. It stays noted in both cases."""
+    call = getattr(revert_timer, silent_from)
+
+    def falling(*arguments: Any) -> Any:
+        place.systemd.fall_silent()
+        return call(*arguments)
+
+    confirms = silent_from == "stop_timers"
+    if confirms:
+        place.managed()
+    monkeypatch.setattr(revert_timer, silent_from, falling)
+    refused = place.managed(**({"state": "confirmed"} if confirms else {}))
+    monkeypatch.undo()
+    record = json.loads((place.state / "isolation.json").read_text())
+    assert refused["failed"] and ("is not confirmed" if confirms else "right after it was armed") in refused["msg"], refused
+    assert record["phase"] == ("pending" if confirms else "released") and record["timers"] == place.systemd.timers()
+    assert place.is_silent() if confirms else place.works()
+    place.systemd.speak()
+    place.systemd.fire()
+    wait_until(place.works)
+
+
 def test_over_a_restart_only_when_it_is_confirmed_and_asked_for(place: Place) -> None:
     unit = place.units / "upkeep-isolation.service"
     place.managed(persist=True)

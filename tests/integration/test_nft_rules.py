@@ -300,6 +300,92 @@ def test_without_systemd_nothing_is_loaded(place: Place) -> None:
     assert answer["failed"] and "Nothing was changed" in answer["msg"] and place.ruleset() == before
 
 
+def test_where_nobody_can_see_the_timer_rules_are_taken_back_and_not_confirmed(place: Place) -> None:
+    place.whole(rules(place.operator.address))
+    mine, text = place.ruleset(), rules(place.operator.address, place.client.address)
+    place(text)
+    place.systemd.fall_silent()
+    seen = place(state="query")
+    assert status(seen) == "unknown" and seen["rules"]["timers"] is None and not seen["rules"]["confirmed"]
+    before, record = place.ruleset(), (place.state / "nft_rules.json").read_text()
+    for check_mode in (True, False):
+        for answer in (place(text, check_mode=check_mode), place(state="confirmed", check_mode=check_mode)):
+            assert answer["failed"] and "Nobody can tell whether" in answer["msg"] and "Failed to connect to bus" in answer["msg"]
+    assert place.ruleset() == before and (place.state / "nft_rules.json").read_text() == record and place.client.address not in place.path.read_text()
+    planned = place(state="reverted", check_mode=True)
+    assert planned["changed"] and status(planned) == "warning" and place.ruleset() == before
+    back = place(state="reverted")
+    assert back["changed"] and status(back) == "warning" and "it changes nothing any more" in back["checks"][0]["summary"], back
+    assert place.ruleset() == mine and len(place.systemd.timers()) == 1 and status(place(state="query")) == "ok"
+    # Rules that are loaded meanwhile are not what the late timer brings back.
+    place.systemd.speak()
+    place.whole(rules(place.client.address))
+    theirs = place.ruleset()
+    place.systemd.fire()
+    wait_until(lambda: not place.systemd.timers() and not list(place.systemd.folder.glob("*.service")))
+    assert place.ruleset() == theirs
+
+
+@pytest.mark.parametrize("confirmed", [False, True])
+def test_rules_are_taken_away_where_systemd_does_not_answer_and_stay_away(place: Place, confirmed: bool) -> None:
+    place.whole(rules(place.operator.address))
+    calls: list[dict[str, Any]] = [{"content": rules(place.client.address)}]
+    place.several(calls)
+    if confirmed:  # noted, and the run was killed before it stopped the timer
+        assert place.several([{"state": "confirmed"}], 1) == {}
+    place.systemd.break_down()
+    planned = place(state="absent", check_mode=True)
+    assert planned["changed"] and status(planned) == "warning" and place.who() == "theirs"
+    gone = place(state="absent")
+    assert gone["changed"] and status(gone) == "warning" and "Nobody can tell whether" in gone["checks"][0]["summary"], gone
+    assert place.who() == "nobody" and place.tables() == {"ip docker"} and len(place.systemd.timers()) == 1
+    after = place.ruleset()
+    place.systemd.fire()
+    wait_until(lambda: not place.systemd.timers() and not list(place.systemd.folder.glob("*.service")))
+    assert place.ruleset() == after and not place.path.exists() and not place(state="absent")["changed"]
+
+
+def test_rules_of_a_killed_run_go_also_where_nobody_can_see_its_timer(place: Place) -> None:
+    """It died when the kernel had the rules and before that was noted; their file is the only way back."""
+    before = place.tables()
+    assert place.several([{"content": rules("192.0.2.77", extra="table ip new {\n}\n")}], LOADED) == {} and "ip new" in place.tables()
+    record = rules_record.read_record(place.state)
+    assert record is not None and record.digest == ""
+    place.systemd.fall_silent()
+    assert place(state="absent")["changed"] and place.tables() == before
+
+
+@pytest.mark.parametrize("step", ["load", "stop_timers"])
+def test_systemd_falls_silent_in_the_middle(place: Place, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While rules are loaded, those from before come back. While they are confirmed they are not, and what takes them back still can."""
+    before = sorted(place.ruleset().splitlines())
+    owner: Any = nftables if step == "load" else revert_timer
+    call = getattr(owner, step)
+
+    def falling(*arguments: Any, **keywords: Any) -> Any:
+        if place.systemd.timers():
+            place.systemd.fall_silent()
+        return call(*arguments, **keywords)
+
+    if step == "stop_timers":
+        place(rules(place.client.address))
+    monkeypatch.setattr(owner, step, falling)
+    answer = place(rules(place.client.address)) if step == "load" else place(state="confirmed")
+    monkeypatch.undo()
+    assert answer["failed"] and "Nobody can tell whether" in answer["msg"] and len(place.systemd.timers()) == 1, answer
+    if step == "stop_timers":
+        assert "not confirmed" in answer["msg"] and status(place(state="query")) == "unknown"
+        put_back = place(state="reverted")  # what the role does then
+        assert put_back["changed"] and status(put_back) == "warning"
+    assert sorted(place.ruleset().splitlines()) == before and not (place.state / "nft_rules.json").exists()
+    place.systemd.fire()
+    wait_until(lambda: not place.systemd.timers() and not list(place.systemd.folder.glob("*.service")))
+    assert sorted(place.ruleset().splitlines()) == before
+
+
+#: The step of loading rules after which the kernel has them, and the record does not say so.
+LOADED = 8
+
 #: Steps of loading and confirming, or of taking rules away, that change something.
 STEPS = {"loaded": 17, "absent": 8}
 

@@ -27,7 +27,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.isolation_
     answer_query,
     answer_unseen,
 )
-from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.isolation_record import CONFIRMED, PENDING, Record
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.isolation_record import CONFIRMED, PENDING, RELEASED, Record
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.isolation_rules import (
     TABLE,
     is_in_force,
@@ -99,8 +99,8 @@ def _act(params: Mapping[str, Any], place: Place, now: datetime, *, check_mode: 
 def _look(place: Place) -> Seen:
     chains = _chains()
     record = isolation_record.read_record(place.state)
-    timers = [unit for unit in record.timers if revert_timer.timer_runs(unit)] if record else []
-    return Seen(chains, record, tuple(timers), isolation_boot.is_installed(place.units))
+    timers = revert_timer.look_at(record.timers if record else [])
+    return Seen(chains, record, timers.running, isolation_boot.is_installed(place.units), timers.silence)
 
 
 def _isolate(
@@ -108,9 +108,11 @@ def _isolate(
 ) -> tuple[bool, dict[str, list[str]] | None]:
     rules = isolation_rules(read_ways(params, find_operator().established))
     record = seen.record
-    guarded = record is not None and (record.phase == CONFIRMED or bool(seen.timers))
+    guarded = record is not None and (record.phase == CONFIRMED or (record.phase == PENDING and bool(seen.timers)))
     if guarded and is_in_force(seen.chains, rules):
         return False, rules
+    if seen.silence:
+        raise UpkeepError(f"{seen.silence}, and end the isolation early. Nothing was changed.")
     revert_timer.require_systemd()
     text = ruleset(rules)
     nftables.load(text, check_only=True)
@@ -131,11 +133,16 @@ def _isolate(
         revert_timer.arm_timer(timer, params["revert_seconds"], revert_command(nft), _DESCRIPTION)
         isolation_record.write_record(place.state, made)
         nftables.load(text)
-    except UpkeepError:
+    except UpkeepError as exc:
         if _chains() == seen.chains:  # otherwise the timer is needed
-            _undo(place, seen, timer, nft)
+            left = _undo(place, seen, made, nft)
+            if left:
+                raise UpkeepError(f"{exc.message.rstrip('.')}. {left}; that timer is noted.") from exc
         raise
-    revert_timer.stop_timers(old)
+    try:
+        revert_timer.stop_timers(old)
+    except UpkeepError as exc:
+        raise UpkeepError(f"{exc.message}. The host is isolated until it comes, or until {made.reverts_at}.") from exc
     isolation_record.write_record(place.state, dataclasses.replace(made, timers=[timer]))
     if not is_in_force(_chains(), rules):
         raise UpkeepError(f"the table {TABLE} in the kernel is not what was loaded; the timer gives the host back at {made.reverts_at}.")
@@ -147,12 +154,19 @@ def revert_command(nft: str) -> list[str]:
     return [nft, f"table inet {TABLE}; delete table inet {TABLE}"]
 
 
-def _undo(place: Place, seen: Seen, timer: str, nft: str) -> None:
-    """Put back what was noted before an isolation that did not come about."""
-    revert_timer.stop_timers([timer])
-    isolation_record.write_record(place.state, seen.record)
+def _undo(place: Place, seen: Seen, made: Record, nft: str) -> str:
+    """Put back what was noted before an isolation that did not come about; return why its timer may still come, "" when it does not."""
+    left, noted = "", seen.record
+    try:
+        revert_timer.stop_timers(made.timers[-1:])
+    except UpkeepError as exc:
+        # It would end what is confirmed, or comes later: whoever confirms or isolates must know of it.
+        left = exc.message
+        noted = dataclasses.replace(made, phase=RELEASED) if noted is None else dataclasses.replace(noted, timers=made.timers)
+    isolation_record.write_record(place.state, noted)
     if seen.persistent and seen.record is not None:
         isolation_boot.install(place.units, place.state, nft, ruleset(seen.record.rules))
+    return left
 
 
 def _confirm(
@@ -161,16 +175,22 @@ def _confirm(
     record = seen.record
     if seen.chains is None:
         raise UpkeepError("The host is not isolated, so there is nothing to confirm; its timer may have given it back. Isolate it again.")
-    if record is None or not is_in_force(seen.chains, record.rules):
+    if record is None or record.phase == RELEASED or not is_in_force(seen.chains, record.rules):
         raise UpkeepError(f"The rules of {TABLE} are not those that were loaded; isolate the host again (state=present) and confirm then.")
     persist = bool(params["persist"])
     if record.phase == CONFIRMED and not record.timers and persist == seen.persistent:
         return False, dict(record.rules)
+    if seen.silence:
+        raise UpkeepError(f"{seen.silence}, and give the host back. The isolation is not confirmed.")
     if check_mode:
         return True, dict(record.rules)
     confirmed = dataclasses.replace(record, phase=CONFIRMED, reverts_at=None)
     isolation_record.write_record(place.state, confirmed)
-    revert_timer.stop_timers(record.timers)
+    try:
+        revert_timer.stop_timers(record.timers)
+    except UpkeepError as exc:
+        isolation_record.write_record(place.state, record)  # nothing is confirmed as long as a timer may come
+        raise UpkeepError(f"{exc.message}. The isolation is not confirmed: a timer may give the host back.") from exc
     if not is_in_force(_chains(), record.rules):
         isolation_record.write_record(place.state, record)
         raise UpkeepError("The timer has given the host back just now. Isolate it again, with a longer revert_seconds.")
@@ -185,15 +205,28 @@ def _confirm(
 def _release(
     params: Mapping[str, Any], place: Place, seen: Seen, now: datetime, check_mode: bool
 ) -> tuple[bool, dict[str, list[str]] | None]:
-    if seen.chains is None and seen.record is None and not seen.persistent:
+    if seen.chains is None and not seen.persistent and (seen.record is None or seen.record.phase == RELEASED):
+        if not check_mode:
+            _forget(place, seen.record)
         return False, None
     if not check_mode:
         isolation_boot.remove(place.units, place.state)
         if seen.chains is not None:
             nftables.load(ruleset(None))
-        revert_timer.stop_timers(seen.record.timers if seen.record else [])
-        isolation_record.write_record(place.state, None)
+        _forget(place, seen.record)
     return True, None
+
+
+def _forget(place: Place, record: Record | None) -> None:
+    """Stop the timers of an isolation that is over. One that may still come stays noted: it finds nothing now, and would end the next isolation."""
+    if record is None:
+        return
+    try:
+        revert_timer.stop_timers(record.timers)
+    except UpkeepError:
+        isolation_record.write_record(place.state, dataclasses.replace(record, phase=RELEASED, reverts_at=None))
+    else:
+        isolation_record.write_record(place.state, None)
 
 
 def _flush_connections() -> bool:

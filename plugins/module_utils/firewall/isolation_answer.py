@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK, UNKNOWN, WARNING, check_result, worst_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.chains import Chain
-from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.isolation_record import CONFIRMED, PENDING, Record
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.isolation_record import CONFIRMED, PENDING, RELEASED, Record
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.isolation_rules import (
     TABLE,
     is_in_force,
@@ -32,12 +33,14 @@ class Seen:
     :ivar chains: of the kernel's table, None when there is none.
     :ivar timers: those of the record that run.
     :ivar persistent: the host would be isolated after a restart.
+    :ivar silence: why nobody can tell whether a timer of the record runs, as a sentence without its full stop; "" when it is known.
     """
 
     chains: Mapping[str, Chain] | None
     record: Record | None
     timers: tuple[str, ...]
     persistent: bool
+    silence: str = ""
 
 
 def answer_unseen(reason: str, hint: str) -> Row:
@@ -59,7 +62,7 @@ def answer_acting(
 
     :param rules: those that are or would be in force, None when the host is free.
     """
-    checks = [_asked(state, row, after) for row in judge(after)] if done else [_planned(state, changed)]
+    checks = [_asked(state, row, after) for row in judge(after)] if done else _planned(state, before, changed)
     old = "" if before.chains is None else table_text(rules_of(before.chains))
     new = "" if rules is None else table_text(rules)
     return {
@@ -77,22 +80,42 @@ def describe(seen: Seen) -> Row:
     record = seen.record
     return {
         "isolated": seen.chains is not None,
-        "confirmed": record is not None and record.phase == CONFIRMED,
+        "confirmed": record is not None and record.phase == CONFIRMED and not seen.timers and not seen.silence,
         "since": record.since if record else None,
         "reason": record.reason if record else None,
         "run_id": record.run_id if record else None,
         "reverts_at": record.reverts_at if record else None,
-        "timers": list(seen.timers),
+        "timers": None if seen.silence else list(seen.timers),
         "persistent": seen.persistent,
     }
 
 
 def judge(seen: Seen) -> list[Row]:
     """Return the checks."""
+    rows = _judged(seen)
+    if seen.silence or (seen.timers and _is_over(seen)):
+        rows = [row for row in rows if row["check"] != TIMER] + [_uncertain(seen)]
+    return rows
+
+
+def _is_over(seen: Seen) -> bool:
+    return seen.chains is None and seen.record is not None and seen.record.phase == RELEASED
+
+
+def _uncertain(seen: Seen) -> Row:
+    """Return the check of timers that nobody can see, or that came too late to stop."""
+    status = UNKNOWN if seen.silence else WARNING
+    told = seen.silence or f"{', '.join(seen.timers)} of an isolation that is over could not be stopped"
+    if seen.chains is None:
+        return check_result(TIMER, TABLE, status, f"{told}; there is nothing to give back.", hint="Stop it: upkeep.runbook.host_isolate with state=absent.")
+    return check_result(TIMER, TABLE, status, f"{told}, and give the host back.", hint="Look at it: systemctl list-timers 'upkeep-*'")
+
+
+def _judged(seen: Seen) -> list[Row]:
     record = seen.record
     if seen.chains is None:
         return [_free(record, seen.persistent)]
-    if record is None:
+    if record is None or record.phase == RELEASED:
         return [check_result(
             STATE, TABLE, CRITICAL, f"The host is isolated by {TABLE}, and nobody knows since when or why: the record is lost.",
             hint=f"{_AGAIN} Or give it back: state=absent.",
@@ -117,7 +140,7 @@ def judge(seen: Seen) -> list[Row]:
 
 
 def _free(record: Record | None, persistent: bool) -> Row:
-    if record is None and not persistent:
+    if (record is None or record.phase == RELEASED) and not persistent:
         return check_result(STATE, TABLE, OK, "The host is not isolated.")
     if record is not None and record.phase == PENDING and not persistent:
         return check_result(
@@ -130,14 +153,20 @@ def _free(record: Record | None, persistent: bool) -> Row:
 
 
 def _asked(state: str, row: Row, after: Seen) -> Row:
-    """Return a check after an action: an isolation that was asked for is ok."""
+    """Return a check after an action: an isolation that was asked for is ok, and a late timer does a free host no harm."""
+    if state == "absent" and after.chains is None and row["check"] == TIMER and row["status"] == UNKNOWN:
+        return {**row, "status": WARNING}
     good = row["status"] == WARNING and row["check"] == STATE and state != "absent" and after.chains is not None
     return {**row, "status": OK} if good else row
 
 
-def _planned(state: str, changed: bool) -> Row:
+def _planned(state: str, before: Seen, changed: bool) -> list[Row]:
     what = {"present": "The host would be isolated", "confirmed": "The isolation would be confirmed", "absent": "The host would be given back"}
-    return check_result(STATE, TABLE, OK, f"{what[state]}." if changed else "Nothing would change.")
+    rows = [check_result(STATE, TABLE, OK, f"{what[state]}." if changed else "Nothing would change.")]
+    if before.silence and state == "absent":
+        free = dataclasses.replace(before, chains=None)
+        rows.append(_asked(state, _uncertain(free), free))
+    return rows
 
 
 def _why(record: Record) -> str:

@@ -27,6 +27,8 @@ TIMER_PREFIX = "upkeep-isolation-revert-"
 PENDING = "pending"
 #: Somebody came back after the rules were in force, and stopped the timer.
 CONFIRMED = "confirmed"
+#: The host was given back, and nobody could see its timers stopped: they stay noted, since they would end a later isolation.
+RELEASED = "released"
 _OTHERWISE = "no record of an isolation; look at it and move it away"
 
 
@@ -73,7 +75,7 @@ def write_record(directory: Path, record: Record | None) -> None:
 
 
 def _record(content: Mapping[str, Any]) -> Record:
-    if content["phase"] not in (PENDING, CONFIRMED):
+    if content["phase"] not in (PENDING, CONFIRMED, RELEASED):
         raise ValueError("phase")
     return Record(
         content["phase"], content["since"], plain(content["reason"], 200), plain(content["run_id"], 100), content["reverts_at"],

@@ -9,6 +9,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.commands import CommandResult, run_command
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
@@ -16,6 +17,27 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.firewall import nft
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 _TOKEN = re.compile(r"[0-9a-f]{8}")
+#: What ``systemctl is-active`` says of a unit that comes or is at work, and of one that does not.
+_THERE = {"active", "activating", "deactivating", "maintenance", "refreshing", "reloading"}
+_GONE = {"failed", "inactive"}
+#: At least one is active; none is; none is known. Anything else, also a silent 0 as in a chroot, is no answer.
+_ANSWERS = (0, 3, 4)
+
+
+class Silent(UpkeepError):
+    """Nobody can tell whether a timer runs: systemd gave no answer. The message is a sentence without its full stop."""
+
+
+@dataclass(frozen=True)
+class Timers:
+    """What can be known of timers.
+
+    :ivar running: those that will come.
+    :ivar silence: why nobody can tell whether one will, as a sentence without its full stop; "" when it is known.
+    """
+
+    running: tuple[str, ...]
+    silence: str = ""
 
 
 def new_timer(prefix: str) -> str:
@@ -61,30 +83,64 @@ def arm_timer(unit: str, seconds: int, command: Sequence[str], description: str)
     done = run_command(arm_argv(program, unit, seconds, command, description))
     if not done.succeeded:
         raise UpkeepError(f"the timer that would give the host back cannot be armed: {_reason(done)}. Nothing was changed.")
-    if not timer_runs(unit):
+    try:
+        runs = timer_runs(unit)
+    except Silent as exc:
+        raise UpkeepError(f"{exc.message}, right after it was armed. Nothing was changed.") from exc
+    if not runs:
         raise UpkeepError(f"the timer {unit}.timer was armed and does not run: systemctl status {unit}.timer. Nothing was changed.")
 
 
 def timer_runs(unit: str) -> bool:
-    """Tell whether a timer will come."""
-    return systemctl("is-active", "--quiet", f"{unit}.timer").succeeded
+    """Tell whether a timer will come.
+
+    :raises Silent: when nobody can tell.
+    """
+    return _states([f"{unit}.timer"])[0] in _THERE
+
+
+def look_at(units: Sequence[str]) -> Timers:
+    """Return what can be known of timers. Where there are none, systemd is not asked."""
+    try:
+        states = _states([f"{unit}.timer" for unit in units])
+    except Silent as exc:
+        return Timers((), exc.message)
+    return Timers(tuple(unit for unit, state in zip(units, states) if state in _THERE))
 
 
 def stop_timers(units: Sequence[str]) -> None:
     """Stop timers; those that are gone are no trouble.
 
-    :raises UpkeepError: when one still runs.
+    :raises UpkeepError: when one still runs, or (:class:`Silent`) nobody can tell whether one does; a sentence without its full stop.
     """
-    for unit in units:
-        # The service too: a timer whose time is over just now has started it, and it deletes the rules a moment later.
-        done = systemctl("stop", f"{unit}.timer", f"{unit}.service")
-        if timer_runs(unit):
-            raise UpkeepError(f"{unit}.timer cannot be stopped ({_reason(done)}); it will give the host back.")
+    if not units:
+        return
+    # The services too: a timer whose time is over just now has started its own, and it takes the rules back a moment later.
+    named = [f"{unit}.{kind}" for unit in units for kind in ("timer", "service")]
+    done = systemctl("stop", *named)
+    left = [name for name, state in zip(named, _states(named)) if state in _THERE]
+    if left:
+        raise UpkeepError(f"{', '.join(left)} cannot be stopped ({_reason(done)})")
 
 
 def systemctl(*arguments: str) -> CommandResult:
     """Run systemctl."""
     return run_command([_program("systemctl"), *arguments])
+
+
+def _states(units: Sequence[str]) -> list[str]:
+    """Return the state of each unit.
+
+    :raises Silent: when systemd does not say all of them.
+    """
+    if not units:
+        return []
+    done = systemctl("is-active", *units)
+    states = done.stdout.split()
+    answered = not done.timed_out and done.returncode in _ANSWERS and len(states) == len(units) and set(states) <= _THERE | _GONE
+    if not answered:
+        raise Silent(f"Nobody can tell whether {', '.join(units)} will come ({_reason(done)})")
+    return states
 
 
 def _program(name: str) -> str:
@@ -93,4 +149,6 @@ def _program(name: str) -> str:
 
 
 def _reason(done: CommandResult) -> str:
+    if done.timed_out:
+        return "no answer in time"
     return plain(done.problem or done.stderr, 200) or f"it ended with {done.returncode}"

@@ -23,12 +23,14 @@ class Seen:
     :ivar in_force: the kernel has what was loaded.
     :ivar timers: those of the record that run.
     :ivar not_kept: why the rules would not be in force after a restart; "" when they would be.
+    :ivar silence: why nobody can tell whether a timer of the record runs, as a sentence without its full stop; "" when it is known.
     """
 
     record: Record | None
     in_force: bool
     timers: tuple[str, ...]
     not_kept: str
+    silence: str = ""
 
 
 def answer_unseen(subject: str, reason: str, hint: str) -> Row:
@@ -43,12 +45,15 @@ def answer_query(subject: str, seen: Seen) -> Row:
     return {"changed": False, "status": worst_of(checks), "checks": checks, "rules": describe(seen)}
 
 
-def answer_acting(subject: str, state: str, before: Seen, after: Seen, text: str, *, changed: bool, done: bool) -> Row:
+def answer_acting(
+    subject: str, state: str, before: Seen, after: Seen, text: str, *, changed: bool, done: bool, left: str = ""
+) -> Row:
     """Return what was done, or would be.
 
     :param text: the rules that are or would be in force, "" without.
+    :param left: why a timer of rules that were taken back may still come, as a sentence without its full stop; "" when none does.
     """
-    checks = [_asked(judge(subject, after), state, after) if done else _planned(subject, state, changed)]
+    checks = [_late(_asked(judge(subject, after), state, after), left) if done else _planned(subject, state, before, changed)]
     old = before.record.rules.text if before.record and before.in_force else ""
     shows = changed and state in ("present", "absent")
     return {
@@ -66,11 +71,11 @@ def describe(seen: Seen) -> Row:
     return {
         "tables": [str(table) for table in record.rules.tables] if record else [],
         "in_force": seen.in_force,
-        "confirmed": record is not None and record.phase == CONFIRMED,
+        "confirmed": record is not None and record.phase == CONFIRMED and not seen.timers and not seen.silence,
         "since": record.since if record else None,
         "run_id": record.run_id if record else None,
         "reverts_at": record.reverts_at if record else None,
-        "timers": list(seen.timers),
+        "timers": None if seen.silence else list(seen.timers),
         "kept": record is not None and not seen.not_kept,
     }
 
@@ -81,6 +86,12 @@ def judge(subject: str, seen: Seen) -> Row:
     if record is None:
         return check_result(CHECK, subject, WARNING, "No rules were ever loaded here.", hint=_AGAIN)
     tables = ", ".join(map(str, record.rules.tables))
+    if seen.silence and seen.in_force:
+        confirmed = "were confirmed" if record.phase == CONFIRMED else "not confirmed"
+        return check_result(
+            CHECK, subject, UNKNOWN, f"The rules ({tables}) are in force and {confirmed}. {seen.silence}, and take them back.",
+            hint="Look at it: systemctl list-timers 'upkeep-*'",
+        )
     if record.phase != CONFIRMED and seen.timers and seen.in_force:
         return check_result(
             CHECK, subject, WARNING, f"The rules ({tables}) are in force, and taken back at {record.reverts_at} unless somebody confirms them.",
@@ -110,9 +121,19 @@ def _asked(row: Row, state: str, after: Seen) -> Row:
     return {**row, "status": OK} if state == "present" and waits else row
 
 
-def _planned(subject: str, state: str, changed: bool) -> Row:
+def _late(row: Row, left: str) -> Row:
+    """Return the check with what is to be said of a timer that may come late, and finds no file to load."""
+    if not left:
+        return row
+    return {**row, "status": WARNING if row["status"] == OK else row["status"], "summary": f"{row['summary']} {left}; it changes nothing any more."}
+
+
+def _planned(subject: str, state: str, before: Seen, changed: bool) -> Row:
+    if before.silence and not changed:
+        return judge(subject, before)
     what = {
         "present": "The rules would be loaded", "confirmed": "The rules would be confirmed", "absent": "The rules would be taken away",
         "reverted": "The rules from before would be put back",
     }
-    return check_result(CHECK, subject, OK, f"{what[state]}." if changed else "Nothing would change.")
+    row = check_result(CHECK, subject, OK, f"{what[state]}." if changed else "Nothing would change.")
+    return _late(row, before.silence)

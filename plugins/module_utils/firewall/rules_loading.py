@@ -11,6 +11,7 @@ import dataclasses
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,19 @@ _RANGES = {"revert_seconds": (10, 86_400), "lock_wait_seconds": (0, 86_400)}
 _DESCRIPTION = "Put the rules of nftables from before back, unless the new ones are confirmed"
 #: A path in the command of a timer, in which systemd would read % and $.
 _PLAIN_PATH = re.compile(r"/[A-Za-z0-9._+/-]*")
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What was done, or would be.
+
+    :ivar text: the rules that are or would be in force.
+    :ivar left: why a timer of rules that were taken back may still come, as a sentence without its full stop; "" when none does.
+    """
+
+    changed: bool
+    text: str
+    left: str = ""
 
 
 def manage_rules(params: Mapping[str, Any], *, now: datetime, check_mode: bool) -> dict[str, Any]:
@@ -80,11 +94,11 @@ def _act(params: Mapping[str, Any], kept: Kept, now: datetime, *, check_mode: bo
     try:
         seen = _look(kept)
         work = {"present": _load, "confirmed": _confirm, "absent": _remove, "reverted": _revert}[params["state"]]
-        changed, text = work(params, kept, seen, now, check_mode)
+        done = work(params, kept, seen, now, check_mode)
         after = seen if check_mode else _look(kept)
     except nftables.Unseen as exc:
         raise UpkeepError(f"{exc} {exc.hint}".strip()) from exc
-    return answer_acting(str(kept.path), params["state"], seen, after, text, changed=changed, done=not check_mode)
+    return answer_acting(str(kept.path), params["state"], seen, after, done.text, changed=done.changed, done=not check_mode, left=done.left)
 
 
 def _look(kept: Kept) -> Seen:
@@ -92,26 +106,28 @@ def _look(kept: Kept) -> Seen:
     if record is None:
         nftables.find_nft()
         return Seen(None, False, (), "")
-    timers = tuple(unit for unit in record.timers if revert_timer.timer_runs(unit))
+    timers = revert_timer.look_at(record.timers)
     in_force = bool(record.digest) and digest_of(record.rules.tables) == record.digest
-    return Seen(record, in_force, timers, rules_persisting.why_not_kept(kept, record.rules))
+    return Seen(record, in_force, timers.running, rules_persisting.why_not_kept(kept, record.rules), timers.silence)
 
 
-def _load(params: Mapping[str, Any], kept: Kept, seen: Seen, now: datetime, check_mode: bool) -> tuple[bool, str]:
+def _load(params: Mapping[str, Any], kept: Kept, seen: Seen, now: datetime, check_mode: bool) -> _Done:
     rules = read_rules(params["content"])
     record = seen.record
+    if seen.silence:
+        raise UpkeepError(f"{seen.silence}, and put other rules back. Nothing was changed.")
     if record is not None and record.rules == rules and seen.in_force:
         if record.phase == CONFIRMED:
             rules_persisting.refuse_configuration(kept)
             changes = bool(seen.timers) or rules_persisting.would_change(kept, rules)
             if (changes or record.timers) and not check_mode:
-                revert_timer.stop_timers(record.timers)  # of a run that was killed when it had confirmed
+                _stop(record)  # of a run that was killed when it had confirmed
                 _settle(kept, record)
-            return changes, rules.text
+            return _Done(changes, rules.text)
         if seen.timers:
             if params["run_id"] and not check_mode:  # it is this run now that comes back and confirms
                 rules_record.write_record(kept.state, dataclasses.replace(record, run_id=params["run_id"]))
-            return False, rules.text
+            return _Done(False, rules.text)
     revert_timer.require_systemd()
     rules_persisting.refuse_configuration(kept)
     # Those of before, too: what the new rules do not define any more goes with the same transaction.
@@ -119,8 +135,10 @@ def _load(params: Mapping[str, Any], kept: Kept, seen: Seen, now: datetime, chec
     nftables.load(transaction(asked, rules.text), check_only=True)
     if check_mode:
         nftables.load(way_back(asked), check_only=True)
-        return True, rules.text
-    base = _take_back(kept, seen)
+        return _Done(True, rules.text)
+    base, left = _take_back(kept, seen)
+    if left:
+        raise UpkeepError(f"{left}. The rules are not loaded; those from before are in force.")
     cleared = _union(rules.tables, rules_record.tables_of(base))
     back = way_back(cleared)
     nftables.load(back, check_only=True)  # what cannot be brought back is not taken away
@@ -139,10 +157,14 @@ def _load(params: Mapping[str, Any], kept: Kept, seen: Seen, now: datetime, chec
         # A timer whose time was over before that took nothing back, and never comes again.
         if time.monotonic() - begin >= params["revert_seconds"] or not revert_timer.timer_runs(timer):
             raise UpkeepError("The timer was over before the rules were loaded; those from before are back. Give a longer revert_seconds.")
-    except UpkeepError:
+    except UpkeepError as exc:
         if digest_of(cleared) != was:
             nftables.load(back)
-        _forget(kept, made)
+        left = _forget(kept, made)
+        if left and not isinstance(exc, revert_timer.Silent):
+            raise UpkeepError(f"{exc.message} {left}; it changes nothing any more.") from exc
+        if left:
+            raise UpkeepError(f"{left}, so that nothing would take the rules back; those from before are in force.") from exc
         raise
     rules_record.write_record(kept.state, dataclasses.replace(made, digest=digest_of(rules.tables)))
     missing = (others | set(rules.tables)) - present_tables()
@@ -150,29 +172,35 @@ def _load(params: Mapping[str, Any], kept: Kept, seen: Seen, now: datetime, chec
         nftables.load(back)
         _forget(kept, made)
         raise UpkeepError(f"after the rules were loaded, {', '.join(sorted(map(str, missing)))} was missing; the rules from before are back.")
-    return True, rules.text
+    return _Done(True, rules.text)
 
 
-def _confirm(params: Mapping[str, Any], kept: Kept, seen: Seen, now: datetime, check_mode: bool) -> tuple[bool, str]:
+def _confirm(params: Mapping[str, Any], kept: Kept, seen: Seen, now: datetime, check_mode: bool) -> _Done:
     record = seen.record
     if record is None or not seen.in_force:
         raise UpkeepError("The rules are not in force, so there is nothing to confirm; their timer may have taken them back. Load them again.")
     if record.phase == PENDING and params["run_id"] and record.run_id not in ("", plain(params["run_id"], 100)):
         # This one may have come in before those rules were loaded, which proves nothing.
         raise UpkeepError(f"The rules were loaded by another run since ({record.run_id}), which confirms them itself.")
+    if seen.silence:
+        raise UpkeepError(f"{seen.silence}, and take the rules back. They are not confirmed.")
     waits = record.phase == PENDING or bool(seen.timers)
     if check_mode:
-        return waits, record.rules.text
+        return _Done(waits, record.rules.text)
     # What was before is noted until the timer is gone: it may still come back when this run is killed.
     confirmed = dataclasses.replace(record, phase=CONFIRMED, reverts_at=None)
     if waits:
         rules_record.write_record(kept.state, confirmed)
-        revert_timer.stop_timers(record.timers)
+        try:
+            _stop(record)
+        except UpkeepError as exc:
+            rules_record.write_record(kept.state, record)  # nothing is confirmed as long as a timer may come
+            raise UpkeepError(f"{exc.message} The rules are not confirmed: a timer may take them back.") from exc
         if digest_of(record.rules.tables) != record.digest:
             rules_record.write_record(kept.state, record.before)
             raise UpkeepError("The timer has put the rules from before back just now. Load them again, with a longer revert_seconds.")
     written = _settle(kept, confirmed)
-    return waits or written, record.rules.text
+    return _Done(waits or written, record.rules.text)
 
 
 def _settle(kept: Kept, record: Record) -> bool:
@@ -185,50 +213,75 @@ def _settle(kept: Kept, record: Record) -> bool:
     return written
 
 
-def _revert(params: Mapping[str, Any], kept: Kept, seen: Seen, now: datetime, check_mode: bool) -> tuple[bool, str]:
+def _revert(params: Mapping[str, Any], kept: Kept, seen: Seen, now: datetime, check_mode: bool) -> _Done:
     """Put back what was there before rules that nobody confirmed; those that were confirmed stay."""
     if seen.record is None or seen.record.phase == CONFIRMED:
-        return False, seen.record.rules.text if seen.record else ""
-    before = seen.record.before
+        return _Done(False, seen.record.rules.text if seen.record else "")
+    before, left = seen.record.before, ""
     if not check_mode:
-        _take_back(kept, seen)
-    return True, before.rules.text if before else ""
+        left = _take_back(kept, seen)[1]
+    return _Done(True, before.rules.text if before else "", left)
 
 
-def _remove(params: Mapping[str, Any], kept: Kept, seen: Seen, now: datetime, check_mode: bool) -> tuple[bool, str]:
+def _remove(params: Mapping[str, Any], kept: Kept, seen: Seen, now: datetime, check_mode: bool) -> _Done:
     if seen.record is None:
-        return False, ""
+        return _Done(False, "")
+    left = ""
     if not check_mode:
-        base = _take_back(kept, seen)
+        base, left = _take_back(kept, seen)
         rules_persisting.drop(kept)
         if base is not None:
             nftables.load(transaction(rules_record.tables_of(base), ""))
         rules_record.write_record(kept.state, None)
-    return True, ""
+    return _Done(True, "", left)
 
 
-def _take_back(kept: Kept, seen: Seen) -> Record | None:
-    """Put the rules from before back where those of the record were never confirmed; return what was confirmed last."""
-    record = seen.record
+def _take_back(kept: Kept, seen: Seen) -> tuple[Record | None, str]:
+    """Put the rules from before back where those of the record were never confirmed.
+
+    :return: what was confirmed last, and why a timer may still come, as a sentence without its full stop; "" when none does.
+        Its file is gone then, without which it changes nothing.
+    """
+    record, left = seen.record, ""
     if record is None or record.phase == CONFIRMED:
         if record is not None:
-            revert_timer.stop_timers(record.timers)
+            left = _why_left(record)
             rules_record.keep_replaced(kept.state, record)
         rules_record.remove_ways_back(kept.state, [])
-        return record
-    # Not in force and without a timer, the timer or a restart has put them back, and others may have worked on them since.
+        return record, left
+    # Not in force and without a timer, the timer or a restart has put them back, and others may have worked on them since. Where nobody can
+    # see the timer, the rules of a killed run may still be there: to give the host back comes first.
     way = rules_record.way_back_file(kept.state, record.timers[-1]) if record.timers else None
-    if way is not None and way.exists() and (seen.in_force or seen.timers):
+    if way is not None and way.exists() and (seen.in_force or seen.timers or seen.silence):
         nftables.load(way.read_text(encoding="utf-8"))
-    _forget(kept, record)
-    return record.before
+    return record.before, _forget(kept, record)
 
 
-def _forget(kept: Kept, record: Record) -> None:
-    """Stop the timers of rules that are gone, and note what was confirmed before."""
-    revert_timer.stop_timers(record.timers)
+def _forget(kept: Kept, record: Record) -> str:
+    """Stop the timers of rules that are gone, and note what was confirmed before; return why one may still come, as :func:`_take_back`."""
+    left = _why_left(record)
     rules_record.write_record(kept.state, record.before)
     rules_record.remove_ways_back(kept.state, [])
+    return left
+
+
+def _why_left(record: Record) -> str:
+    """Stop the timers of a record; return why one may still come, as a sentence without its full stop, or ""."""
+    try:
+        revert_timer.stop_timers(record.timers)
+    except UpkeepError as exc:
+        return exc.message
+    return ""
+
+
+def _stop(record: Record) -> None:
+    """Stop the timers of rules that stay.
+
+    :raises UpkeepError: when one may still come.
+    """
+    left = _why_left(record)
+    if left:
+        raise UpkeepError(f"{left}.")
 
 
 def _union(one: tuple[Table, ...], other: tuple[Table, ...]) -> tuple[Table, ...]:

@@ -55,9 +55,13 @@ def why_not_kept(kept: Kept, rules: Rules) -> str:
         return f"there is no {kept.configuration}, which {SERVICE} would load"
     if not includes(configuration, str(kept.path)):
         return f"{kept.configuration} does not include {kept.path}"
-    if not systemctl("is-enabled", "--quiet", SERVICE).succeeded:
-        return f"{SERVICE} is not enabled, which loads {kept.configuration}"
-    return ""
+    done = systemctl("is-enabled", SERVICE)
+    if done.succeeded:
+        return ""
+    # It fails with the same status when it cannot ask; only an answer has a word.
+    if not done.stdout.strip():
+        return f"nobody can tell whether {SERVICE} is enabled, which loads {kept.configuration}"
+    return f"{SERVICE} is not enabled, which loads {kept.configuration}"
 
 
 def refuse_configuration(kept: Kept) -> None:

@@ -18,6 +18,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.isolation_
     CONFIRMED,
     FILE_NAME,
     PENDING,
+    RELEASED,
     TIMER_PREFIX,
     Record,
     read_record,
@@ -125,6 +126,7 @@ def record(**changes: Any) -> Record:
 CONFIRMED_RECORD = record(phase=CONFIRMED, reverts_at=None, timers=[])
 CHAINS = in_kernel(rules(OPERATOR))
 TIMERS = ("upkeep-isolation-revert-0123abcd",)
+NO_BUS = "Nobody can tell whether upkeep-isolation-revert-0123abcd.timer will come (Failed to connect to bus: Host is down)"
 
 
 @pytest.mark.parametrize(
@@ -141,6 +143,12 @@ TIMERS = ("upkeep-isolation-revert-0123abcd",)
         (Seen(None, CONFIRMED_RECORD, (), False), ["critical"]),
         (Seen(None, None, (), True), ["critical"]),
         (Seen(None, record(), (), True), ["critical"]),
+        (Seen(CHAINS, record(), (), False, NO_BUS), ["warning", "unknown"]),
+        (Seen(CHAINS, record(phase=CONFIRMED), (), False, NO_BUS), ["warning", "unknown"]),
+        (Seen(None, record(phase=RELEASED), (), False, NO_BUS), ["ok", "unknown"]),
+        (Seen(None, record(phase=RELEASED), TIMERS, False), ["ok", "warning"]),
+        (Seen(None, record(phase=RELEASED), (), False), ["ok"]),
+        (Seen(None, record(), (), False, NO_BUS), ["warning", "unknown"]),
     ],
 )
 def test_what_is_said(seen: Seen, expected: list[str]) -> None:
