@@ -121,8 +121,9 @@ status:
   sample: ok
 checks:
   description:
-    - C(rules.blocklists) for each list. A warning when it holds what belongs to O(allow) or the operator, or a line that cannot be read; with
-      O(state=query) critical when what it holds is not blocked.
+    - C(rules.blocklists) for each list. A warning when it holds what belongs to O(allow) or the operator, or a line that cannot be read.
+    - With O(state=query) it is judged by what was blocked for the list when it was applied, and not for another list or an incident. Critical when
+      the kernel has lost some of that, or none of it is blocked any more; a warning when some was released or has ended.
   returned: success
   type: list
   elements: dict

@@ -65,7 +65,7 @@ class Lists:
 
 def die_before(step: int) -> None:
     left = [step]
-    for owner, name in ((blocking, "write_ledger"), (nftables, "load"), (blocklist_applying, "write_sizes")):
+    for owner, name in ((blocking, "write_ledger"), (nftables, "load"), (blocklist_applying, "write_applied")):
         def dying(*arguments: Any, call: Any = getattr(owner, name), **keywords: Any) -> Any:
             left[0] -= 1
             if left[0] < 0:
@@ -135,6 +135,34 @@ def test_what_the_kernel_has_lost_is_critical_and_put_back(lists: Lists) -> None
     lists.ours.run("nft", "flush", "ruleset")
     assert statuses(lists(state="query")) == {("rules.blocklists", "critical")}
     assert lists("203.0.113.7\n")["changed"]
+    assert statuses(lists(state="query")) == {("rules.blocklists", "ok")}
+
+
+def test_a_list_whose_networks_are_blocked_for_others_or_spared_is_no_false_alarm(lists: Lists) -> None:
+    lists.block(address="203.0.113.7", reason="INC-42")
+    lists("203.0.113.7\n198.51.100.0/24\n", "198.51.100.0/24\n", "192.0.2.2\n", allow=["192.0.2.0/24"])
+    seen = lists(state="query", return_all=True)
+    assert [(row["subject"], row["status"], row["value"]) for row in seen["checks"]] == [("a", "ok", 1), ("b", "ok", 0), ("c", "ok", 0)], seen
+    assert "1 more are blocked for others, or spared" in seen["checks"][0]["summary"]
+    # An incident takes over what the list has; it is blocked all the same.
+    lists.block(address="198.51.100.0/24", reason="INC-43")
+    assert statuses(lists(state="query")) == {("rules.blocklists", "ok")}
+    lists.block(state="absent", all=True)
+    seen = lists(state="query", return_all=True)
+    assert {row["subject"]: row["status"] for row in seen["checks"]} == {"a": "critical", "b": "ok", "c": "ok"}
+
+
+def test_what_was_noted_before_networks_were_is_read_and_judged_by_what_can_be_known(lists: Lists) -> None:
+    lists.block(address="203.0.113.7", reason="INC-42")
+    lists("198.51.100.0/24\n", "203.0.113.7\n")
+    file = lists.state / "blocklists.json"
+    file.write_text(json.dumps({"schema": 1, "lists": {"a": 1, "b": 1}}))
+    seen = {row["subject"]: row for row in lists(state="query", return_all=True)["checks"]}
+    assert (seen["a"]["status"], seen["b"]["status"]) == ("ok", "unknown") and "was not noted" in seen["b"]["summary"]
+    assert not lists("198.51.100.0/24\n", "203.0.113.7\n", check_mode=True)["changed"] and "owned" not in file.read_text()
+    # The next run notes it, though nothing else changes.
+    assert not lists("198.51.100.0/24\n", "203.0.113.7\n")["changed"]
+    assert json.loads(file.read_text())["owned"] == {"a": ["198.51.100.0/24"], "b": []}
     assert statuses(lists(state="query")) == {("rules.blocklists", "ok")}
 
 

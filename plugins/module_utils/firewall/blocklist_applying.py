@@ -9,20 +9,20 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK, UNKNOWN, WARNING, check_result, fold_ok, worst_of
+from ansible_collections.upkeep.runbook.plugins.module_utils.checks import OK, WARNING, check_result, fold_ok, worst_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall import nftables
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.addresses import shown_network
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.block_answer import answer_acting
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.block_ledger import read_ledger
-from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.block_planning import find_drift, read_allow
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.block_planning import read_allow
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.block_rules import ruleset
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.blocking import apply_plan, kernel_table
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.blocklist_planning import ListPlan, plan_lists
-from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.blocklist_record import read_sizes, write_sizes
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.blocklist_query import CHECK, query_lists
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.blocklist_record import Applied, read_applied, write_applied
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.blocklists import (
     Blocklist,
-    list_of,
     read_blocklist,
     why_implausible,
 )
@@ -31,7 +31,6 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.locking import CONT
 from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
 
-CHECK = "rules.blocklists"
 _RANGES = {"timeout_seconds": (0, 315_360_000), "max_change_percent": (0, 1_000_000), "lock_wait_seconds": (0, 86_400)}
 _NAMED = 5
 
@@ -48,7 +47,7 @@ def apply_lists(params: Mapping[str, Any], *, now: datetime, check_mode: bool) -
     lists = [read_blocklist(one["name"], one["content"]) for one in params["lists"]]
     _refuse_twice(lists)
     if params["state"] == "query":
-        return _query(params, lists, now.timestamp())
+        return query_lists(params, lists, now.timestamp())
     _refuse_invalid(lists, params["skip_invalid"])
     if check_mode:
         return _act(params, lists, now, check_mode=True)
@@ -87,8 +86,8 @@ def _refuse_implausible(lists: Sequence[Blocklist], sizes: Mapping[str, int], pa
 
 def _act(params: Mapping[str, Any], lists: Sequence[Blocklist], moment: datetime, *, check_mode: bool) -> Row:
     directory, now = Path(params["state_directory"]), moment.timestamp()
-    sizes = read_sizes(directory)
-    _refuse_implausible(lists, sizes, params)
+    applied = read_applied(directory)
+    _refuse_implausible(lists, {name: one.size for name, one in applied.items()}, params)
     try:
         kernel = kernel_table(now)
     except nftables.Unseen as exc:
@@ -104,9 +103,9 @@ def _act(params: Mapping[str, Any], lists: Sequence[Blocklist], moment: datetime
     if not check_mode:
         apply_plan(directory, plan.blocks, text, operators, now)
         # Last: a run that was killed before is repeated by the next, which compares with the same size as this one did.
-        found = {one.name: len(one.networks) for one in lists}
-        if found != sizes:
-            write_sizes(directory, found)
+        found = {one.name: Applied(len(one.networks), plan.owned[one.name]) for one in lists}
+        if found != applied:
+            write_applied(directory, found)
     answer = answer_acting(plan.blocks, kernel, text, now, return_all=params["return_all"], done=not check_mode)
     until = "without an end" if params["timeout_seconds"] == 0 else f"until {to_iso(moment + timedelta(seconds=params['timeout_seconds']))} at most"
     checks = [_applied(one, plan, until) for one in lists]
@@ -150,41 +149,3 @@ def _row(one: Blocklist, plan: ListPlan) -> Row:
         "spared": [{"address": shown_network(network), "reason": f"it {reason}"} for network, reason in plan.spared[one.name][:1000]],
         "left_out": plan.private[one.name],
     }
-
-
-def _query(params: Mapping[str, Any], lists: Sequence[Blocklist], now: float) -> Row:
-    """Say whether what the lists were last is blocked; the lists of the call only say which are asked about."""
-    directory = Path(params["state_directory"])
-    try:
-        ledger, sizes, kernel = read_ledger(directory), read_sizes(directory), kernel_table(now)
-    except nftables.Unseen as exc:
-        return _unseen(str(exc), exc.hint)
-    except UpkeepError as exc:
-        return _unseen(exc.message, "")
-    lost = find_drift(ledger, kernel, now, find_operator().addresses).lost
-    lasting = ledger.lasting(now)
-    checks = []
-    for name in [one.name for one in lists] or sorted(sizes):
-        own = [network for network, entry in lasting.items() if list_of(entry.reason) == name]
-        gone = [network for network in lost if network in own]
-        if name not in sizes:
-            checks.append(check_result(CHECK, name, WARNING, "The list was never applied here.", value=0, unit="networks"))
-        elif gone:
-            checks.append(check_result(
-                CHECK, name, CRITICAL, f"{len(gone)} of the {len(own)} networks of the list are not blocked any more, as after a restart.",
-                value=len(own) - len(gone), unit="networks", hint="Apply it again: upkeep.runbook.security_rules.",
-            ))
-        elif sizes[name] and not own:
-            checks.append(check_result(
-                CHECK, name, CRITICAL, f"Nothing of the list is blocked any more, of {sizes[name]} networks: nobody renewed it.", value=0,
-                unit="networks", hint="Apply it again: upkeep.runbook.security_rules.",
-            ))
-        else:
-            checks.append(check_result(CHECK, name, OK, f"{len(own)} networks of the list are blocked.", value=len(own), unit="networks"))
-    checks = checks or [check_result(CHECK, "lists", OK, "No list is applied.", value=0)]
-    return {"changed": False, "status": worst_of(checks), "checks": fold_ok(checks, return_all=params["return_all"]), "lists": [], "totals": {}}
-
-
-def _unseen(reason: str, hint: str) -> Row:
-    checks = [check_result(CHECK, "lists", UNKNOWN, f"Nobody can tell what of the lists is blocked: {reason}", hint=hint)]
-    return {"changed": False, "status": worst_of(checks), "checks": checks, "lists": [], "totals": {}}

@@ -33,12 +33,14 @@ class ListPlan:
     :ivar renewed: how many blocks only got a later end.
     :ivar spared: by list, what nobody may block: networks with the reason, as the end of a sentence.
     :ivar private: by list, how many networks of those that no list can block at all (loopback, multicast) were left out.
+    :ivar owned: by list, what is blocked for it, and not for another list or an incident.
     """
 
     blocks: BlockPlan
     renewed: int
     spared: Mapping[str, list[tuple[Network, str]]]
     private: Mapping[str, int]
+    owned: Mapping[str, frozenset[Network]]
 
 
 def plan_lists(
@@ -91,7 +93,16 @@ def plan_lists(
     _refuse_too_many(entries, lists)
     blocks = planned(entries, allow, operators, ledger, kernel, drift, now)
     blocks.added, blocks.removed = added, removed
-    return ListPlan(blocks, renewed, spared, private)
+    return ListPlan(blocks, renewed, spared, private, _owned(lists, entries))
+
+
+def _owned(lists: Sequence[Blocklist], entries: Mapping[Network, Entry]) -> dict[str, frozenset[Network]]:
+    found: dict[str, set[Network]] = {one.name: set() for one in lists}
+    for network, entry in entries.items():
+        name = list_of(entry.reason)
+        if name in found:
+            found[name].add(network)
+    return {name: frozenset(networks) for name, networks in found.items()}
 
 
 def _lasts(expires: End, timeout_seconds: int, now: float) -> bool:
