@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall import fail2ban as asking
-from ansible_collections.upkeep.runbook.plugins.module_utils.firewall import jail_applying, operators
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall import jail_applying, jail_files, operators
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.addresses import read_address
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
 from ansible_collections.upkeep.runbook.plugins.modules import fail2ban_jails
@@ -58,7 +58,7 @@ class Server(Fail2ban):
 
 def die_before(step: int) -> None:
     left = [step]
-    for owner, name in ((jail_applying, "write_record"), (jail_applying, "write_atomically"), (asking, "reload")):
+    for owner, name in ((jail_applying, "write_record"), (jail_files, "write_atomically"), (asking, "reload")):
         def dying(*arguments: Any, call: Any = getattr(owner, name), **keywords: Any) -> Any:
             left[0] -= 1
             if left[0] < 0:

@@ -5,21 +5,19 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import stat
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.atomic_files import sync_directory, write_atomically
-from ansible_collections.upkeep.runbook.plugins.module_utils.checks import CRITICAL, OK, UNKNOWN, WARNING, check_result, worst_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.errors import UpkeepError
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall import fail2ban
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.addresses import LOOPBACK, Network, network_of, read_network
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.jail_answer import Row, answer_acting, answer_query
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.jail_files import MAX_FILE_BYTES, read_file, write_files
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.jail_record import Files, Record, read_record, write_record
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.jail_rules import not_ignored, read_filters, read_name
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.jail_running import reload_and_wait, running
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.jail_trial import trial, try_configuration, try_filter
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.operators import find_operator
 from ansible_collections.upkeep.runbook.plugins.module_utils.locking import CONTAINMENT_LOCK_FILE, LockOwner, exclusive_lock
@@ -27,13 +25,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges impor
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import to_iso
 
-CHECK, SUBJECT = "rules.fail2ban", "fail2ban"
 _RANGES = {"wait_seconds": (1, 600), "lock_wait_seconds": (0, 86_400)}
-_MAX_FILE_BYTES = 1024 * 1024
-_TICK_SECONDS = 0.1
-_HINT = "Look at it: fail2ban-client status; and bring the jails up to date again: upkeep.runbook.security_rules."
-
-Row = dict[str, Any]
 
 
 def apply_jails(params: Mapping[str, Any], *, now: datetime, check_mode: bool) -> Row:
@@ -46,7 +38,7 @@ def apply_jails(params: Mapping[str, Any], *, now: datetime, check_mode: bool) -
     state, configuration = Path(params["state_directory"]), Path(params["config_directory"])
     ask = fail2ban.client(params["socket"], str(configuration))
     if params["state"] == "query":
-        return _query(state, configuration, ask)
+        return answer_query(state, configuration, ask)
     if ask is None:
         raise UpkeepError("fail2ban is not installed here (the program fail2ban-client). Install it: apt install fail2ban.")
     work = _Work(params, state, configuration, ask, now)
@@ -71,27 +63,27 @@ class _Work:
         if wants:
             self.files[f"jail.d/{name}.local"] = _ended(params["jails"])
         for one, text in self.files.items():
-            if len(text.encode()) > _MAX_FILE_BYTES:
-                raise UpkeepError(f"{one} would be larger than {_MAX_FILE_BYTES // 1024} KiB. Nothing was changed.")
+            if len(text.encode()) > MAX_FILE_BYTES:
+                raise UpkeepError(f"{one} would be larger than {MAX_FILE_BYTES // 1024} KiB. Nothing was changed.")
         self.needed = _needed(params["ignored"])
 
     def do(self, *, check_mode: bool) -> Row:
         record = read_record(self.state)
         try:
-            running = self.running()
+            runs = running(self.ask)
         except UpkeepError as exc:
             if record is None or not record.pending or check_mode:
                 raise UpkeepError(f"{exc.message} Nothing was changed.") from exc
             # What the killed run has written may be what keeps the server from starting.
-            _write(self.configuration, record.before)
+            write_files(self.configuration, record.before)
             raise UpkeepError(f"{exc.message} The files from before a run that was killed are back.") from exc
         interrupted = record is not None and record.pending
         if record is not None and record.pending and not check_mode:
             record = self.put_back(record)
-            running = self.running()
+            runs = running(self.ask)
         owned = record.owned if record else []
         wanted: dict[str, str | None] = {**dict.fromkeys(owned), **self.files}
-        present = {name: _read(self.configuration / name) for name in wanted}
+        present = {name: read_file(self.configuration / name) for name in wanted}
         if interrupted and check_mode and record is not None:
             present.update({name: record.before[name] for name in wanted if name in record.before})
         strange = [name for name, text in self.files.items() if name not in owned and present[name] not in (None, text)]
@@ -101,11 +93,11 @@ class _Work:
                 " another name, or move it away."
             )
         jails = self.judge(wanted)
-        missing = sorted(set(jails) - set(running))
+        missing = sorted(set(jails) - set(runs))
         changed = present != wanted or bool(missing)
         if changed and not check_mode:
             self.change(wanted, present, jails, owned)
-        return _answer(wanted, present, jails, changed=changed or interrupted, done=not check_mode)
+        return answer_acting(wanted, present, jails, changed=changed or interrupted, done=not check_mode)
 
     def judge(self, wanted: Files) -> dict[str, list[str]]:
         """Return the jails that the files make; nothing is changed.
@@ -134,8 +126,8 @@ class _Work:
         record = Record(True, to_iso(self.now), self.params["run_id"] or "", wanted, present, owned)
         write_record(self.state, record)
         try:
-            _write(self.configuration, wanted)
-            self.wait_for(jails)
+            write_files(self.configuration, wanted)
+            reload_and_wait(self.ask, jails, self.params["wait_seconds"])
         except UpkeepError as exc:
             try:
                 self.put_back(record)
@@ -150,42 +142,11 @@ class _Work:
 
         :raises UpkeepError: when they cannot be written, or fail2ban does not read them.
         """
-        _write(self.configuration, record.before)
-        self.wait_for([])
+        write_files(self.configuration, record.before)
+        reload_and_wait(self.ask, [], self.params["wait_seconds"])
         before = dataclasses.replace(record, pending=False, files={name: record.before.get(name) for name in record.owned}, before={})
         write_record(self.state, before)
         return before
-
-    def wait_for(self, jails: Iterable[str]) -> None:
-        """Let fail2ban read its configuration anew, and wait until the jails run.
-
-        :raises UpkeepError: when they do not within the time.
-        """
-        deadline = time.monotonic() + self.params["wait_seconds"]
-        try:
-            fail2ban.reload(self.ask)
-        except (fail2ban.NotRunning, fail2ban.Silent) as exc:
-            raise UpkeepError(f"fail2ban did not read its configuration anew ({plain(str(exc), 200) or 'it does not run'})") from exc
-        while True:
-            missing = sorted(set(jails) - set(self.running()))
-            if not missing:
-                return
-            if time.monotonic() >= deadline:
-                named = plain(", ".join(missing), 200)
-                raise UpkeepError(f"{named}: the jails do not run {self.params['wait_seconds']:g} s after fail2ban has read its configuration")
-            time.sleep(_TICK_SECONDS)
-
-    def running(self) -> list[str]:
-        """Return the jails that run.
-
-        :raises UpkeepError: when nobody can tell.
-        """
-        try:
-            return fail2ban.running_jails(self.ask)
-        except fail2ban.NotRunning as exc:
-            raise UpkeepError("fail2ban does not run. Start it: systemctl start fail2ban.") from exc
-        except fail2ban.Silent as exc:
-            raise UpkeepError(f"{exc}.") from exc
 
 
 def _needed(ignored: Sequence[str]) -> list[Network]:
@@ -195,89 +156,5 @@ def _needed(ignored: Sequence[str]) -> list[Network]:
     return [one for one in dict.fromkeys([*networks, *ours]) if one not in LOOPBACK]
 
 
-def _answer(wanted: Files, present: Files, jails: Mapping[str, Any], *, changed: bool, done: bool) -> Row:
-    named = plain(", ".join(sorted(jails)), 200) or "none"
-    if done:
-        check = check_result(CHECK, SUBJECT, OK, f"{len(jails)} jails run ({named}).", value=len(jails), unit="jails")
-    else:
-        check = check_result(CHECK, SUBJECT, OK, f"{len(jails)} jails would run ({named})." if changed else "Nothing would change.")
-    differs = present != wanted
-    return {
-        "changed": changed,
-        "status": worst_of([check]),
-        "checks": [check],
-        "jails": sorted(jails),
-        "diff": {"before": _shown(present), "after": _shown(wanted)} if differs else {"before": "", "after": ""},
-    }
-
-
-def _query(state: Path, configuration: Path, ask: fail2ban.Ask | None) -> Row:
-    try:
-        check, jails = _seen(state, configuration, ask)
-    except UpkeepError as exc:
-        check, jails = check_result(CHECK, SUBJECT, UNKNOWN, f"Nobody can tell whether the jails run: {exc.message}"), []
-    return {"changed": False, "status": check["status"], "checks": [check], "jails": jails}
-
-
-def _seen(state: Path, configuration: Path, ask: fail2ban.Ask | None) -> tuple[Row, list[str]]:
-    record = read_record(state)
-    if record is None or not (record.pending or record.owned):
-        return check_result(CHECK, SUBJECT, WARNING, "No jails were ever written here.", hint=_HINT), []
-    if ask is None:
-        return check_result(CHECK, SUBJECT, CRITICAL, "fail2ban is not installed any more, and bans nobody.", hint=_HINT), []
-    try:
-        running = fail2ban.running_jails(ask)
-    except fail2ban.NotRunning:
-        return check_result(CHECK, SUBJECT, CRITICAL, "fail2ban does not run, and bans nobody.", hint=_HINT), []
-    except fail2ban.Silent as exc:
-        raise UpkeepError(f"{exc}.") from exc
-    if record.pending:
-        return check_result(CHECK, SUBJECT, CRITICAL, "A run that changed the jails was killed, or is at work.", hint=_HINT), running
-    other = [name for name, text in record.files.items() if _read(configuration / name) != text]
-    missing = sorted(set(try_configuration(configuration)) - set(running))
-    if missing:
-        return check_result(CHECK, SUBJECT, CRITICAL, f"{', '.join(missing[:5])}: the jails do not run.", hint=_HINT), running
-    if other:
-        return check_result(CHECK, SUBJECT, CRITICAL, f"{', '.join(other[:5])}: not what was written there.", hint=_HINT), running
-    return check_result(CHECK, SUBJECT, OK, f"{len(running)} jails run.", value=len(running), unit="jails"), running
-
-
-def _write(configuration: Path, files: Files) -> None:
-    """Write files, and take those away that shall not be there.
-
-    :raises UpkeepError: when one cannot be written.
-    """
-    for name, text in files.items():
-        path = configuration / name
-        if text is not None:
-            write_atomically(path, text.encode(), 0o644)
-        elif path.exists():
-            path.unlink()
-            sync_directory(path.parent)
-
-
-def _read(path: Path) -> str | None:
-    """Return a file of fail2ban, or None.
-
-    :raises UpkeepError: when it is a link or no file, or cannot be read.
-    """
-    try:
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as stream:
-            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                raise UpkeepError(f"{path} is no file")
-            data = stream.read(_MAX_FILE_BYTES + 1)
-            if len(data) > _MAX_FILE_BYTES:
-                raise UpkeepError(f"{path} is larger than {_MAX_FILE_BYTES // 1024} KiB")
-            return data.decode()
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as exc:
-        raise UpkeepError(f"cannot read {path}: {exc.strerror if isinstance(exc, OSError) else 'it is no text in UTF-8'}") from exc
-
-
 def _ended(text: str) -> str:
     return text.strip("\n") + "\n"
-
-
-def _shown(files: Files) -> str:
-    return "".join(f"# {name}\n{text}" for name, text in sorted(files.items()) if text is not None)
