@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -118,12 +119,14 @@ def test_check_run_check_run_change_and_take_away(server: Server) -> None:
     ({"filter": "mine"}, [{"content": FILTER, "must_match": [MATCH, NO_MATCH]}], f"the filter mine finds nobody in {NO_MATCH!r}"),
     ({"filter": "mine"}, [{"content": FILTER, "must_not_match": [NO_MATCH, MATCH]}], f"the filter mine finds somebody in {MATCH!r}"),
 ])
-def test_what_is_wrong_is_refused_and_changes_nothing(server: Server, changes: dict[str, str], filters: list[dict[str, Any]], says: str) -> None:
+def test_what_is_wrong_is_refused_and_changes_nothing(server: Server, changes: dict[str, str], filters: list[dict[str, Any]], says: str,
+                                                      tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = server.files()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     answer = server(server.jail("new", **changes), filters=[{"name": "mine", **one} for one in filters], ignored=["192.0.2.0/24"])
     assert answer["failed"] and says in answer["msg"] and "Nothing was changed" in answer["msg"], answer
     assert server.files() == before and not (server.state / "fail2ban_jails.json").exists()
-    assert not list(Path("/tmp").glob("upkeep-fail2ban-*"))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("text", ["  \n", "[new\nenabled"])
@@ -173,6 +176,18 @@ def test_killed_before_any_step_the_next_run_puts_back_and_completes(server: Ser
         assert server.killed(step, server.jail("new")), f"there is no step {step}"
         assert server(server.jail("new"))["changed"] and server.running() == ["new", "package"] and status(server(state="query")) == "ok"
     assert not server.killed(STEPS, server.jail("last")) and server.running() == ["last", "package"], "there are more steps"
+
+
+def test_the_copy_that_a_killed_run_left_is_cleared_by_the_next(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(jail_applying, "try_configuration", lambda _copy: os.kill(os.getpid(), signal.SIGKILL))
+    assert server.killed(STEPS, server.jail("new"))
+    monkeypatch.undo()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (left,) = tmp_path.glob("upkeep-fail2ban-*")
+    assert (left / "configuration" / "jail.d" / "upkeep.local").exists()
+    assert server(server.jail("new"), check_mode=True)["changed"] and left.exists()  # which changes nothing anywhere
+    assert server(server.jail("new"))["changed"] and not list(tmp_path.iterdir())
 
 
 def test_what_a_killed_run_wrote_is_put_back_also_where_the_server_does_not_run(server: Server, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.jail_files
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.jail_record import Files, Record, read_record, write_record
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.jail_rules import not_ignored, read_filters, read_name
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.jail_running import reload_and_wait, running
-from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.jail_trial import trial, try_configuration, try_filter
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.jail_trial import clear_left_trials, trial, try_configuration, try_filter
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.operators import find_operator
 from ansible_collections.upkeep.runbook.plugins.module_utils.locking import CONTAINMENT_LOCK_FILE, LockOwner, exclusive_lock
 from ansible_collections.upkeep.runbook.plugins.module_utils.option_ranges import refuse_out_of_range
@@ -46,6 +46,7 @@ def apply_jails(params: Mapping[str, Any], *, now: datetime, check_mode: bool) -
         return work.do(check_mode=True)
     owner = LockOwner(params["run_id"] or "-", "fail2ban_jails", to_iso(now))
     with exclusive_lock(state / CONTAINMENT_LOCK_FILE, owner, wait_seconds=params["lock_wait_seconds"]):
+        clear_left_trials()
         return work.do(check_mode=False)
 
 

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +21,9 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 _TIMEOUT_SECONDS = 60.0
 _MAX_OUTPUT_BYTES = 16 * 1024 * 1024
+_PREFIX = "upkeep-fail2ban-"
+_COPY, _LINES = "configuration", "lines.log"
+_TRIES = 10
 
 
 @contextmanager
@@ -28,10 +33,10 @@ def trial(configuration: Path, files: Mapping[str, str | None]) -> Iterator[Path
     :param files: by path below the configuration, its text; None takes it away.
     :raises UpkeepError: when it cannot be copied.
     """
-    folder = Path(tempfile.mkdtemp(prefix="upkeep-fail2ban-"))
+    folder, held = _own_folder()
     try:
         try:
-            copy = folder / "configuration"
+            copy = folder / _COPY
             shutil.copytree(configuration, copy, symlinks=True)
             for name, text in files.items():
                 (copy / name).unlink(missing_ok=True)
@@ -42,6 +47,62 @@ def trial(configuration: Path, files: Mapping[str, str | None]) -> Iterator[Path
         yield copy
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(held)
+
+
+def clear_left_trials() -> None:
+    """Remove the copies of runs that were killed: folders of this account with mode 0700 that no living run holds."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        try:
+            held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            continue  # no folder, somebody else's, or gone by now
+        try:
+            if _is_ours(held):
+                # The kernel lets go of it with the run, however that ended.
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _is_at(folder, held):
+                    shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            pass  # a run is at work in it
+        finally:
+            os.close(held)
+
+
+def _own_folder() -> tuple[Path, int]:
+    """Return a new private folder, and the descriptor that holds it as long as this run lives.
+
+    :raises UpkeepError: when there can be none.
+    """
+    for _attempt in range(_TRIES):
+        held = -1
+        try:
+            folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+            held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            fcntl.flock(held, fcntl.LOCK_EX)
+        except FileNotFoundError:
+            pass
+        except OSError as exc:
+            raise UpkeepError(f"there is no room for a trial in {tempfile.gettempdir()}: {exc.strerror}") from exc
+        else:
+            if _is_at(folder, held):
+                return folder, held
+        # Before it was held, another run took it for one that was left.
+        if held >= 0:
+            os.close(held)
+    raise UpkeepError(f"folders for a trial in {tempfile.gettempdir()} vanish as they are made")
+
+
+def _is_ours(held: int) -> bool:
+    status = os.fstat(held)
+    return status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == 0o700 and set(os.listdir(held)) <= {_COPY, _LINES}
+
+
+def _is_at(folder: Path, held: int) -> bool:
+    try:
+        return os.path.samestat(os.lstat(folder), os.fstat(held))
+    except FileNotFoundError:
+        return False
 
 
 def try_configuration(copy: Path) -> dict[str, list[str]]:
@@ -72,7 +133,7 @@ def try_filter(copy: Path, one: Filter) -> None:
 
 
 def _matched(copy: Path, one: Filter, lines: Sequence[str]) -> int:
-    log = copy.parent / "lines.log"
+    log = copy.parent / _LINES
     log.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     done = _run("fail2ban-regex", "-c", str(copy), "--usedns=no", str(log), one.name)
     found = matched_lines(done.stdout)
