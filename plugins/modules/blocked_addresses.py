@@ -12,6 +12,8 @@ short_description: Say which addresses a host blocks, by whom and until when
 description:
   - Lists the addresses and networks that M(upkeep.runbook.ip_block) blocks, as with O(upkeep.runbook.ip_block#module:state=query), and
     those that fail2ban bans where it is installed.
+  - Where M(upkeep.runbook.nft_rules) has loaded rules on the host, it also says whether they are in force, as with
+    O(upkeep.runbook.nft_rules#module:state=query).
   - Where nftables is not installed and nobody ever blocked an address with M(upkeep.runbook.ip_block), none is blocked, which is V(ok).
   - Changes nothing.
 author:
@@ -26,7 +28,7 @@ options:
     type: path
     default: /var/run/fail2ban/fail2ban.sock
   state_directory:
-    description: Folder in which M(upkeep.runbook.ip_block) keeps its reasons.
+    description: Folder in which M(upkeep.runbook.ip_block) keeps its reasons, and M(upkeep.runbook.nft_rules) its record.
     type: path
     default: /var/lib/upkeep
 notes:
@@ -34,6 +36,7 @@ notes:
   - Of fail2ban 50 jails are looked at. Further ones make C(fail2ban.jails) V(unknown).
 seealso:
   - module: upkeep.runbook.ip_block
+  - module: upkeep.runbook.nft_rules
 """
 
 EXAMPLES = r"""
@@ -53,6 +56,7 @@ checks:
     - C(firewall.blocked) and C(firewall.ledger), as of M(upkeep.runbook.ip_block).
     - C(fail2ban.jails) where fail2ban is installed. It is a warning when it does not run although its unit is enabled, or has no
       jail, and V(unknown) when it does not answer, or lists what cannot be read.
+    - C(rules.nftables), as of M(upkeep.runbook.nft_rules), where that has a record.
   returned: success
   type: list
   elements: dict

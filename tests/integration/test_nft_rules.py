@@ -5,6 +5,7 @@ The first host has the rules, the second is the operator's, the third a client.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -20,10 +21,11 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.firewall import (
     rules_persisting,
     rules_record,
 )
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.blocked_now import blocked_now
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.blocking import block_addresses
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.rules_loading import manage_rules
 from ansible_collections.upkeep.runbook.plugins.module_utils.utc_time import utc_now
-from ansible_collections.upkeep.runbook.plugins.modules import ip_block, nft_rules
+from ansible_collections.upkeep.runbook.plugins.modules import blocked_addresses, ip_block, nft_rules
 from ansible_collections.upkeep.runbook.tests.integration.networks import Host, answered, given_options, hosts, wait_until
 from ansible_collections.upkeep.runbook.tests.integration.systemd_stand_in import Systemd
 
@@ -291,6 +293,35 @@ def test_rules_of_hours_are_the_same_when_the_clocks_change(place: Place, monkey
     place.whole(text)
     monkeypatch.setenv("TZ", "UTC-2")
     assert status(place(state="query")) == "ok" and not place(text)["changed"]
+
+
+def test_the_audit_says_whether_rules_are_in_force_where_some_were_loaded(place: Place) -> None:
+    def audited() -> tuple[str, str]:
+        def work() -> dict[str, Any]:
+            os.environ["PATH"] = nftables.SEARCH_PATH = place.systemd.path
+            return blocked_now(given_options(blocked_addresses, {"state_directory": str(place.state), "return_all": True}), now=utc_now())
+        rows = [row for row in (place.ours.use(work) or {})["checks"] if row["check"] == "rules.nftables"]
+        return next(((row["subject"], row["status"]) for row in rows), ("", ""))
+
+    assert audited() == ("", "")
+    text = rules(place.operator.address)
+    place.whole(text)
+    assert audited() == (str(place.path), "ok")
+    place.path.rename(place.path.with_suffix(".moved"))
+    assert audited() == (str(place.path), "warning")
+    place.path.with_suffix(".moved").rename(place.path)
+    # A record of before says nothing of files; the next run notes them, and changes nothing else.
+    file = place.state / "nft_rules.json"
+    written = json.loads(file.read_text())
+    file.write_text(json.dumps({key: value for key, value in written.items() if key not in ("path", "configuration")}))
+    assert audited() == (str(file), "unknown") and not place(text, check_mode=True)["changed"] and audited() == (str(file), "unknown")
+    assert not place(text)["changed"] and audited() == (str(place.path), "ok") and json.loads(file.read_text()) == written
+    place.ours.run("nft", "flush", "ruleset")
+    assert audited() == (str(place.path), "critical")
+    file.write_text("{")
+    assert audited() == (str(file), "unknown")
+    file.unlink()
+    assert audited() == ("", "")
 
 
 def test_without_systemd_nothing_is_loaded(place: Place) -> None:

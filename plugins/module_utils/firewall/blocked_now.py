@@ -1,6 +1,6 @@
 # Copyright: upkeep.runbook contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Which addresses are blocked on a host, by whom and until when: by ``ip_block``, and by fail2ban where it is installed."""
+"""Which addresses are blocked on a host, by whom and until when, and whether rules that were loaded are in force: what its firewall does now."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.block_ledg
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.block_rules import TABLE
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.blocking import query_blocks
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.fail2ban import Jail, NotRunning, Silent, client, read_jails, switched_off
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.rules_query import query_noted
 
 JAILS = "fail2ban.jails"
 _OURS, _FAIL2BAN = "ip_block", "fail2ban"
@@ -31,11 +32,12 @@ def blocked_now(params: Mapping[str, Any], *, now: datetime) -> Row:
     """
     own = _own_blocks(params, now.timestamp())
     known, jails, checks = _jails(params["fail2ban_socket"])
+    checks = [*own["checks"], *checks, *query_noted(Path(params["state_directory"]))]
     rows = [*({"by": _OURS, "jail": "", **row} for row in own["blocked"]), *_banned(jails)]
     return {
         "changed": False,
-        "status": worst_of([*own["checks"], *checks]),
-        "checks": fold_ok([*own["checks"], *checks], return_all=params["return_all"]),
+        "status": worst_of(checks),
+        "checks": fold_ok(checks, return_all=params["return_all"]),
         "blocked": rows if params["return_all"] else rows[:MAX_ROWS],
         "jails": [
             {"name": jail.name, "failed": jail.failed, "banned": jail.banned, "banned_total": jail.banned_total} for jail in jails

@@ -22,14 +22,14 @@ class Seen:
 
     :ivar in_force: the kernel has what was loaded.
     :ivar timers: those of the record that run.
-    :ivar not_kept: why the rules would not be in force after a restart; "" when they would be.
+    :ivar not_kept: why the rules would not be in force after a restart; "" when they would be, None when that is not known.
     :ivar silence: why nobody can tell whether a timer of the record runs, as a sentence without its full stop; "" when it is known.
     """
 
     record: Record | None
     in_force: bool
     timers: tuple[str, ...]
-    not_kept: str
+    not_kept: str | None
     silence: str = ""
 
 
@@ -76,7 +76,7 @@ def describe(seen: Seen) -> Row:
         "run_id": record.run_id if record else None,
         "reverts_at": record.reverts_at if record else None,
         "timers": None if seen.silence else list(seen.timers),
-        "kept": record is not None and not seen.not_kept,
+        "kept": record is not None and seen.not_kept == "",
     }
 
 
@@ -108,6 +108,9 @@ def judge(subject: str, seen: Seen) -> Row:
     if seen.timers:
         return check_result(CHECK, subject, CRITICAL, "A timer takes the rules back, although they were confirmed.",
                             hint="Confirm them again: upkeep.runbook.nft_rules with state=confirmed.")
+    if seen.not_kept is None:
+        told = f"The rules ({tables}) are in force since {record.since}, and where they are kept for a restart was not noted."
+        return check_result(CHECK, subject, UNKNOWN, told, hint=_AGAIN)
     if seen.not_kept:
         return check_result(CHECK, subject, WARNING, f"The rules ({tables}) are in force, but would not be after a restart: {seen.not_kept}.")
     return check_result(CHECK, subject, OK, f"The rules ({tables}) are in force since {record.since}, and after a restart.")

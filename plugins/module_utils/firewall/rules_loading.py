@@ -24,14 +24,10 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.firewall import (
     rules_persisting,
     rules_record,
 )
-from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.rules_answer import (
-    Seen,
-    answer_acting,
-    answer_query,
-    answer_unseen,
-)
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.rules_answer import Seen, answer_acting
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.rules_kernel import digest_of, present_tables, way_back
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.rules_persisting import Kept
+from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.rules_query import look, query_rules
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.rules_record import CONFIRMED, PENDING, Record
 from ansible_collections.upkeep.runbook.plugins.module_utils.firewall.rules_text import Table, read_rules, transaction
 from ansible_collections.upkeep.runbook.plugins.module_utils.locking import CONTAINMENT_LOCK_FILE, LockOwner, exclusive_lock
@@ -71,7 +67,7 @@ def manage_rules(params: Mapping[str, Any], *, now: datetime, check_mode: bool) 
             raise UpkeepError(f"{name}: give an absolute path of letters, digits, dots, hyphens and underscores.")
     kept = Kept(Path(params["path"]), Path(params["configuration"]) if params["configuration"] else None, state)
     if params["state"] == "query":
-        return _query(kept)
+        return query_rules(kept)
     if params["state"] == "present" and params["content"] is None:
         raise UpkeepError("content: give the rules.")
     if check_mode:
@@ -81,34 +77,15 @@ def manage_rules(params: Mapping[str, Any], *, now: datetime, check_mode: bool) 
         return _act(params, kept, now, check_mode=False)
 
 
-def _query(kept: Kept) -> dict[str, Any]:
-    try:
-        return answer_query(str(kept.path), _look(kept))
-    except nftables.Unseen as exc:
-        return answer_unseen(str(kept.path), str(exc), exc.hint)
-    except UpkeepError as exc:
-        return answer_unseen(str(kept.path), exc.message, "")
-
-
 def _act(params: Mapping[str, Any], kept: Kept, now: datetime, *, check_mode: bool) -> dict[str, Any]:
     try:
-        seen = _look(kept)
+        seen = look(kept)
         work = {"present": _load, "confirmed": _confirm, "absent": _remove, "reverted": _revert}[params["state"]]
         done = work(params, kept, seen, now, check_mode)
-        after = seen if check_mode else _look(kept)
+        after = seen if check_mode else look(kept)
     except nftables.Unseen as exc:
         raise UpkeepError(f"{exc} {exc.hint}".strip()) from exc
     return answer_acting(str(kept.path), params["state"], seen, after, done.text, changed=done.changed, done=not check_mode, left=done.left)
-
-
-def _look(kept: Kept) -> Seen:
-    record = rules_record.read_record(kept.state)
-    if record is None:
-        nftables.find_nft()
-        return Seen(None, False, (), "")
-    timers = revert_timer.look_at(record.timers)
-    in_force = bool(record.digest) and digest_of(record.rules.tables) == record.digest
-    return Seen(record, in_force, timers.running, rules_persisting.why_not_kept(kept, record.rules), timers.silence)
 
 
 def _load(params: Mapping[str, Any], kept: Kept, seen: Seen, now: datetime, check_mode: bool) -> _Done:
@@ -123,6 +100,9 @@ def _load(params: Mapping[str, Any], kept: Kept, seen: Seen, now: datetime, chec
             if (changes or record.timers) and not check_mode:
                 _stop(record)  # of a run that was killed when it had confirmed
                 _settle(kept, record)
+            noted = _noting(kept, record)
+            if noted != record and not check_mode:
+                rules_record.write_record(kept.state, dataclasses.replace(noted, timers=[], before=None))
             return _Done(changes, rules.text)
         if seen.timers:
             if params["run_id"] and not check_mode:  # it is this run now that comes back and confirms
@@ -149,7 +129,7 @@ def _load(params: Mapping[str, Any], kept: Kept, seen: Seen, now: datetime, chec
     way = rules_record.way_back_file(kept.state, timer)
     make_private_directory(kept.state)
     write_atomically(way, back.encode())
-    rules_record.write_record(kept.state, made)
+    rules_record.write_record(kept.state, made)  # where they are kept is noted when somebody confirms, and they are
     begin = time.monotonic()
     try:
         revert_timer.arm_timer(timer, params["revert_seconds"], [nftables.find_nft(), "-f", str(way)], _DESCRIPTION)
@@ -188,7 +168,7 @@ def _confirm(params: Mapping[str, Any], kept: Kept, seen: Seen, now: datetime, c
     if check_mode:
         return _Done(waits, record.rules.text)
     # What was before is noted until the timer is gone: it may still come back when this run is killed.
-    confirmed = dataclasses.replace(record, phase=CONFIRMED, reverts_at=None)
+    confirmed = _noting(kept, dataclasses.replace(record, phase=CONFIRMED, reverts_at=None))
     if waits:
         rules_record.write_record(kept.state, confirmed)
         try:
@@ -201,6 +181,11 @@ def _confirm(params: Mapping[str, Any], kept: Kept, seen: Seen, now: datetime, c
             raise UpkeepError("The timer has put the rules from before back just now. Load them again, with a longer revert_seconds.")
     written = _settle(kept, confirmed)
     return _Done(waits or written, record.rules.text)
+
+
+def _noting(kept: Kept, record: Record) -> Record:
+    """Return a record that says where its rules are kept, for whoever asks later without the options of this run."""
+    return dataclasses.replace(record, path=str(kept.path), configuration="" if kept.configuration is None else str(kept.configuration))
 
 
 def _settle(kept: Kept, record: Record) -> bool:

@@ -42,6 +42,7 @@ class Record:
     :ivar reverts_at: when the timer takes them back unless somebody confirms; None when it was confirmed.
     :ivar timers: units of timers that may run; each is noted before it runs.
     :ivar digest: of the tables in the kernel after they were loaded; "" until then.
+    :ivar path: the file in which they are kept for a restart, and what includes it ("" where nothing has to); None where that was not noted.
     :ivar before: what was confirmed before and comes back with the timer; None when nothing was, or no timer can come any more.
     """
 
@@ -53,6 +54,8 @@ class Record:
     rules: Rules
     digest: str
     before: Optional[Record] = None
+    path: Optional[str] = None
+    configuration: Optional[str] = None
 
 
 def read_record(directory: Path) -> Record | None:
@@ -120,4 +123,5 @@ def _record(content: Mapping[str, Any]) -> Record:
         [name for name in content["timers"] if is_timer(name, TIMER_PREFIX)],
         Rules(tuple(Table(row["family"], row["name"]) for row in content["rules"]["tables"]), content["rules"]["text"]),
         str(content["digest"]), _record(content["before"]) if content["before"] else None,
+        *(None if content.get(key) is None else str(content[key]) for key in ("path", "configuration")),
     )
