@@ -55,8 +55,11 @@ def work(numbers):
         for block in Reading(parts[number]).blocks():
             if "LOOP" in sys.argv:
                 for line in block.decode("latin-1").split("\\n"):
-                    if match(line):
+                    found = match(line)
+                    if found:
                         lines += 1
+                        if "FIELDS" in sys.argv:
+                            fields = found.groups()
                 continue
             for rows in read(block.decode("latin-1"))[0]:
                 lines += rows.lines
@@ -174,7 +177,8 @@ def measure(folder: Path, log: Path, sample: Path) -> None:
         "parsing alone: times, sizes and durations": parsing,
         "parsing alone: text": [*parsing, "TEXT"],
         "parsing alone: text, by regular expression": [*parsing, "TEXT", "EXPRESSION"],
-        "parsing alone: line by line, by regular expression": [*parsing, "LOOP"],
+        "parsing alone: line by line, matched": [*parsing, "LOOP"],
+        "parsing alone: line by line, matched and taken apart": [*parsing, "LOOP", "FIELDS"],
         f"access_log_stats, gzip in {PACKED_FILES} files": module(folder, "packed", str(folder / "packed" / "access.log.*.gz")),
         "access_log_stats, gzip in one file": module(folder, "whole", str(folder / "packed" / "whole.gz")),
         sampled: module(folder, "sample", str(sample)),
@@ -204,7 +208,12 @@ def measure(folder: Path, log: Path, sample: Path) -> None:
             (
                 "access_log_stats / a loop that only matches each line",
                 "access_log_stats",
-                "parsing alone: line by line, by regular expression",
+                "parsing alone: line by line, matched",
+            ),
+            (
+                "access_log_stats / a loop that matches each line and takes its fields",
+                "access_log_stats",
+                "parsing alone: line by line, matched and taken apart",
             ),
             (f"goaccess / access_log_stats, {SAMPLE} lines (at least 3)", f"goaccess, {SAMPLE} lines", sampled),
             (
