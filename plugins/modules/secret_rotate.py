@@ -92,6 +92,10 @@ options:
     description: For the other states than O(state=present), leave out what is confirmed already.
     type: bool
     default: false
+  release_days:
+    description: For O(state=query), old values that are kept for more days than that are a warning (C(secret.kept)), V(0) to V(36500). V(0) switches it off.
+    type: int
+    default: 30
   state_directory:
     description: Folder of the record, the copies and of the lock that keeps such runs apart on a host. It is created with mode 0700.
     type: path
@@ -205,6 +209,7 @@ checks:
   description:
     - C(secret.rotation) for each file. Critical when a key has its old value again, or a run was killed; a warning when somebody has changed
       a key since, when its old value stands elsewhere in the file, and until it is confirmed; unknown when nobody can tell.
+    - C(secret.kept) for each rotation whose old values are kept for longer than O(release_days), a warning.
   returned: success
   type: list
   elements: dict
@@ -243,6 +248,7 @@ def argument_spec() -> dict[str, Any]:
         "rotation_id": {"type": "str", "default": ""},
         "secrets": {"type": "list", "elements": "dict", "options": secret, "default": [], "no_log": False},
         "only_unconfirmed": {"type": "bool", "default": False},
+        "release_days": {"type": "int", "default": 30},
         "state_directory": {"type": "path", "default": "/var/lib/upkeep"},
         "lock_wait_seconds": {"type": "float", "default": 30.0},
         "run_id": {"type": "str"},

@@ -84,7 +84,7 @@ def test_from_the_first_run_to_what_has_changed(audited: House, network: Network
             assert """ansible-playbook upkeep.runbook.security_accept -e 'security_audit_reason="why"'""" in hint, part
         assert first.rc == 2 and "tcp 4001" in first.check("alpha", "port.baseline")["summary"]
         checks = {check.partition(".")[0] for _host, _role, check, _subject in first.statuses()}
-        assert checks >= {"auth", "process", "port", "integrity", "access", "configuration"}, "every part looked"
+        assert checks >= {"auth", "process", "port", "integrity", "access", "firewall", "secret", "configuration"}, "every part looked"
         assert list(audited.reports.glob("heartbeats/*.security_audit.json"))
 
         refused = accept()
@@ -282,7 +282,7 @@ def test_what_is_not_configured_is_left_out(broken: Outcome) -> None:
 
 
 def test_tags_choose_parts_and_none_is_no_health(audited: House) -> None:
-    without = audited.run("security_audit", "--skip-tags", "processes,logins,access,ports,blocks")
+    without = audited.run("security_audit", "--skip-tags", "processes,logins,access,ports,blocks,secrets")
     assert kinds(without, "alpha") == {"integrity"} and without.rc == 2
     none = audited.run("security_audit", "--tags", "health")
     assert none.role("alpha", "security_audit")["status"] == "not_run" and none.rc == 2

@@ -18,7 +18,7 @@ URGENT = {"containment", "security_rules"}
 #: Roles that look, and act in a file of their own when a playbook asks for it.
 ACTING_WHEN_ASKED = {"backups": "make.yml", "security_audit": "accept.yml"}
 #: Roles that look with several calls: by name the parts, in their order, each a file with one task.
-LOOKING_IN_PARTS = {"security_audit": ["logins", "processes", "ports", "files", "access", "blocks"]}
+LOOKING_IN_PARTS = {"security_audit": ["logins", "processes", "ports", "files", "access", "blocks", "secrets"]}
 
 
 def looking_roles() -> set[str]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +44,12 @@ def rotate_secrets(params: Mapping[str, Any], *, now: datetime, check_mode: bool
 
     :raises UpkeepError: when an option is wrong, a file or key is refused, or something could not be done.
     """
-    refuse_out_of_range(params, {"lock_wait_seconds": (0, 86_400)})
+    refuse_out_of_range(params, {"lock_wait_seconds": (0, 86_400), "release_days": (0, 36_500)})
     state_directory = Path(params["state_directory"])
     if params["state"] == "query":
         ids = [check_id(params["rotation_id"])] if params["rotation_id"] else known_ids(state_directory)
-        return answer(state_directory, ids, Done("query"), check_mode=check_mode)
+        late = to_iso(now - timedelta(days=params["release_days"])) if params["release_days"] else ""
+        return answer(state_directory, ids, Done("query"), late=late)
     rotation_id = check_id(params["rotation_id"] or "")
     if params["state"] == "present":
         refuse_wrong(params["secrets"])
@@ -86,7 +87,7 @@ def _act(params: Mapping[str, Any], state_directory: Path, rotation_id: str, sin
         if not check_mode:
             _forget(state_directory, rotation, done.forgotten)
     done.put_back.left += repaired.left
-    return answer(state_directory, [rotation_id], done, check_mode=check_mode)
+    return answer(state_directory, [rotation_id], done)
 
 
 def _meant(rotation: Rotation, params: Mapping[str, Any]) -> list[Entry]:

@@ -23,7 +23,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.secret_rotation.rec
 from ansible_collections.upkeep.runbook.plugins.module_utils.secret_rotation.requests import NEW, OLD, OTHER, Place, value_now
 from ansible_collections.upkeep.runbook.plugins.module_utils.secret_rotation.settings_file import read_settings
 
-CHECK = "secret.rotation"
+CHECK, KEPT = "secret.rotation", "secret.kept"
 #: What is shorter stands in a file by chance.
 _TELLING_BYTES = 8
 
@@ -50,10 +50,11 @@ class Done:
         return bool(self.rotated or self.repaired or self.put_back.back or self.put_back.left or self.confirmed or self.forgotten)
 
 
-def answer(state_directory: Path, ids: Sequence[str], done: Done, *, check_mode: bool) -> Row:
+def answer(state_directory: Path, ids: Sequence[str], done: Done, *, late: str = "") -> Row:
     """Return what the module returns.
 
     :param ids: the rotations that are told about.
+    :param late: old values that were replaced before this time, in ISO 8601 UTC, and are still kept, are a warning.
     """
     everything = [read_rotation(state_directory, one) for one in known_ids(state_directory)]
     newest = {(entry.path, entry.key): entry.since for entry in sorted((e for one in everything for e in one.entries), key=lambda e: e.since)}
@@ -64,7 +65,8 @@ def answer(state_directory: Path, ids: Sequence[str], done: Done, *, check_mode:
         for entry in rotation.entries if entry.kept or newest[entry.path, entry.key] == entry.since
     ]
     rows = [row for row, last in told if last]
-    checks = _checks(rows) + _left(done)
+    checks = [] if everything or done.state != "query" else [check_result(CHECK, "secrets", OK, "No secret was rotated on this host.")]
+    checks += _checks(rows) + _kept_too_long([row for row, _last in told], late) + _left(done)
     result = {
         "changed": done.changed,
         "rotated": _listed(done.rotated),
@@ -156,6 +158,22 @@ def _judged(row: Row) -> tuple[str, str]:
     if not row["confirmed"]:
         return WARNING, f"{key} was rotated at {since}; nobody has confirmed that the services run with it"
     return OK, f"{key} was rotated at {since}" + (", its old value is kept for root" if row["kept"] else "")
+
+
+def _kept_too_long(rows: Sequence[Row], late: str) -> list[Row]:
+    """Return a warning for each rotation whose old values should be gone by now. Those that nobody has confirmed may still be needed."""
+    kept: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["kept"] and row["confirmed"] and row["since"] < late:
+            kept.setdefault(row["rotation_id"], []).append(row)
+    return [
+        check_result(
+            KEPT, rotation_id, WARNING,
+            f"The old values of {', '.join(dict.fromkeys(row['key'] for row in found))} from before {min(row['since'] for row in found)} are still kept for root.",
+            value=len(found), unit="count", hint="When nobody needs them any more: security_incident with --tags release, or state=released.",
+        )
+        for rotation_id, found in kept.items()
+    ]
 
 
 def _left(done: Done) -> list[Row]:

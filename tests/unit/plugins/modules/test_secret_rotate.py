@@ -201,6 +201,32 @@ def test_what_was_rotated_again_under_another_id_is_still_released(shop: Shop) -
     assert len(shop.copies()) == 2, "those of the other id"
 
 
+def test_old_values_that_are_kept_for_long_are_told(shop: Shop) -> None:
+    def told(answer: dict[str, Any]) -> list[tuple[str, str, Any]]:
+        return [(row["subject"], row["status"], row["value"]) for row in answer["checks"] if row["check"] == "secret.kept"]
+
+    shop.call("present", shop.shared)
+    record = shop.state / "secrets" / f"{ID}.json"
+    old = json.loads(record.read_text())
+    since = old["entries"][0]["since"]
+    assert told(shop.call("query", release_days=1)) == []
+    record.write_text(record.read_text().replace(since, "2020-01-02T03:04:05Z"))
+    assert told(shop.call("query")) == [], "nobody has confirmed the new ones, so the old ones may be needed"
+    shop.call("confirmed")
+    assert told(shop.call("query", release_days=0)) == []
+    shop.call("present", shop.shared, rotation_id="INC-43")
+    found = shop.call("query", rotation_id="")
+    assert told(found) == [(ID, "warning", 2)] and "JWT_SECRET, TOKEN_SECRET from before 2020-01-02T03:04:05Z" in summaries(found)
+    assert told(shop.call("present", shop.shared)) == [], "who rotates is not asked for that"
+    shop.call("released")
+    assert told(shop.call("query", rotation_id="")) == []
+
+
+def test_where_nothing_was_rotated_that_is_said(shop: Shop) -> None:
+    found = shop.call("query", rotation_id="")
+    assert (found["status"], summaries(found)) == ("ok", "No secret was rotated on this host.")
+
+
 def test_an_id_that_looks_like_a_record_of_another_one_is_refused(shop: Shop) -> None:
     before = shop.texts()
     assert "is no id" in shop.call("present", shop.shared, rotation_id="INC.json")["msg"] and shop.texts() == before
