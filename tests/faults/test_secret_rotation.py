@@ -42,7 +42,7 @@ class Site:
         secret = {"places": [{"path": str(path), "key": "TOKEN_SECRET"} for path in self.files], "encoding": "base64url", "bytes": 48, "characters": 64}
         params = {
             "state": state, "rotation_id": "INC-42", "secrets": [secret] if state == "present" else [],
-            "state_directory": str(self.state), "only_unconfirmed": False, "lock_wait_seconds": 0.0, "run_id": None, **options,
+            "state_directory": str(self.state), "only_unconfirmed": False, "release_days": 30, "lock_wait_seconds": 0.0, "run_id": None, **options,
         }
         return rotate_secrets(params, now=utc_now(), check_mode=False)
 
