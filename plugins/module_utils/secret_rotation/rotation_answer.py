@@ -166,14 +166,14 @@ def _kept_too_long(rows: Sequence[Row], late: str) -> list[Row]:
     for row in rows:
         if row["kept"] and row["confirmed"] and row["since"] < late:
             kept.setdefault(row["rotation_id"], []).append(row)
-    return [
-        check_result(
-            KEPT, rotation_id, WARNING,
-            f"The old values of {', '.join(dict.fromkeys(row['key'] for row in found))} from before {min(row['since'] for row in found)} are still kept for root.",
-            value=len(found), unit="count", hint="When nobody needs them any more: security_incident with --tags release, or state=released.",
-        )
-        for rotation_id, found in kept.items()
-    ]
+    checks = []
+    for rotation_id, found in kept.items():
+        keys, since = ", ".join(dict.fromkeys(row["key"] for row in found)), min(row["since"] for row in found)
+        checks.append(check_result(
+            KEPT, rotation_id, WARNING, f"The old values of {keys} from before {since} are still kept for root.", value=len(found), unit="count",
+            hint="When nobody needs them any more: security_incident with --tags release, or state=released.",
+        ))
+    return checks
 
 
 def _left(done: Done) -> list[Row]:
