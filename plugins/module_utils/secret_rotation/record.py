@@ -93,8 +93,18 @@ def check_id(rotation_id: str) -> str:
 
 
 def known_ids(state_directory: Path) -> list[str]:
-    """Return the ids of which something is noted."""
-    return sorted(path.stem for path in (state_directory / DIRECTORY).glob("*.json") if INCIDENT_ID.fullmatch(path.stem))
+    """Return the ids of which something is noted.
+
+    :raises UpkeepError: when nobody can tell: what may not be looked at is not empty.
+    """
+    folder = state_directory / DIRECTORY
+    try:
+        found = [Path(name) for name in os.listdir(folder)]
+    except FileNotFoundError:
+        return []
+    except OSError as exc:
+        raise UpkeepError(f"cannot look for rotated secrets in {folder}: {exc.strerror}") from exc
+    return sorted(path.stem for path in found if path.suffix == ".json" and INCIDENT_ID.fullmatch(path.stem))
 
 
 def read_rotation(state_directory: Path, rotation_id: str) -> Rotation:

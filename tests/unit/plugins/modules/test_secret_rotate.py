@@ -227,6 +227,13 @@ def test_where_nothing_was_rotated_that_is_said(shop: Shop) -> None:
     assert (found["status"], summaries(found)) == ("ok", "No secret was rotated on this host.")
 
 
+def test_a_folder_that_cannot_be_looked_at_is_not_taken_for_an_empty_one(shop: Shop) -> None:
+    shop.state.mkdir()
+    (shop.state / "secrets").write_text("no folder")
+    found = shop.call("query", rotation_id="")
+    assert found["failed"] and "cannot look for rotated secrets" in found["msg"]
+
+
 def test_an_id_that_looks_like_a_record_of_another_one_is_refused(shop: Shop) -> None:
     before = shop.texts()
     assert "is no id" in shop.call("present", shop.shared, rotation_id="INC.json")["msg"] and shop.texts() == before
