@@ -66,12 +66,12 @@ class Budget:
             )
         self.check_time()
 
-    def member(self) -> None:
-        """Count one member.
+    def member(self, count: int = 1) -> None:
+        """Count members.
 
         :raises Unread: when they are too many.
         """
-        self.members += 1
+        self.members += count
         if self.members > self.limits.members:
             raise Unread(
                 f"was not read to its end: it has more than {self.limits.members} members",

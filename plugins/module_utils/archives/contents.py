@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.hashing_beside import ExpectedDigests
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Chunk
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_stream import TarMember
 
 MAX_PROBLEMS = 20
@@ -58,10 +60,17 @@ class Watcher(Protocol):
     """Is told of the members of a tar archive as they are read, those of archives inside it left out.
 
     :ivar expected: takes digests that members must have, when a process is there that hashes them; None when none would be added.
+    :ivar pass_over: takes members that lie wholly in a chunk and of which nobody else needs to be told. It is given the chunk, where in
+        it a member begins, and where that is in the unpacked archive; returns where the first member begins that it did not take, and
+        how many it took. None when it would take none.
     """
 
     @property
     def expected(self) -> ExpectedDigests | None:
+        """See above."""
+
+    @property
+    def pass_over(self) -> Callable[[Chunk, int, int], tuple[int, int]] | None:
         """See above."""
 
     def whole(self, member: TarMember, data: bytes | memoryview) -> None:

@@ -53,6 +53,11 @@ class ExpectedDigests:
         self.added += 1
         self._parts.append((start, size, sha256, number, name))
 
+    def extend(self, parts: Sequence[tuple[int, int, bytes, int, bytes]]) -> None:
+        """Have several parts hashed, each with what :meth:`add` takes."""
+        self.added += len(parts)
+        self._parts.extend(parts)
+
     def take(self) -> list[tuple[int, int, bytes, int, bytes]]:
         """Return what was added since the last call."""
         parts, self._parts = self._parts, []

@@ -17,7 +17,14 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.archives.igzip_pipe
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem, Damaged, Unread
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.process_ahead import read_ahead
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.spooling import spooled
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Chunk, Peekable, Space, file_chunks, look_ahead
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import (
+    Chunk,
+    PassOver,
+    Peekable,
+    Space,
+    file_chunks,
+    look_ahead,
+)
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_stream import MemberContents, TarMember, TarReader
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.unpacking import unpack
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.zip_directory import Entry
@@ -139,8 +146,8 @@ class _Reading:
         return unpack(source, kind, self._budget, unprotected)
 
     def _tar(self, source: Iterable[Chunk], prefix: bytes, depth: int) -> None:
-        reader = TarReader(source)
         watcher = None if depth else self._watcher
+        reader = TarReader(source, None if watcher is None else self._passing_over(watcher))
         for member in reader:
             is_opened = self._member(member, prefix, depth) and member.is_file
             if watcher is not None and not is_opened and member.is_file:
@@ -158,6 +165,22 @@ class _Reading:
                 if is_wanted:
                     reader.feed(watcher.update)  # what the archive inside left, or all
                 watcher.end()
+
+    def _passing_over(self, watcher: Watcher) -> PassOver | None:
+        """Return what has members that a watcher passes over counted; it passes over none while one of them may be required."""
+        pass_over = watcher.pass_over
+        if pass_over is None:
+            return None
+
+        def counted(chunk: Chunk, at: int, offset: int) -> int:
+            if self.wanted:
+                return at
+            at, members = pass_over(chunk, at, offset)
+            self._budget.member(members)
+            self._contents.members += members
+            return at
+
+        return counted
 
     def _zip(self, descriptor: int, prefix: bytes, depth: int) -> None:
         def visit(entry: Entry, chunks: Iterator[bytes]) -> None:

@@ -20,6 +20,8 @@ CHUNK_BYTES = 256 * 1024
 Chunk = Union[bytes, memoryview]
 #: Returns memory for the next chunk, which may be gone when it is called again.
 Space = Callable[[], memoryview]
+#: Is given a chunk, where in it the next byte is, and the position of that in the stream; returns where in the chunk to go on.
+PassOver = Callable[[Chunk, int, int], int]
 _CHUNKS_AHEAD = 4
 #: No file is this long, and pread() takes no larger number.
 _FURTHEST = 2**62
@@ -235,6 +237,12 @@ class ByteReader:
         self._at = end
         self.position += count
         return self._chunk[start:end]
+
+    def advance(self, pass_over: PassOver) -> None:
+        """Go on where a function says, among the bytes that are at hand."""
+        at = pass_over(self._chunk, self._at, self.position)
+        self.position += at - self._at
+        self._at = at
 
     def skip(self, count: int) -> int:
         """Pass over ``count`` bytes; return how many there were."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives import tar_headers as headers
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem, Damaged, Unread
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import CHUNK_BYTES, ByteReader, Chunk
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import CHUNK_BYTES, ByteReader, Chunk, PassOver
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_details import TarDetails, read_details
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.tar_headers import BLOCK, FILE_TYPES, read_usual_header
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode, plain
@@ -67,10 +67,13 @@ class TarReader:
     """Iterates over the members; :meth:`contents` gives those of the present one, and what is not read is passed over.
 
     The iteration ends when the end marker and all that follows it were read, so that checksums behind it are checked.
+
+    :param pass_over: passes over members that are not to be iterated over.
     """
 
-    def __init__(self, chunks: Iterable[Chunk]) -> None:
+    def __init__(self, chunks: Iterable[Chunk], pass_over: PassOver | None = None) -> None:
         self._reader = ByteReader(chunks)
+        self._pass_over_members = pass_over
         self._left = 0
         self._padding = 0
         self._current = b""
@@ -79,6 +82,8 @@ class TarReader:
         while True:
             if self._left or self._padding:
                 self._pass_over()
+            if self._pass_over_members is not None:
+                self._reader.advance(self._pass_over_members)
             offset = self._reader.position
             block = self._block()
             usual = read_usual_header(block)

@@ -86,7 +86,7 @@ class Comparison:
             return
         digest = self._hash.hexdigest() if self.hashes and member.is_file else ""
         if sha256 is None:
-            self._waiting.member(self.members, _observed(member, digest))
+            self._waiting.member(self.members, observed(member, digest))
         elif digest and digest.encode() != sha256:
             self.found.add_contents(contents_differ(decode(member.name)), self.members)
 
@@ -142,7 +142,7 @@ class Comparison:
             self.found.manifest = problem
 
 
-def _observed(member: TarMember, digest: str) -> Member:
+def observed(member: TarMember, digest: str) -> Member:
     """Return what an archive shows of a member."""
     details = member.details()
     kind = TYPES.get(member.kind) or _KINDS.get(member.kind, "something unknown")

@@ -21,6 +21,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.backups.comparing i
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.finding import BECOME_HINT
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import MAX_HEADER_BYTES, MEMBER_NAME, sidecar_path
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest_reading import read_lines
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.quick_comparing import QuickComparison
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import decode
 
 #: A manifest of a million members has about 300 MiB.
@@ -41,13 +42,15 @@ class _LinesDigest:
         self._in_first = True
         self._hash = hashlib.sha256()
 
-    def update(self, data: bytes) -> None:
+    def update(self, data: bytes) -> bytes:
+        """Take some bytes of the manifest; return those of them that follow its first line."""
         if self._in_first:
             at = data.find(b"\n") + 1
             self.first += data[:at] if at else data
             self._in_first = not at and len(self.first) <= MAX_HEADER_BYTES
             data = data[at:] if at else b""
         self._hash.update(data)
+        return data
 
     def hexdigest(self) -> str:
         return self._hash.hexdigest()
@@ -59,7 +62,6 @@ class SidecarCopy:
     :ivar absent: there is none.
     :ivar problem: why it cannot be used; its message is a part of a sentence whose subject is the manifest.
     :ivar header: its header, with ``archive``; empty when it cannot be used.
-    :ivar lines: its members, to be read once.
     """
 
     def __init__(self, archive_path: str, limits: Limits) -> None:
@@ -70,14 +72,27 @@ class SidecarCopy:
         self.absent = False
         self.problem: ArchiveProblem | None = None
         self.header: dict[str, Any] = {}
-        self.lines: Iterator[bytes] = iter(())
 
     @property
     def usable(self) -> bool:
         return bool(self.header)
 
+    def lines(self) -> Iterator[bytes]:
+        """Yield the lines of its members, from the first one on.
+
+        :raises ArchiveProblem: as :func:`read_lines`.
+        """
+        _header, lines = read_lines(self._chunks())
+        yield from lines
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield all that follows its first line, as it is read."""
+        digest = self._lines_digest = _LinesDigest()
+        for chunk in file_chunks(self._descriptor, Budget(self._limits, 0)):
+            yield digest.update(chunk)
+
     def digest(self) -> str:
-        """Return the digest of the lines; meaningful when all of them were read."""
+        """Return the digest of the lines; meaningful when all of them were read, the last time that they were."""
         return self._lines_digest.hexdigest()
 
     def __enter__(self) -> SidecarCopy:
@@ -85,7 +100,7 @@ class SidecarCopy:
             self._descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
                 raise Damaged("is no file")
-            header, self.lines = read_lines(self._chunks())
+            header, _lines = read_lines(self._chunks())
             if "archive" not in header:
                 raise Damaged("does not say which archive it belongs to")
             self.header = header
@@ -109,8 +124,9 @@ class SidecarCopy:
             self.problem = Unread(f"cannot be opened: {error.strerror}", hint=hint)
 
     def _chunks(self) -> Iterator[bytes]:
+        digest = self._lines_digest = _LinesDigest()
         for chunk in file_chunks(self._descriptor, Budget(self._limits, 0)):
-            self._lines_digest.update(chunk)
+            digest.update(chunk)
             yield chunk
 
 
@@ -201,12 +217,13 @@ class InsideCopy:
 
 
 class Watching:
-    """Sends the members of an archive to a comparison, and its last one, the manifest, to the copy inside."""
+    """Sends the members of an archive to who compares them, and its last one, the manifest, to the copy inside."""
 
-    def __init__(self, comparison: Comparison | None, inside: InsideCopy) -> None:
+    def __init__(self, comparison: Comparison | QuickComparison | None, inside: InsideCopy) -> None:
         self._comparison = comparison
         self._inside = inside
         self._in_manifest = False
+        self.pass_over = comparison.pass_over if isinstance(comparison, QuickComparison) else None
         self.expected = comparison.expected if comparison is not None and comparison.hashes else None
 
     def begin(self, member: TarMember) -> bool:

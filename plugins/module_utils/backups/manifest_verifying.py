@@ -2,8 +2,9 @@
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Read a backup and compare it with its manifests, the one beside the archive and the one inside.
 
-With a manifest beside it the archive is read once. Without one, or with one that cannot be used or belongs to another backup,
-it is read to its end for the manifest inside, and a second time to be compared with that.
+With a manifest beside it the archive is read once, and once more where its contents are hashed and anything differs. Without
+one, or with one that cannot be used or belongs to another backup, it is read to its end for the manifest inside, and a second
+time to be compared with that.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.backups.comparing i
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest_copies import InsideCopy, SidecarCopy, Watching
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest_reading import read_lines
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.pairing import Differences
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups.quick_comparing import Differs, QuickComparison
 from ansible_collections.upkeep.runbook.plugins.module_utils.text import plain
 
 BESIDE, INSIDE = "beside", "inside"
@@ -76,7 +78,12 @@ def _verify(path: str, size: int, read: Read, limits: Limits, hashes: bool, *, q
     verified = Verified()
     with SidecarCopy(path, limits) as beside:
         if beside.usable:
-            contents = _compare_with_sidecar(beside, size, lambda watcher: read(watcher, hashes, quick and hashes), hashes, verified)
+            def read_once(watcher: Watcher) -> Contents:
+                return read(watcher, hashes, quick and hashes)
+
+            contents = _compare_quickly(beside, size, read_once, verified) if hashes else None
+            if contents is None:
+                contents = _compare_with_sidecar(beside, size, read_once, hashes, verified)
             if contents is not None:
                 return contents, verified
             verified = Verified(problems=verified.problems, unread=verified.unread)
@@ -91,11 +98,30 @@ def _verify(path: str, size: int, read: Read, limits: Limits, hashes: bool, *, q
     return contents, verified
 
 
+def _compare_quickly(beside: SidecarCopy, size: int, read: Callable[[Watcher], Contents], verified: Verified) -> Contents | None:
+    """Return what was read, or None when anything at all is not as it was written: then a comparison is to say what."""
+    quick = QuickComparison(beside.pieces())
+    inside = InsideCopy(keep=False)
+    try:
+        contents = read(Watching(quick, inside))
+    except Differs:
+        return None
+    archive = beside.header["archive"]
+    if not (contents.ended and quick.fits() and (size, contents.sha256) == (archive["bytes"], archive["sha256"])):
+        return None
+    if _inside_problems(beside, inside) or _dump_problems(beside.header, inside.dumps):
+        return None
+    verified.compared, verified.header = BESIDE, beside.header
+    verified.members, verified.torn, verified.hashed_bytes = quick.members, quick.torn, quick.hashed_bytes
+    verified.whole = verified.hashed = True
+    return contents
+
+
 def _compare_with_sidecar(
     beside: SidecarCopy, size: int, read: Callable[[Watcher], Contents], hashes: bool, verified: Verified
 ) -> Contents | None:
     """Return what was read, or None when the manifest is damaged or that of another backup, so that it says nothing of this one."""
-    comparison = Comparison(beside.lines, hashes=hashes)
+    comparison = Comparison(beside.lines(), hashes=hashes)
     inside = InsideCopy(keep=False)
     contents = read(Watching(comparison, inside))
     archive = beside.header["archive"]

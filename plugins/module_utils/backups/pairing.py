@@ -112,7 +112,7 @@ class Waiting:
             self._in_order = False
             self._found.add_member(f"has its members in another order from {_shown(member.name)} on")
         self.last = numbers
-        differences = _differences(member, line)
+        differences = header_differences(member, line)
         if differences:
             self._found.add_member(f"has {_shown(member.name)} {', '.join(differences)}")
         if self._hashes and member.type == line.type == FILE and member.sha256 != line.sha256:
@@ -120,7 +120,7 @@ class Waiting:
             self._found.add_contents(contents_differ(member.name), max(numbers[0], numbers[1] - 1))
 
 
-def _differences(member: Member, line: Member) -> list[str]:
+def header_differences(member: Member, line: Member) -> list[str]:
     """Return what an archive shows of a member that its manifest says otherwise, in words."""
     if member.type != line.type:
         return [f"as {member.type}, not {line.type}"]

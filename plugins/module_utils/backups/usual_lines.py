@@ -23,9 +23,12 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest im
 
 TYPES = {b"0": FILE, b"\0": FILE, b"7": FILE, b"5": DIRECTORY, b"2": SYMLINK, b"1": HARDLINK}
 
+SHA256_DIGITS = 64
+#: Those of a time that no header of ustar holds.
+SUBSECOND_DIGITS = 9
+
 _MOST_OWNERS = 10_000
-_SHA256_DIGITS, _HEX_DIGITS = 64, b"0123456789abcdef"
-_SUBSECOND_DIGITS = 9
+_HEX_DIGITS = b"0123456789abcdef"
 #: What follows the time: what only the manifest knows.
 _REST = re.compile(rb'(?:,"source":"([ !#-\[\]-~]*)")?(?:,"torn":true)?\}')
 #: Records of an extended header that say no more than a name.
@@ -62,7 +65,7 @@ class UsualLines:
         if at is None:
             return None
         end = at + len(self._attributes)
-        mtime_ns = line[end - len(self._seconds) : end + _SUBSECOND_DIGITS]
+        mtime_ns = line[end - len(self._seconds) : end + SUBSECOND_DIGITS]
         return Fit(_sha256(member, line, at), mtime_ns, self._source.decode("ascii"))
 
     def digest(self, member: TarMember, line: bytes) -> Optional[bytes]:
@@ -84,7 +87,7 @@ class UsualLines:
             return None
         if kind == FILE:
             head = b'{"name":"%b","type":"file","size":%d,"sha256":"' % (shown, member.size)
-            at = len(head) + _SHA256_DIGITS
+            at = len(head) + SHA256_DIGITS
             if line[len(head) : at].translate(None, _HEX_DIGITS):
                 return None
         elif kind == DIRECTORY:
@@ -99,26 +102,28 @@ class UsualLines:
         if block[136:148] != self._time or block[100:124] != self._numbers or block[257:329] != self._names:
             self._remember(member)
         end = at + len(self._attributes)
-        rest = end + _SUBSECOND_DIGITS
+        rest = end + SUBSECOND_DIGITS
         if not (line.startswith(head) and line.startswith(self._attributes, at) and line[end:rest].isdigit()):
             return None
-        if line[rest:] != self._rest:
-            match = _REST.fullmatch(line, rest)
-            if not match:
-                return None
-            self._rest, self._source = line[rest:], match.group(1) or b""
-        return at
+        return at if line[rest:] == self._rest or self.fits_rest(line, rest) else None
+
+    def fits_rest(self, line: bytes, at: int) -> bool:
+        """Tell whether a line ends as one does, from behind its time on, and remember of which source it is."""
+        match = _REST.fullmatch(line, at)
+        if match:
+            self._rest, self._source = line[at:], match.group(1) or b""
+        return bool(match)
 
     def _remember(self, member: TarMember) -> None:
         """Remember what a line says of mode, owner and whole seconds of the time."""
         block = member.block
-        owner = self._owner(member)
-        self._seconds = _seconds(block)
-        self._attributes = owner + self._seconds
+        owner = self.owner(member)
         self._numbers, self._time, self._names = block[100:124], block[136:148], block[257:329]
+        self._seconds = whole_seconds(self._time)
+        self._attributes = owner + self._seconds
 
-    def _owner(self, member: TarMember) -> bytes:
-        """Return what a line says of rights and owner; a tree has few different ones."""
+    def owner(self, member: TarMember) -> bytes:
+        """Return what a line says of rights and owner, between contents and time; a tree has few different ones."""
         fields = owner_fields(member)
         known = self._owners.get(fields)
         if known is None:
@@ -150,13 +155,13 @@ def _shown(text: bytes) -> bytes:
 
 def _sha256(member: TarMember, line: bytes, at: int) -> bytes:
     """Return the digest in a line that fits, which ends at ``at``; empty for what is no file."""
-    return line[at - _SHA256_DIGITS : at] if TYPES[member.kind] == FILE else b""
+    return line[at - SHA256_DIGITS : at] if TYPES[member.kind] == FILE else b""
 
 
-def _seconds(block: bytes) -> bytes:
+def whole_seconds(time: bytes) -> bytes:
     """Return the time of a header as a line spells its whole seconds; something that fits nothing when it is in no octal digits."""
     try:
-        seconds = octal(block[136:148])
+        seconds = octal(time)
     except ValueError:
         return _NO_TIME
     # In the first second of 1970 the nanoseconds stand alone, in as many digits as they have.
