@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,11 +69,17 @@ def run_once(argv: Sequence[str], *, accept: Sequence[int] = (0,), environment: 
     return Measurement(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
-def in_turn(commands: Mapping[str, Sequence[str]], *, runs: int = RUNS, accept: Sequence[int] = (0,)) -> dict[str, Medians]:
-    """Run the commands A B A B …, one warm-up each, so that a drifting machine strikes all alike; return medians."""
+def in_turn(
+    commands: Mapping[str, Sequence[str]], *, runs: int = RUNS, accept: Sequence[int] = (0,), before: Callable[[], object] = lambda: None
+) -> dict[str, Medians]:
+    """Run the commands A B A B …, one warm-up each, so that a drifting machine strikes all alike; return medians.
+
+    :param before: is called before each run, and not measured.
+    """
     results: dict[str, list[Measurement]] = {name: [] for name in commands}
     for round_number in range(runs + 1):
         for name, argv in commands.items():
+            before()
             measurement = run_once(argv, accept=accept)
             if round_number:
                 results[name].append(measurement)
