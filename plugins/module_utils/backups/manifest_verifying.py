@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Limits
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.contents import Contents, Watcher
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem, Unread
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem, Damaged, Unread
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.comparing import Comparison
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest_copies import InsideCopy, SidecarCopy, Watching
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest_reading import read_lines
@@ -67,23 +67,66 @@ def verify_manifest(path: str, size: int, read: Read, limits: Limits, *, hashes:
     :param limits: of the time for the manifest beside it.
     :param hashes: hash and compare all contents; otherwise names, sizes, rights, owners, times and order.
     """
-    contents, verified = _verify(path, size, read, limits, hashes, quick=True)
-    found = verified.problems or verified.found.member_count or verified.found.content_count
-    if contents.quick and (found or contents.problems):
-        return _verify(path, size, read, limits, hashes, quick=False)
+    first = _Quick()
+    with SidecarCopy(path, limits) as beside:
+        if beside.usable and hashes:
+            first = _compare_quickly(beside, size, lambda watcher: read(watcher, True, True))
+            if first.contents is not None and first.verified is not None:
+                return first.contents, first.verified
+    contents, verified = _compare_thoroughly(path, size, read, limits, hashes)
+    if first.differs and not contents.ended and not _is_damaged(contents):
+        # What was found in the first reading stays found, though the second one did not get as far.
+        verified.problems.append("it is not what its manifest says, and could not be read once more to find out in what")
+        contents = first.contents or contents
     return contents, verified
 
 
-def _verify(path: str, size: int, read: Read, limits: Limits, hashes: bool, *, quick: bool) -> tuple[Contents, Verified]:
+class _Quick(NamedTuple):
+    """What a quick comparison has shown.
+
+    :ivar differs: the archive is not what its manifest says, or is damaged.
+    :ivar contents: what was read, or None when that was given up.
+    :ivar verified: None when anything is not as it should be, so that a thorough comparison is to say what.
+    """
+
+    differs: bool = False
+    contents: Contents | None = None
+    verified: Verified | None = None
+
+
+def _compare_quickly(beside: SidecarCopy, size: int, read: Callable[[Watcher], Contents]) -> _Quick:
+    quick = QuickComparison(beside.pieces())
+    inside = InsideCopy(keep=False)
+    try:
+        contents = read(Watching(quick, inside))
+        fits = contents.ended and quick.fits()
+    except Differs:
+        return _Quick(differs=True)
+    except ArchiveProblem:  # of the manifest
+        return _Quick()
+    if not contents.ended:
+        return _Quick(_is_damaged(contents), contents)
+    archive = beside.header["archive"]
+    fits = fits and (size, contents.sha256) == (archive["bytes"], archive["sha256"])
+    if not fits or _inside_problems(beside, inside) or _dump_problems(beside.header, inside.dumps):
+        return _Quick(True, contents)
+    if contents.quick and contents.problems:
+        return _Quick(False, contents)
+    verified = Verified(BESIDE, beside.header, whole=True, hashed=True)
+    verified.members, verified.torn, verified.hashed_bytes = quick.members, quick.torn, quick.hashed_bytes
+    return _Quick(False, contents, verified)
+
+
+def _is_damaged(contents: Contents) -> bool:
+    """Tell whether it is the archive itself that is damaged, and not one inside it."""
+    return any(isinstance(problem, Damaged) and not problem.member for problem in contents.problems)
+
+
+def _compare_thoroughly(path: str, size: int, read: Read, limits: Limits, hashes: bool) -> tuple[Contents, Verified]:
     verified = Verified()
     with SidecarCopy(path, limits) as beside:
         if beside.usable:
-            def read_once(watcher: Watcher) -> Contents:
-                return read(watcher, hashes, quick and hashes)
-
-            contents = _compare_quickly(beside, size, read_once, verified) if hashes else None
-            if contents is None:
-                contents = _compare_with_sidecar(beside, size, read_once, hashes, verified)
+            contents = _compare_with_sidecar(beside, size, lambda watcher: read(watcher, hashes, False), hashes, verified)
             if contents is not None:
                 return contents, verified
             verified = Verified(problems=verified.problems, unread=verified.unread)
@@ -96,25 +139,6 @@ def _verify(path: str, size: int, read: Read, limits: Limits, hashes: bool, *, q
     elif beside.absent and not verified.absent:
         verified.notes.append("there is no manifest beside it")
     return contents, verified
-
-
-def _compare_quickly(beside: SidecarCopy, size: int, read: Callable[[Watcher], Contents], verified: Verified) -> Contents | None:
-    """Return what was read, or None when anything at all is not as it was written: then a comparison is to say what."""
-    quick = QuickComparison(beside.pieces())
-    inside = InsideCopy(keep=False)
-    try:
-        contents = read(Watching(quick, inside))
-    except Differs:
-        return None
-    archive = beside.header["archive"]
-    if not (contents.ended and quick.fits() and (size, contents.sha256) == (archive["bytes"], archive["sha256"])):
-        return None
-    if _inside_problems(beside, inside) or _dump_problems(beside.header, inside.dumps):
-        return None
-    verified.compared, verified.header = BESIDE, beside.header
-    verified.members, verified.torn, verified.hashed_bytes = quick.members, quick.torn, quick.hashed_bytes
-    verified.whole = verified.hashed = True
-    return contents
 
 
 def _compare_with_sidecar(

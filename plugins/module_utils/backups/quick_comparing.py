@@ -33,11 +33,11 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.backups.usual_lines
 
 #: Where sources are in an archive; what else is in it, dumps and the manifest, is looked at one by one.
 _FOLDER = b"files/"
-#: Of a header of ustar: name; rights and owner in numbers; size; time; type; magic and owner in names; prefix.
-_FIELDS = struct.Struct("100s24s11sx12s8xc100x72s16x155s")
+#: Of a header of ustar: name; rights and owner in numbers; size and what ends it; time; type; magic and owner in names; prefix.
+_FIELDS = struct.Struct("100s24s11sc12s8xc100x72s16x155s")
 _FILE, _DIRECTORY = b"0", b"5"
 _USTAR = b"ustar\x0000"
-_OCTAL_DIGITS = b"01234567"
+_OCTAL_DIGITS, _ENDS = b"01234567", (b"\0", b" ")
 _TORN = b',"torn":true}'
 _BETWEEN, _END = b",\n", b"\n]}\n"
 _new_hash = hashlib.sha256
@@ -83,17 +83,20 @@ class QuickComparison:
         elsewhere, lines, usual = self.expected.elsewhere, self._lines, self._usual
         parts: list[tuple[int, int, bytes, int, bytes]] = []
         members = size = 0
-        known_rights = known_owner = known_time = owner = seconds = rest = b""
+        known_rights = known_owner = known_time = owner = seconds = b""
+        rest = b"}"
         while at <= last:
-            name, rights, octal, time, kind, names, prefix = _FIELDS.unpack_from(chunk, at)
+            name, rights, octal, octal_end, time, kind, names, prefix = _FIELDS.unpack_from(chunk, at)
             name = name.rstrip(b"\0")
             if prefix[0]:
                 name = prefix.rstrip(b"\0") + b"/" + name
-            if not name.startswith(_FOLDER) or not is_unescaped(name):
+            if not name.startswith(_FOLDER) or not is_unescaped(name) or has_archive_name(name):
+                break
+            if octal.translate(None, _OCTAL_DIGITS) or octal_end not in _ENDS:
                 break
             start = after = at + BLOCK
             if kind == _FILE:
-                if octal.translate(None, _OCTAL_DIGITS) or has_archive_name(name) or name.endswith(b"/"):
+                if name.endswith(b"/"):
                     break
                 size = int(octal, 8)
                 after += size + -size % BLOCK
@@ -144,7 +147,7 @@ class QuickComparison:
         :raises Differs: see there.
         """
         self.members += 1
-        line = self._put_back or next(self._lines, b"")
+        line = next(self._lines, b"") if self._put_back is None else self._put_back
         self._put_back = None
         sha256 = self._usual.digest(member, line)
         if sha256 is None:
@@ -181,7 +184,11 @@ class QuickComparison:
         self._sha256 = b""
 
     def fits(self) -> bool:
-        """After the archive was read to its end: it has no other members than the manifest, and all contents are those listed."""
+        """After the archive was read to its end: it has no other members than the manifest, and all contents are those listed.
+
+        :raises Differs: see there.
+        :raises ArchiveProblem: when the manifest cannot be read to its end.
+        """
         return next(self._lines, None) is None and not self._different
 
     def _take_count(self, _first: Sequence[tuple[int, bytes]], count: int) -> None:
@@ -189,17 +196,23 @@ class QuickComparison:
         self._different += count
 
     def _split(self, pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
-        """Yield the lines; the last one is empty, and fits nothing, where the manifest cannot be split to its end."""
+        """Yield the lines, many at a time.
+
+        :raises Differs: when they are not parted and ended as this collection does that.
+        """
         rest = b""
         for piece in pieces:
             text = rest + piece
-            self.torn += text.count(_TORN) - rest.count(_TORN)  # in a name a quotation mark has a backslash before it
             *lines, rest = text.split(_BETWEEN)
+            if text.count(b"\n") - rest.count(b"\n") != len(lines) or len(max(*lines, rest, b"", key=len)) >= MAX_LINE_BYTES:
+                raise Differs
+            self.torn += text.count(_TORN + _BETWEEN)
             yield lines
-            if len(rest) > MAX_LINE_BYTES:
-                rest = b""
-                break
-        yield [rest[: -len(_END)] if rest.endswith(_END) else b""]
+        last = rest[: -len(_END)]
+        if not rest.endswith(_END) or b"\n" in last:
+            raise Differs
+        self.torn += last.endswith(_TORN)
+        yield [last]
 
 
 def _parsed_digest(member: TarMember, line: bytes) -> bytes:

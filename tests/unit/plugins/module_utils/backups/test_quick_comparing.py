@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import struct
@@ -12,8 +13,10 @@ from typing import Any
 import pytest
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives import process_ahead, streams, tar_writer
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.budget import Limits
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.contents import Contents
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import Damaged, Unread
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.reading import read_archive
-from ansible_collections.upkeep.runbook.plugins.module_utils.backups import manifest_verifying
+from ansible_collections.upkeep.runbook.plugins.module_utils.backups import examining, manifest_verifying
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest import MAX_LINE_BYTES
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.manifest_copies import InsideCopy, SidecarCopy, Watching
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.quick_comparing import Differs, QuickComparison
@@ -44,9 +47,9 @@ def compare(backup: Backup, *, require: tuple[str, ...] = (), limits: Limits = L
         watching = Watching(quick, InsideCopy(keep=False))
         try:
             contents = read_archive(archive.fileno(), backup.path.name, limits, require=require, watcher=watching, hashed=True)
+            return contents.ended and quick.fits(), quick, contents
         except Differs:
             return False, quick, None
-        return contents.ended and quick.fits(), quick, contents
 
 
 def many() -> Any:
@@ -139,15 +142,31 @@ def test_no_field_of_a_header_may_say_anything_else(tmp_path: Path, name: str) -
             assert not compare(backup)[0], (block, byte - block)
 
 
-@pytest.mark.parametrize("size", [b"00000000009\0", b"0000000012 \0", b"+0000000012\0", b"0000000_012\0", b"           \0", b"\x80" + bytes(11)])
-def test_a_size_is_what_the_thorough_reader_takes_it_for(tmp_path: Path, size: bytes) -> None:
-    """It takes what ends in a space for ten bytes, and base 256 for nothing; the other ones are damage or other sizes."""
-    members = [FIRST, file("files/a", b"0123456789" if b"12 " in size else b"")]
+SIZES = [
+    (b"00000000009\0", b"", False), (b"0000000012 \0", b"0123456789", True), (b"+0000000012\0", b"0123456789", False),
+    (b"0000000_012\0", b"0123456789", False), (b"           \0", b"", True), (b"\x80" + bytes(11), b"", True),
+    (b"00000000007 ", b"1234567", True), (b"000000000007", b"1234567", True), (b"000000000077", b"1234567", False),
+    (b"00000000007x", b"1234567", False),
+]
+
+
+@pytest.mark.parametrize(("size", "data", "fits"), SIZES)
+def test_a_size_is_what_the_thorough_reader_takes_it_for(tmp_path: Path, size: bytes, data: bytes, fits: bool) -> None:
+    members = [FIRST, file("files/a", data)]
     backup = write_backup(tmp_path, "tar", members)
     changed = bytearray(as_ours(members))
     changed[512 + 124 : 512 + 136] = size
     backup.path.write_bytes(summed(changed, 512))
-    assert compare(backup)[0] == (b"12 " in size or b"  " in size or b"\x80" in size)
+    assert compare(backup)[0] == fits
+
+
+def test_a_directory_has_a_size_too(tmp_path: Path) -> None:
+    members = [FIRST, other("files/a", "directory")]
+    backup = write_backup(tmp_path, "tar", members)
+    changed = bytearray(as_ours(members))
+    changed[512 + 124 : 512 + 136] = b"no size here"
+    backup.path.write_bytes(summed(changed, 512))
+    assert not compare(backup)[0]
 
 
 def test_names_are_those_that_the_thorough_reader_finds(tmp_path: Path) -> None:
@@ -215,6 +234,15 @@ MANIFESTS: dict[str, Callable[[list[bytes]], None]] = {
     "nothing": lambda lines: lines.clear(),
     "a key that no line has": lambda lines: lines.__setitem__(1, lines[1].replace(b"}", b',"x":1}')),
     "a space": lambda lines: lines.__setitem__(1, lines[1].replace(b":", b": ", 1)),
+    "a line without its end": lambda lines: lines.__setitem__(1, lines[1].replace(b',"source":"application"}', b"")),
+    "lines without their ends": lambda lines: lines.__setitem__(
+        slice(None), [line.replace(b',"source":"application"', b"").replace(b"}", b"") for line in lines[:-2]] + lines[-2:]
+    ),
+    "an empty line before the end": lambda lines: lines.insert(-2, b""),
+    "an empty line at the beginning": lambda lines: lines.insert(0, b""),
+    "an empty member": lambda lines: lines.insert(3, b","),
+    "a line feed in a line": lambda lines: lines.__setitem__(1, lines[1].replace(b"{", b"{\n")),
+    "a line that is too long": lambda lines: lines.__setitem__(1, lines[1].replace(b'"application"', b'"' + b"a" * 2 * MAX_LINE_BYTES + b'"')),
     "no end of a line": lambda lines: lines.__setitem__(slice(None), [b"x" * (3 * MAX_LINE_BYTES)]),
 }
 
@@ -224,6 +252,15 @@ def test_a_manifest_of_other_lines_does_not_fit(tmp_path: Path, case: str) -> No
     backup = write_backup(tmp_path, "tar", application())
     edited(MANIFESTS[case])(backup)
     assert not compare(backup)[0]
+
+
+@pytest.mark.parametrize("case", list(MANIFESTS))
+def test_results_are_those_of_a_thorough_comparison(tmp_path: Path, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    backup = write_backup(tmp_path, "tar.gz", application())
+    edited(MANIFESTS[case])(backup)
+    result = verify(backup, 1, monkeypatch)
+    monkeypatch.setattr(manifest_verifying, "_compare_quickly", lambda *_given: manifest_verifying._Quick())
+    assert verify(backup, 1, monkeypatch) == result
 
 
 def test_a_line_in_another_form_fits_when_it_says_the_same(tmp_path: Path) -> None:
@@ -256,9 +293,65 @@ def test_a_manifest_without_ends_of_lines_costs_no_memory(tmp_path: Path) -> Non
             taken.append(1)
             yield b"x" * MAX_LINE_BYTES
 
-    quick = QuickComparison(pieces())
-    assert not quick.fits()
+    with pytest.raises(Differs):
+        QuickComparison(pieces()).fits()
     assert len(taken) < 5
+
+
+def test_a_manifest_that_cannot_be_read_to_its_end_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backup = write_backup(tmp_path, "tar", application())
+    thorough = verify(backup, 1, monkeypatch)
+
+    def pieces(_beside: SidecarCopy) -> Any:
+        yield backup.sidecar.read_bytes().partition(b"\n")[2].replace(b"\n]}\n", b",\n")
+        raise Unread("could not be read at byte 4096")
+
+    monkeypatch.setattr(SidecarCopy, "pieces", pieces)
+    assert verify(backup, 1, monkeypatch) == thorough
+
+
+@pytest.mark.parametrize("case", ["contents", "members", "checksum", "damage"])
+def test_what_was_found_stays_found_when_there_is_no_time_to_read_again(tmp_path: Path, case: str) -> None:
+    listed = application()
+    if case == "contents":
+        listed[3] = listed[3][0]._replace(sha256="0" * 64), listed[3][1]
+    if case == "members":
+        listed[3] = listed[3][0]._replace(mode=0o600), listed[3][1]
+    backup = write_backup(tmp_path, "tar", application(), listed=listed)
+    if case == "checksum":
+        sha256 = hashlib.sha256(backup.path.read_bytes()).hexdigest().encode()
+        backup.sidecar.write_bytes(backup.sidecar.read_bytes().replace(sha256, b"0" * 64))
+    if case == "damage":
+        backup.path.write_bytes(backup.path.read_bytes()[:9000])
+    reads = []
+    with backup.path.open("rb") as archive:
+
+        def read(watcher: Any, hashed: bool, quick: bool) -> Contents:
+            reads.append(quick)
+            if len(reads) == 1:
+                return read_archive(archive.fileno(), backup.path.name, LIMITS, watcher=watcher, hashed=hashed, quick=quick)
+            contents = Contents()
+            contents.add(Unread("was not read to its end: the time limit was reached"))
+            return contents
+
+        contents, verified = manifest_verifying.verify_manifest(
+            os.fspath(backup.path), backup.path.stat().st_size, read, LIMITS, hashes=True
+        )
+    assert reads == [True, False]
+    assert verified.problems == ["it is not what its manifest says, and could not be read once more to find out in what"]
+    assert not verified.whole
+    assert (contents.ended, isinstance(contents.problems[0], Damaged) if contents.problems else False) == {
+        "contents": (False, False), "members": (False, False), "checksum": (True, False), "damage": (False, True),
+    }[case]
+
+
+def test_a_packed_archive_that_differs_is_read_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = []
+    monkeypatch.setattr(examining, "read_archive", lambda *given, **more: reads.append(more["quick"]) or read_archive(*given, **more))
+    listed = application()
+    listed[3] = listed[3][0]._replace(sha256="0" * 64), listed[3][1]
+    result = verify(write_backup(tmp_path, "tar.gz", application(), listed=listed), 1, monkeypatch)
+    assert (result["status"], reads) == ("critical", [True, False])
 
 
 def test_required_members_are_looked_for_among_all(tmp_path: Path) -> None:
