@@ -32,18 +32,31 @@ class Burst(NamedTuple):
     score: float
 
 
-def robust_score(value: float, others: Sequence[float], *, least: float = 1.0) -> tuple[float, float]:
-    """Return by how many usual deviations a figure is above the median of others, and that median.
+class Usual(NamedTuple):
+    """What figures usually are.
 
-    The deviation is the median of the deviations (MAD), scaled to the standard deviation; a few wild figures do not move it. It
-    is taken to be at least the square root of the median, as it is where requests come independently of each other.
+    :ivar median: of the figures.
+    :ivar deviation: the median of the deviations from that (MAD), scaled to the standard deviation: a few wild figures do not move it. It
+        is taken to be at least the square root of the median, as it is where requests come independently of each other.
+    """
 
-    :param others: at least one.
+    median: float
+    deviation: float
+
+    def score(self, value: float) -> float:
+        """Return by how many usual deviations a figure is above the median."""
+        return (value - self.median) / self.deviation
+
+
+def usual_of(figures: Sequence[float], *, least: float = 1.0) -> Usual:
+    """Return what figures usually are.
+
+    :param figures: at least one.
     :param least: the smallest deviation that is assumed.
     """
-    middle = statistics.median(others)
-    spread = 1.4826 * statistics.median(abs(other - middle) for other in others)
-    return (value - middle) / max(spread, math.sqrt(max(middle, 0.0)), least), middle
+    median = statistics.median(figures)
+    spread = 1.4826 * statistics.median([abs(figure - median) for figure in figures])
+    return Usual(median, max(spread, math.sqrt(max(median, 0.0)), least))
 
 
 def find_bursts(kind: str, figures: Mapping[int, int], span: range, *, threshold: float, least: int) -> list[Burst]:
@@ -55,24 +68,22 @@ def find_bursts(kind: str, figures: Mapping[int, int], span: range, *, threshold
     :param least: the least figure that can stand out.
     """
     bursts: list[Burst] = []
-    around: tuple[int, list[int]] = (-1, [])
+    known_hour, usual = -1, Usual(0.0, 1.0)
     for minute in sorted(minute for minute, figure in figures.items() if figure >= least and minute in span):
         hour = minute // 60
-        if around[0] != hour:
-            around = (
-                hour,
-                [figures.get(other, 0) for other in range(max(span.start, (hour - 1) * 60), min(span.stop, (hour + 2) * 60))],
-            )
-        score, usual = robust_score(figures[minute], around[1])
-        if score < threshold or figures[minute] < _FACTOR * usual:
+        if known_hour != hour:
+            around = range(max(span.start, (hour - 1) * 60), min(span.stop, (hour + 2) * 60))
+            known_hour, usual = hour, usual_of([figures.get(other, 0) for other in around])
+        score = usual.score(figures[minute])
+        if score < threshold or figures[minute] < _FACTOR * usual.median:
             continue
         last = bursts[-1] if bursts else None
         if last and last.begin + last.minutes == minute:
             higher = figures[minute] > last.peak
             bursts[-1] = Burst(
                 kind, last.begin, last.minutes + 1, max(last.peak, figures[minute]),
-                usual if higher else last.usual, max(last.score, round(score, 1)),
+                usual.median if higher else last.usual, max(last.score, round(score, 1)),
             )  # fmt: skip
         elif len(bursts) < _MAX_BURSTS:
-            bursts.append(Burst(kind, minute, 1, figures[minute], usual, round(score, 1)))
+            bursts.append(Burst(kind, minute, 1, figures[minute], usual.median, round(score, 1)))
     return bursts

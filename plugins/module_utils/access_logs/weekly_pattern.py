@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.bursts import robust_score
+from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.bursts import usual_of
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.tally import Tally
 
 HOURS_OF_WEEK = 168
@@ -66,10 +66,11 @@ def compare_hours(hours: Mapping[int, int], before: Mapping[int, int], *, thresh
             without += 1
             continue
         compared += 1
-        score, usual = robust_score(requests, others, least=max(1.0, sum(others) / len(others) / 10))
-        far = requests >= _FACTOR * usual or requests * _FACTOR <= usual
-        if abs(score) >= threshold and far and max(requests, usual) >= _MIN_REQUESTS:
-            odd.append(OddHour(hour, requests, usual, round(score, 1)))
+        usual = usual_of(others, least=max(1.0, sum(others) / len(others) / 10))
+        score, median = usual.score(requests), usual.median
+        far = requests >= _FACTOR * median or requests * _FACTOR <= median
+        if abs(score) >= threshold and far and max(requests, median) >= _MIN_REQUESTS:
+            odd.append(OddHour(hour, requests, median, round(score, 1)))
     return Comparison(compared, without, tuple(odd))
 
 
