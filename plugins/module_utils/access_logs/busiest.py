@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from heapq import nsmallest
 from typing import Any
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.access_logs.distinct import Distinct
@@ -50,7 +51,7 @@ class Busiest:
 
     def top(self, number: int) -> list[tuple[Any, int]]:
         """Return the most frequent things; of equally frequent ones those that come first in the alphabet."""
-        return sorted(self.counts.items(), key=lambda item: (-item[1], str(item[0])))[:number]
+        return nsmallest(number, self.counts.items(), key=lambda item: (-item[1], str(item[0])))
 
     def different(self) -> Distinct:
         """Return how many different things there were; it must have been asked for with ``sketch``."""
