@@ -11,7 +11,9 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
+from zlib import adler32
 
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.formats import has_archive_name
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.hashing_beside import ExpectedDigests
@@ -26,20 +28,23 @@ from ansible_collections.upkeep.runbook.plugins.module_utils.backups.pairing imp
 from ansible_collections.upkeep.runbook.plugins.module_utils.backups.usual_lines import (
     SHA256_DIGITS,
     SUBSECOND_DIGITS,
+    UNESCAPED,
     UsualLines,
-    is_unescaped,
     whole_seconds,
 )
 
 #: Where sources are in an archive; what else is in it, dumps and the manifest, is looked at one by one.
 _FOLDER = b"files/"
-#: Of a header of ustar: name; rights and owner in numbers; size and what ends it; time; type; magic and owner in names; prefix.
-_FIELDS = struct.Struct("100s24s11sc12s8xc100x72s16x155s")
+#: Of a header of ustar: name; rights and owner in numbers; size and what ends it; time; checksum; type; magic and owner in names; prefix.
+_FIELDS = struct.Struct("100s24s11sc12s8sc100x72s16x155s12x")
 _FILE, _DIRECTORY = b"0", b"5"
 _USTAR = b"ustar\x0000"
 _OCTAL_DIGITS, _ENDS = b"01234567", (b"\0", b" ")
 _TORN = b',"torn":true}'
 _BETWEEN, _END = b",\n", b"\n]}\n"
+#: The longest ending of an archive's name, from its last dot on; a tree has few different ones.
+_ENDING_BYTES = 5
+_ends_as_archive = lru_cache(maxsize=10_000)(has_archive_name)
 _new_hash = hashlib.sha256
 
 
@@ -50,7 +55,7 @@ class Differs(Exception):
 class QuickComparison:
     """Is told of each member of an archive in turn, as a comparison is, and passes over most of them.
 
-    Checksums of headers are not looked at: whoever asks compares the digest of the file, too.
+    Whoever asks compares the digest of the file, too: what belongs to no member is not looked at.
 
     :param pieces: what follows the first line of the manifest.
     :ivar expected: takes the digests of files, to be hashed in another process when one is there.
@@ -82,19 +87,24 @@ class QuickComparison:
         last = len(chunk) - BLOCK
         elsewhere, lines, usual = self.expected.elsewhere, self._lines, self._usual
         parts: list[tuple[int, int, bytes, int, bytes]] = []
-        members = size = 0
+        members = size = hashed_bytes = 0
         known_rights = known_owner = known_time = owner = seconds = b""
         rest = b"}"
         while at <= last:
-            name, rights, octal, octal_end, time, kind, names, prefix = _FIELDS.unpack_from(chunk, at)
+            start = after = at + BLOCK
+            block = bytes(chunk[at:start])
+            name, rights, octal, octal_end, time, checksum, kind, names, prefix = _FIELDS.unpack(block)
             name = name.rstrip(b"\0")
             if prefix[0]:
                 name = prefix.rstrip(b"\0") + b"/" + name
-            if not name.startswith(_FOLDER) or not is_unescaped(name) or has_archive_name(name):
+            if not name.startswith(_FOLDER) or name.translate(None, UNESCAPED) or _ends_as_archive(name[-_ENDING_BYTES:]):
                 break
             if octal.translate(None, _OCTAL_DIGITS) or octal_end not in _ENDS:
                 break
-            start = after = at + BLOCK
+            # As in read_usual_header(): the low half of Adler-32 is 1 + the sum of the bytes; the checksum counts as eight blanks.
+            total = (adler32(block) & 0xFFFF) - (adler32(checksum) & 0xFFFF) + 8 * 32
+            if checksum != b"%06o\0 " % total or not block.isascii():
+                break
             if kind == _FILE:
                 if name.endswith(b"/"):
                     break
@@ -112,7 +122,7 @@ class QuickComparison:
             if rights != known_rights or names != known_owner:
                 if not names.startswith(_USTAR):
                     break
-                owner = usual.owner(TarMember(name, kind, 0, 0, 0, bytes(chunk[at:start]), {}, None))
+                owner = usual.owner(TarMember(name, kind, 0, 0, 0, block, {}, None))
                 known_rights, known_owner = rights, names
             if time != known_time:
                 seconds, known_time = whole_seconds(time), time
@@ -130,7 +140,7 @@ class QuickComparison:
             rest = line[at_rest:]
             if kind == _FILE:
                 sha256 = line[end - SHA256_DIGITS : end]
-                self.hashed_bytes += size
+                hashed_bytes += size
                 if elsewhere:
                     parts.append((start + shift, size, sha256, 0, b""))
                 elif _new_hash(chunk[start : start + size]).hexdigest().encode() != sha256:
@@ -139,6 +149,7 @@ class QuickComparison:
             at = after
         self.expected.extend(parts)
         self.members += members
+        self.hashed_bytes += hashed_bytes
         return at, members
 
     def begin(self, member: TarMember) -> bool:

@@ -36,7 +36,7 @@ _NAMES = frozenset((b"path", b"linkpath"))
 #: What no line has in place of a time.
 _NO_TIME = b"no time"
 #: What JSON writes as it is.
-_UNESCAPED = bytes(byte for byte in range(0x20, 0x7F) if byte not in b'"\\')
+UNESCAPED = bytes(byte for byte in range(0x20, 0x7F) if byte not in b'"\\')
 
 
 class Fit(NamedTuple):
@@ -143,12 +143,12 @@ def owner_fields(member: TarMember) -> bytes:
 
 def is_unescaped(text: bytes) -> bool:
     """Tell whether all of a name is printable ASCII that JSON writes as it is."""
-    return not text.translate(None, _UNESCAPED)
+    return not text.translate(None, UNESCAPED)
 
 
 def _shown(text: bytes) -> bytes:
     """Return a name as a line has it between its quotation marks; nothing at all when no file can have it."""
-    if not text.translate(None, _UNESCAPED):
+    if not text.translate(None, UNESCAPED):
         return text
     return b"" if b"\0" in text else quoted(text.decode("utf-8", "surrogateescape"))[1:-1]
 

@@ -160,6 +160,18 @@ def test_a_size_is_what_the_thorough_reader_takes_it_for(tmp_path: Path, size: b
     assert compare(backup)[0] == fits
 
 
+def test_checksums_of_headers_are_looked_at(tmp_path: Path) -> None:
+    members = [FIRST, file("files/a", b"a"), other("files/b", "directory"), file("files/c", b"c")]
+    backup = write_backup(tmp_path, "tar", members)
+    whole = as_ours(members)
+    for block in (0, 512, 1536, 2048):
+        for at in (block + 148, block + 153):
+            changed = bytearray(whole)
+            changed[at] ^= 1
+            backup.path.write_bytes(changed)
+            assert not compare(backup)[0]
+
+
 def test_a_directory_has_a_size_too(tmp_path: Path) -> None:
     members = [FIRST, other("files/a", "directory")]
     backup = write_backup(tmp_path, "tar", members)
