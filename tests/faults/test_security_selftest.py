@@ -87,7 +87,8 @@ def test_alarms_that_do_not_ring_are_critical_and_what_cannot_be_tried_is_unknow
 def test_killed_while_it_blocks_the_kernel_ends_the_block(site: House, two: list[Host]) -> None:
     started = site.start("security_selftest", "--limit", "alpha", selftest_parts="block", selftest_block_seconds=5)
     wait_for(lambda: is_blocking(two[0]) or started.process.poll() is not None)
+    ended = started.process.poll()
     started.kill()
-    assert is_blocking(two[0]), started.output()
+    assert is_blocking(two[0]), (ended, two[0].run("nft", "list", "ruleset"), started.output())
     wait_for(lambda: two[1].reaches(two[0]))
     two[0].run("nft", "flush", "ruleset")
