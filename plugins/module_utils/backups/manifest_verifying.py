@@ -105,7 +105,7 @@ def _compare_quickly(beside: SidecarCopy, size: int, read: Callable[[Watcher], C
     except ArchiveProblem:  # of the manifest
         return _Quick()
     if not contents.ended:
-        return _Quick(_is_damaged(contents), contents)
+        return _Quick(_is_damaged(contents) and not contents.quick, contents)
     archive = beside.header["archive"]
     fits = fits and (size, contents.sha256) == (archive["bytes"], archive["sha256"])
     if not fits or _inside_problems(beside, inside) or _dump_problems(beside.header, inside.dumps):

@@ -357,6 +357,18 @@ def test_what_was_found_stays_found_when_there_is_no_time_to_read_again(tmp_path
     }[case]
 
 
+def test_damage_that_only_a_quick_reading_found_is_not_told(tmp_path: Path) -> None:
+    backup = write_backup(tmp_path, "tar", application())
+    first, second = Contents(quick=True), Contents()
+    first.add(Damaged("is damaged"))
+    second.add(Unread("was not read to its end: the time limit was reached"))
+    answers = iter((first, second))
+    contents, verified = manifest_verifying.verify_manifest(
+        os.fspath(backup.path), backup.path.stat().st_size, lambda *_given: next(answers), LIMITS, hashes=True
+    )
+    assert (contents, verified.problems, verified.whole) == (second, [], False)
+
+
 def test_a_packed_archive_that_differs_is_read_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reads = []
     monkeypatch.setattr(examining, "read_archive", lambda *given, **more: reads.append(more["quick"]) or read_archive(*given, **more))
