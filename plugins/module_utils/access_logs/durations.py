@@ -9,7 +9,9 @@ is right within one percent, and any number of requests takes the same room.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 
 _EXACT = 128
 _STEP = math.log(1.02)
@@ -77,18 +79,14 @@ def percentiles(classes: Mapping[int, int]) -> dict[str, float | int | None]:
 
     :param classes: how many requests are in each class.
     """
-    counted = sorted((key, number) for key, number in classes.items() if key != NONE and number > 0)
-    total = sum(number for _key, number in counted)
+    keys = sorted(key for key, number in classes.items() if key != NONE and number > 0)
+    until = list(accumulate(map(classes.__getitem__, keys)))
+    total = until[-1] if until else 0
     answer: dict[str, float | int | None] = {"requests": total}
-    ranks = [(f"p{percent}", max(1, math.ceil(total * percent / 100))) for percent in PERCENTILES]
-    seen, position = 0, 0
-    for key, number in counted:
-        seen += number
-        while position < len(ranks) and seen >= ranks[position][1]:
-            answer[ranks[position][0]] = seconds_of(key)
-            position += 1
-    answer.update({name: None for name, _rank in ranks if not total})
-    answer["max"] = seconds_of(counted[-1][0]) if counted else None
+    for percent in PERCENTILES:
+        rank = max(1, math.ceil(total * percent / 100))
+        answer[f"p{percent}"] = seconds_of(keys[bisect_left(until, rank)]) if total else None
+    answer["max"] = seconds_of(keys[-1]) if keys else None
     return answer
 
 
