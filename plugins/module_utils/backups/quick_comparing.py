@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import chain
 from zlib import adler32
 
-from ansible_collections.upkeep.runbook.plugins.module_utils.archives.formats import has_archive_name
+from ansible_collections.upkeep.runbook.plugins.module_utils.archives.formats import SUFFIXES, has_archive_name
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.hashing_beside import ExpectedDigests
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.problems import ArchiveProblem
 from ansible_collections.upkeep.runbook.plugins.module_utils.archives.streams import Chunk
@@ -43,7 +43,7 @@ _OCTAL_DIGITS, _ENDS = b"01234567", (b"\0", b" ")
 _TORN = b',"torn":true}'
 _BETWEEN, _END = b",\n", b"\n]}\n"
 #: The longest ending of an archive's name, from its last dot on; a tree has few different ones.
-_ENDING_BYTES = 5
+_ENDING_BYTES = max(len(suffix) - suffix.rindex(".") for suffix in SUFFIXES)
 _ends_as_archive = lru_cache(maxsize=10_000)(has_archive_name)
 _new_hash = hashlib.sha256
 
